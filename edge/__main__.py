@@ -1,0 +1,52 @@
+"""
+The command `edge`: one word, one module in `edge.commands`.
+
+Each module has ``HELP`` (one line), ``add_arguments(parser)`` and
+``run(arguments) -> int`` and is imported only when its command is called.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from edge.errors import EdgeError
+
+COMMANDS: dict[str, str] = {}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; errors are one line each."""
+    arguments = parse(sys.argv[1:] if argv is None else argv)
+    try:
+        return int(import_module(arguments.module).run(arguments))
+    except EdgeError as error:
+        if os.environ.get("DEBUG") == "1":
+            raise
+        print(f"edge: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    except BrokenPipeError:  # the reader of our output has left: `edge … | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments of the one command that *argv* names."""
+    parser = argparse.ArgumentParser(
+        prog="edge", description="A bedside recorder: body pose and ECG on one clock."
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    for name, help_line in COMMANDS.items():
+        module = f"edge.commands.{name.replace('-', '_')}"
+        command = commands.add_parser(name, help=help_line, description=help_line)
+        command.set_defaults(module=module)
+        if name == next((word for word in argv if not word.startswith("-")), None):
+            import_module(module).add_arguments(command)
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

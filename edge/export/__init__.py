@@ -1,0 +1,1 @@
+"""Files that leave the box: one writer a format."""
