@@ -179,3 +179,30 @@ class Session(NamedTuple):
 
 Record = Session | Segment | EcgChunk | Vital | Pose | Event | ClockReading
 """What the store keeps."""
+
+
+class StreamState(NamedTuple):
+    """How one stream does just now: what the page says of it."""
+
+    name: str  # "ecg", "camera", "pose", "store", "clock"
+    state: Literal["ok", "stale", "lost", "off"]  # "off" by configuration
+    since: BoxNs  # when it entered this state
+    cause: str  # one sentence for people, "" when ok
+    last: BoxNs | None  # instant of its newest record
+    received: int  # records or samples since the session began
+    dropped: int  # of them not kept: queue full, late
+    damaged: int  # packets or frames refused
+    detail: dict[str, object] = {}  # board, port, model, device, milliseconds, …
+
+
+class BoxState(NamedTuple):
+    """Everything the recorder says of itself over the control socket."""
+
+    now: BoxNs
+    session: int
+    started: BoxNs
+    subject: str
+    recording: bool
+    streams: tuple[StreamState, ...]
+    saved: dict[str, int]  # samples, poses, vitals, events on the card since start
+    storage: dict[str, object]  # bytes, capacity_bytes, free_bytes, hours_left

@@ -32,7 +32,7 @@ class Board(NamedTuple):
 class Reading(NamedTuple):
     """A vital inside a run of packets."""
 
-    index: int  # of the packet that carried it
+    packet: int  # index of the packet that carried it
     name: str  # a name of records.VITALS
     value: float | None
     reason: str  # why there is no value, "" where there is one
