@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_manager_that_does_not_read_costs_a_bounded_wait(
     monkeypatch.setattr("edge.systemd.SEND_TIMEOUT_S", 0.01)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
         other.setblocking(False)
-        with pytest.raises(BlockingIOError):
+        with suppress(BlockingIOError):
             while True:
                 other.sendto(b"X=1", ear.getsockname())
 
