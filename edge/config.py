@@ -1,0 +1,254 @@
+"""
+One TOML file to frozen dataclasses, all mistakes reported at once.
+
+`config/edge.toml` is default, schema and manual: the classes below have its keys and
+values, and a test holds the two together. Units are in the keys.
+"""
+
+import difflib
+import json
+import re
+import tomllib
+import zoneinfo
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from edge.errors import ConfigError
+
+Check = Callable[[Any], str]
+"""Returns what is wrong with a value, "" if nothing is."""
+
+
+def one_of(*allowed: Any) -> Check:
+    """Accept the values *allowed*."""
+    words = ", ".join(json.dumps(value) for value in allowed)
+    return lambda value: "" if value in allowed else f"must be one of {words}"
+
+
+def between(low: float, high: float, unit: str = "") -> Check:
+    """Accept numbers from *low* to *high*, both included."""
+    text = f"must be {low:g} to {high:g} {unit}".rstrip()
+    return lambda value: "" if low <= value <= high else text
+
+
+def even(value: int) -> str:
+    """Accept what the camera accepts: even numbers of pixels."""
+    return "" if 16 <= value <= 4608 and value % 2 == 0 else "must be even, 16 to 4608"
+
+
+def subject_code(value: str) -> str:
+    """Accept a code that cannot carry a name with blanks or a path."""
+    fine = re.fullmatch(r"[A-Za-z0-9_-]{0,32}", value)
+    return "" if fine else "must be up to 32 letters, digits, '-' or '_'"
+
+
+def time_zone(value: str) -> str:
+    """Accept a zone of the time zone database."""
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return 'must be a zone such as "UTC" or "Europe/Berlin"'
+    return ""
+
+
+def setting(default: Any, check: Check) -> Any:
+    """Return a dataclass field with *default* whose value must pass *check*."""
+    return field(default=default, metadata={"check": check})
+
+
+@dataclass(frozen=True)
+class Box:
+    """The box itself."""
+
+    data_dir: Path = Path("/var/lib/ecg-pose-edge")
+    subject: str = setting("", subject_code)
+    time_zone: str = setting("UTC", time_zone)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Where frames come from."""
+
+    source: str = setting(
+        "picamera", one_of("picamera", "video", "synthetic", "replay", "none")
+    )
+    device: str = ""
+    width_px: int = setting(640, even)
+    height_px: int = setting(480, even)
+    rate_hz: float = setting(15.0, between(0.1, 120, "Hz"))
+    rotation_deg: int = setting(0, one_of(0, 90, 180, 270))
+    latency_ms: float = setting(0.0, between(-1000, 1000, "ms"))
+
+
+@dataclass(frozen=True)
+class Pose:
+    """What looks for the body."""
+
+    model: str = "movenet_lightning_int8.tflite"
+    tpu_model: str = "movenet_single_pose_lightning_ptq_edgetpu.tflite"
+    device: str = setting("auto", one_of("auto", "cpu"))
+    threads: int = setting(2, between(1, 16))
+
+
+@dataclass(frozen=True)
+class Ecg:
+    """Where ECG and vitals come from."""
+
+    source: str = setting("serial", one_of("serial", "replay", "none"))
+    port: str = "/dev/serial/by-id/*"
+    board: str = setting(
+        "csv",
+        one_of("csv", "healthypi", "healthypi5", "openbci-cyton", "olimex", "bitalino"),
+    )
+    baud: int = setting(0, between(0, 4_000_000, "bit/s"))
+    columns: tuple[str, ...] = ()
+    latency_ms: float = setting(0.0, between(-1000, 1000, "ms"))
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Store:
+    """What is kept."""
+
+    capacity_gb: float = setting(16.0, between(0.005, 100_000, "GB"))
+    retention_h: float = setting(1440.0, between(0.01, 1_000_000, "h"))
+    ballast_mb: float = setting(16.0, between(0, 10_000, "MB"))
+    commit_interval_ms: int = setting(500, between(100, 900, "ms"))
+
+
+@dataclass(frozen=True)
+class Join:
+    """How poses find their ECG."""
+
+    tolerance_ms: float = setting(1000.0, between(0, 3_600_000, "ms"))
+
+
+@dataclass(frozen=True)
+class Web:
+    """The page."""
+
+    host: str = "127.0.0.1"
+    port: int = setting(8080, between(1, 65535))
+    tls: bool = False
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole file."""
+
+    box: Box = Box()
+    camera: Camera = Camera()
+    pose: Pose = Pose()
+    ecg: Ecg = Ecg()
+    store: Store = Store()
+    join: Join = Join()
+    web: Web = Web()
+
+    @property
+    def database(self) -> Path:
+        """The recording."""
+        return self.box.data_dir / "recording.db"
+
+    @property
+    def control_socket(self) -> Path:
+        """Where the recorder listens for the page and for commands."""
+        return self.box.data_dir / "control.sock"
+
+    def as_json(self) -> str:
+        """Return the settings in force, for the session's row and the manifest."""
+        return json.dumps(asdict(self), default=str, sort_keys=True)
+
+
+def load(path: Path) -> Settings:
+    """
+    Return the settings of the file *path*.
+
+    :raises ConfigError: if it cannot be read or has mistakes; one line each
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not a TOML file: {error}") from error
+    mistakes: list[str] = []
+    settings = read_sections(table, mistakes)
+    if mistakes:
+        raise ConfigError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
+    return anchored(settings, path.parent)
+
+
+def read_sections(table: dict[str, Any], mistakes: list[str]) -> Settings:
+    """Return the settings in *table*; what is wrong is added to *mistakes*."""
+    sections = {entry.name: entry for entry in fields(Settings)}
+    found = {}
+    for name, content in table.items():
+        if name not in sections:
+            mistakes.append(f"[{name}] is unknown{nearest(name, sections)}")
+        elif not isinstance(content, dict):
+            mistakes.append(f"{name} must be a section: write [{name}]")
+        else:
+            found[name] = read_keys(sections[name].type, name, content, mistakes)
+    return Settings(**found)
+
+
+def read_keys(
+    kind: Any, section: str, table: dict[str, Any], mistakes: list[str]
+) -> Any:
+    """Return one section's dataclass *kind*."""
+    known = {entry.name: entry for entry in fields(kind)}
+    values = {}
+    for key, value in table.items():
+        where = f"[{section}] {key}"
+        if key not in known:
+            mistakes.append(f"{where} is unknown{nearest(key, known)}")
+            continue
+        converted, wrong = convert(known[key].type, value)
+        check = known[key].metadata.get("check")
+        wrong = wrong or (check(converted) if check else "")
+        if wrong:
+            mistakes.append(f"{where} = {json.dumps(value, default=str)}: {wrong}")
+        else:
+            values[key] = converted
+    return kind(**values)
+
+
+KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
+    str: ((str,), "must be text in quotes"),
+    Path: ((str,), "must be a path in quotes"),
+    bool: ((bool,), "must be true or false"),
+    int: ((int,), "must be a whole number"),
+    float: ((int, float), "must be a number"),
+    tuple[str, ...]: ((list,), 'must be a list of texts such as ["a", "b"]'),
+}
+
+
+def convert(kind: Any, value: Any) -> tuple[Any, str]:
+    """Return *value* as *kind* and "", or what it should have been."""
+    accepted, wrong = KINDS[kind]
+    if not isinstance(value, accepted) or (
+        isinstance(value, bool) and kind is not bool
+    ):
+        return value, wrong
+    if isinstance(value, list):
+        texts = all(isinstance(entry, str) for entry in value)
+        return tuple(value), "" if texts else wrong
+    return kind(value), ""
+
+
+def nearest(name: str, known: dict[str, Any]) -> str:
+    """Return a hint at the name that was probably meant."""
+    close = difflib.get_close_matches(name, known, 1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+
+
+def anchored(settings: Settings, folder: Path) -> Settings:
+    """Return *settings* with relative paths starting at *folder*."""
+    box = replace(settings.box, data_dir=folder.resolve() / settings.box.data_dir)
+    ecg = settings.ecg
+    if ecg.file:
+        ecg = replace(ecg, file=str(folder.resolve() / ecg.file))
+    return replace(settings, box=box, ecg=ecg)

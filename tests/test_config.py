@@ -1,0 +1,123 @@
+"""The configuration: one file that is default, schema and manual."""
+
+import random
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from edge import config
+from edge.errors import ConfigError
+
+MANUAL = Path(__file__).parent.parent / "config" / "edge.toml"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "edge.toml"
+    path.write_text(text)
+    return path
+
+
+def test_manual_and_classes_have_the_same_keys_and_defaults() -> None:
+    table = tomllib.loads(MANUAL.read_text())
+    defaults = asdict(config.Settings())
+    defaults["box"]["data_dir"] = str(defaults["box"]["data_dir"])
+
+    assert table == {
+        section: {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in keys.items()
+        }
+        for section, keys in defaults.items()
+    }
+
+
+def test_manual_explains_every_key() -> None:
+    """The line above a key, or above the key before it, is a comment."""
+    lines = MANUAL.read_text().splitlines()
+    for number, line in enumerate(lines):
+        if " = " in line and not line.startswith("#"):
+            assert "#" in lines[number - 1] + lines[number - 2], line
+
+
+def test_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    assert config.load(write(tmp_path, "")) == config.Settings()
+
+
+def test_every_mistake_is_reported_at_once_with_the_nearest_name(
+    tmp_path: Path,
+) -> None:
+    path = write(
+        tmp_path,
+        """
+        [camera]
+        rate = 5
+        rotation_deg = 45
+        width_px = "wide"
+        [eggs]
+        [store]
+        commit_interval_ms = true
+        [box]
+        subject = "Jane Doe"
+        """,
+    )
+
+    with pytest.raises(ConfigError) as error:
+        config.load(path)
+
+    lines = str(error.value).splitlines()
+    assert len(lines) == 6
+    assert all(str(path) in line for line in lines)
+    assert "did you mean rate_hz?" in str(error.value)
+    assert "did you mean ecg?" in str(error.value)
+    assert "0, 90, 180, 270" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"[box", "not a TOML file"),
+        (b"\xff\xfe", "not a TOML file"),
+        (None, "cannot be read"),
+    ],
+)
+def test_unreadable_file_is_one_line(
+    tmp_path: Path, content: bytes | None, says: str
+) -> None:
+    path = tmp_path / "edge.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=says) as error:
+        config.load(path)
+
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
+    settings = config.load(write(tmp_path, '[box]\ndata_dir = "var"'))
+    assert settings.box.data_dir == tmp_path.resolve() / "var"
+    assert settings.database.parent == settings.box.data_dir
+
+
+def test_mutated_manual_is_accepted_or_refused_in_words(tmp_path: Path) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    good = MANUAL.read_bytes()
+    for _ in range(500):
+        bad = bytearray(good)
+        for _ in range(chance.randint(1, 4)):
+            bad[chance.randrange(len(bad))] = chance.randrange(256)
+        path = tmp_path / "edge.toml"
+        path.write_bytes(bad)
+        said = mistakes_of(path)
+        assert said is None or str(path) in said
+
+
+def mistakes_of(path: Path) -> str | None:
+    try:
+        config.load(path)
+    except ConfigError as error:
+        return str(error)
+    return None
