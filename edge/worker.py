@@ -1,0 +1,139 @@
+"""
+Threads that can be stopped and watched, and the queue between them and the store.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from edge.errors import StoreError
+from edge.records import MonotonicNs, Pose, Record
+
+logger = logging.getLogger(__name__)
+
+HIGH_WATER_RECORDS = 50_000
+"""Records held while the card is busy: an hour of ECG chunks and poses at full rate."""
+
+
+class Worker(threading.Thread):
+    """
+    A thread that runs *work(self)* until it is stopped.
+
+    *work* calls `beat` at every turn of its loop and returns once `stopping` is set.
+    What it raises is a fault of this program: it is kept in `failure`, and *failed* is
+    called so that the whole recorder stops and is started afresh.
+    """
+
+    def __init__(
+        self, name: str, work: Callable[["Worker"], None], failed: Callable[[], None]
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self.stopping = threading.Event()
+        self.failure: BaseException | None = None
+        self.beaten = MonotonicNs(time.monotonic_ns())
+        self._work = work
+        self._failed = failed
+
+    def run(self) -> None:
+        """Do the work; called by `start`."""
+        try:
+            self._work(self)
+        except Exception as error:
+            logger.exception("%s failed", self.name)
+            self.failure = error
+            self._failed()
+
+    def beat(self) -> None:
+        """Say that the work moves."""
+        self.beaten = MonotonicNs(time.monotonic_ns())
+
+    def pause(self, seconds: float) -> bool:
+        """Wait, or less if stopped; return whether to go on. Counts as a beat."""
+        self.beat()
+        self.stopping.wait(seconds)
+        self.beat()
+        return not self.stopping.is_set()
+
+    def stop(self, timeout_s: float) -> bool:
+        """Ask the work to end and return whether it did within *timeout_s*."""
+        self.stopping.set()
+        self.join(timeout_s)
+        return not self.is_alive()
+
+
+class Intake:
+    """
+    The records on their way to the store, in order, from any thread.
+
+    At the high-water mark poses are refused and counted; ECG, vitals and events are
+    never refused, they are few.
+    """
+
+    def __init__(self, high_water: int = HIGH_WATER_RECORDS) -> None:
+        self._high_water = high_water
+        self._records: deque[Record] = deque()
+        self._changed = threading.Condition()
+        self._put = 0
+        self._saved = 0
+        self._awaited = 0
+        self._closed = False
+        self.dropped_poses = 0
+
+    def put(self, records: Iterable[Record]) -> int:
+        """Queue *records* and return the ticket that `wait` takes."""
+        with self._changed:
+            for record in records:
+                if isinstance(record, Pose) and len(self._records) > self._high_water:
+                    self.dropped_poses += 1
+                    continue
+                self._records.append(record)
+                self._put += 1
+            return self._put
+
+    def wait(self, ticket: int, timeout_s: float) -> None:
+        """
+        Return once everything up to *ticket* is on the card; asks for it at once.
+
+        :raises StoreError: if that takes longer than *timeout_s*
+        """
+        with self._changed:
+            self._awaited = max(self._awaited, ticket)
+            self._changed.notify_all()
+            if not self._changed.wait_for(lambda: self._saved >= ticket, timeout_s):
+                raise StoreError(
+                    f"not saved within {timeout_s:g} s: the card is full or does not "
+                    "answer; see 'edge doctor'"
+                )
+
+    def take(self, timeout_s: float) -> list[Record]:
+        """
+        Return all queued records, after *timeout_s*, or at once if somebody waits for
+        them or the intake is closed. They stay queued until `saved`.
+        """
+        with self._changed:
+            self._changed.wait_for(self._urgent, timeout_s)
+            return list(self._records)
+
+    def saved(self, count: int) -> None:
+        """Say that the first *count* records are on the card."""
+        with self._changed:
+            for _ in range(count):
+                self._records.popleft()
+            self._saved += count
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let `take` return at once from now on, so that the rest is written."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def waiting(self) -> int:
+        """How many records are not on the card yet."""
+        return len(self._records)
+
+    def _urgent(self) -> bool:
+        return self._closed or self._awaited > self._saved

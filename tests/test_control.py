@@ -1,0 +1,118 @@
+"""The control socket, over a real Unix socket."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge.control import Client, Server
+from edge.errors import ControlError, StoreError
+from edge.records import BoxNs, BoxState, StreamState
+
+STREAM = StreamState("ecg", "ok", BoxNs(1), "", BoxNs(5), 10, 0, 0, {"board": "csv"})
+STATE = BoxState(BoxNs(7), 1, BoxNs(1), "S1", True, (STREAM,), {"samples": 10}, {})
+
+
+def handle_state(request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+    return {**STATE._asdict(), "streams": [STREAM._asdict()]}
+
+
+def handle_picture(request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+    picture = np.frombuffer(payload, np.uint8)
+    return {"sum": int(picture.sum()), **{key: request[key] for key in ("width",)}}
+
+
+def refuse(request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+    raise StoreError("the card is full")
+
+
+HANDLERS = {"state": handle_state, "sum": handle_picture, "marker": refuse}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Iterator[Path]:
+    path = tmp_path / "control.sock"
+    server = Server(path, HANDLERS)
+    yield path
+    server.close()
+    assert not path.exists()
+
+
+def test_state_arrives_as_it_was(path: Path) -> None:
+    assert Client(path).state() == STATE
+
+
+def test_payload_arrives_whole(path: Path) -> None:
+    pixels = np.arange(300_000, dtype=np.uint32).astype(np.uint8)
+    answer = Client(path).ask("sum", pixels.tobytes(), width=3)
+    assert answer == {"sum": int(pixels.sum()), "width": 3}
+
+
+@pytest.mark.parametrize(
+    ("do", "says"),
+    [("marker", "card is full"), ("dance", "knows no request"), ("sum", "malformed")],
+)
+def test_refusal_is_an_error_in_words(path: Path, do: str, says: str) -> None:
+    client = Client(path)
+    with pytest.raises(ControlError, match=says):
+        client.ask(do)
+
+    assert client.state() == STATE
+
+
+def test_nobody_listening_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ControlError, match="is it running"):
+        Client(tmp_path / "control.sock").state()
+
+
+def test_client_finds_a_restarted_recorder(tmp_path: Path) -> None:
+    path = tmp_path / "control.sock"
+    client = Client(path)
+    first = Server(path, HANDLERS)
+    assert client.state() == STATE
+    first.close()
+    client.close()
+    second = Server(path, HANDLERS)
+    assert client.state() == STATE
+    second.close()
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [b"\n", b"[]\n", b"{\n", b'{"do":"state","bytes":-1}\n', b"\xff" * 70000],
+)
+def test_nonsense_ends_only_its_own_connection(path: Path, nonsense: bytes) -> None:
+    with socket.socket(socket.AF_UNIX) as bad:
+        bad.settimeout(5)
+        bad.connect(str(path))
+        bad.sendall(nonsense)
+        bad.shutdown(socket.SHUT_WR)
+        assert bad.recv(100) == b""
+
+    assert Client(path).state() == STATE
+
+
+def test_threads_share_a_client(path: Path) -> None:
+    client = Client(path)
+    answers: list[dict[str, Any]] = []
+
+    def ask(number: int) -> None:
+        answers.extend(
+            client.ask("sum", bytes([number]) * 100, width=number) for _ in range(20)
+        )
+        client.close()
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(answers) == 160
+    assert all(answer["sum"] == 100 * answer["width"] for answer in answers)
+    assert json.dumps(answers)

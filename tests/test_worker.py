@@ -1,0 +1,111 @@
+"""Threads that can be stopped, and the intake."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from edge.errors import StoreError
+from edge.records import BoxNs, Event, Pose, Record
+from edge.streams import Stream
+from edge.worker import Intake, Worker
+
+POSE = Pose(
+    BoxNs(0), 0, "sensor", "camera", "pose", np.zeros((17, 3), np.float32),
+    640, 480, 0, "model", "cpu", 1.0,
+)  # fmt: skip
+
+
+def event(number: int) -> Event:
+    return Event(BoxNs(number), None, "marker", "", f"number {number}")
+
+
+def test_records_come_out_in_order_and_stay_until_saved() -> None:
+    intake = Intake()
+    intake.put([event(1)])
+    intake.put([event(2), event(3)])
+
+    assert intake.take(0) == [event(1), event(2), event(3)]
+    intake.saved(2)
+    assert intake.take(0) == [event(3)]
+    assert intake.waiting == 1
+
+
+def test_waiting_for_a_ticket_wakes_the_store_and_returns_once_saved() -> None:
+    intake = Intake()
+    ticket = intake.put([event(1)])
+    taken: list[Record] = []
+
+    def store() -> None:
+        taken.extend(intake.take(60))
+        intake.saved(len(taken))
+
+    thread = threading.Thread(target=store)
+    thread.start()
+    intake.wait(ticket, 30)
+    thread.join()
+
+    assert taken == [event(1)]
+
+
+def test_waiting_in_vain_says_why() -> None:
+    intake = Intake()
+    with pytest.raises(StoreError, match="not saved within"):
+        intake.wait(intake.put([event(1)]), 0.01)
+
+
+def test_poses_are_refused_at_the_high_water_mark_and_ecg_never() -> None:
+    intake = Intake(high_water=2)
+    intake.put([POSE] * 5 + [event(1)])
+
+    assert intake.dropped_poses == 2
+    assert intake.take(0)[-1] == event(1)
+
+
+def test_stopped_worker_ends() -> None:
+    def work(worker: Worker) -> None:
+        while worker.pause(60):
+            pass
+
+    worker = Worker("loop", work, lambda: None)
+    worker.start()
+    assert worker.stop(10)
+    assert worker.failure is None
+
+
+def test_failing_worker_keeps_its_error_and_calls_for_a_stop() -> None:
+    called = threading.Event()
+
+    def work(worker: Worker) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    worker = Worker("loop", work, called.set)
+    worker.start()
+    assert called.wait(10)
+    worker.join()
+    assert isinstance(worker.failure, ZeroDivisionError)
+
+
+def test_stream_tells_each_change_once() -> None:
+    stream = Stream("ecg", BoxNs(1))
+
+    lost = stream.enter("lost", BoxNs(2), "cable pulled")
+    again = stream.enter("lost", BoxNs(3), "cable pulled")
+    back = stream.enter("ok", BoxNs(4))
+
+    assert [made.cause for made in (*lost, *again, *back)] == [
+        "cable pulled",
+        "ecg is back",
+    ]
+    assert stream.state.since == 4
+
+
+def test_stream_counts() -> None:
+    stream = Stream("ecg", BoxNs(1), off=True)
+    stream.count(BoxNs(9), received=3, board="csv")
+    stream.count(damaged=1, dropped=2)
+
+    state = stream.state
+    assert (state.last, state.received, state.dropped, state.damaged) == (9, 3, 2, 1)
+    assert state.detail == {"board": "csv"}
+    assert state.state == "off"
