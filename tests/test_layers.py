@@ -7,8 +7,11 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS: list[set[str]] = [
-    {"records", "errors"},
-    {"clock", "config", "systemd", "worker", "drives", "bodies", "streams"},
+    {"records", "errors", "envelope", "stamps"},
+    {
+        "clock", "deviceclock", "ledger", "config", "systemd", "worker", "drives",
+        "bodies", "streams",
+    },
     {
         "sources", "protocols", "pose", "store", "schema", "history", "join", "heart",
         "pictures", "models", "ring", "simulator",

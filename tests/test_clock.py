@@ -1,0 +1,181 @@
+"""Box time never steps; the ledger tells what the wall clock did."""
+
+import random
+
+from edge.clock import BoxClock, LedgerKeeper, Wall, read_wall
+from edge.ledger import Ledger
+from edge.records import BoxNs, ClockReading, Event, MonotonicNs, Session, UtcNs
+
+SECOND = 1_000_000_000
+NOON = 1_767_268_800 * SECOND
+"""2026-01-01T12:00:00Z."""
+YEAR = 365 * 86_400 * SECOND
+
+
+class Kernel:
+    """A machine's clocks: time passes by `sleep`, the wall clock is set by `step`."""
+
+    def __init__(self, utc: int = NOON, synchronised: bool = False) -> None:
+        self.monotonic = 5 * SECOND
+        self.offset = utc - self.monotonic
+        self.synchronised = synchronised
+
+    def sleep(self, ns: int) -> None:
+        self.monotonic += ns
+
+    def step(self, ns: int) -> None:
+        self.offset += ns
+
+    def reboot(self, utc: int) -> None:
+        self.monotonic = 1 * SECOND
+        self.offset = utc - self.monotonic
+
+    def wall(self) -> Wall:
+        utc = UtcNs(self.monotonic + self.offset)
+        return Wall(MonotonicNs(self.monotonic), utc, self.synchronised)
+
+    def clock(self, last: BoxNs | None = None) -> BoxClock:
+        return BoxClock.start(last, self.wall, lambda: self.monotonic)
+
+
+def readings(records: tuple[ClockReading | Event, ...]) -> list[ClockReading]:
+    return [record for record in records if isinstance(record, ClockReading)]
+
+
+def test_wall_clock_is_read_with_its_monotonic_instant() -> None:
+    first, second = read_wall(), read_wall()
+
+    assert first.monotonic <= second.monotonic
+    assert abs((second.utc - second.monotonic) - (first.utc - first.monotonic)) < SECOND
+    assert isinstance(first.synchronised, bool)
+
+
+def test_box_time_starts_at_utc() -> None:
+    kernel = Kernel()
+
+    assert kernel.clock().now() == NOON
+
+
+def test_box_time_starts_above_what_is_stored_when_the_date_is_lost() -> None:
+    kernel = Kernel(utc=0)
+
+    clock = kernel.clock(last=BoxNs(NOON))
+
+    assert clock.now() == NOON + 1
+    assert clock.instant(clock.box(MonotonicNs(7))) == 7
+
+
+def test_box_time_ignores_a_wall_clock_of_the_far_future() -> None:
+    assert Kernel(utc=9_000_000_000 * SECOND).clock(BoxNs(NOON)).now() == NOON + 1
+
+
+def test_box_time_rises_over_1000_reboots_with_any_date() -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    kernel, last = Kernel(), BoxNs(0)
+    for _ in range(1000):
+        kernel.reboot(dice.choice([0, NOON + dice.randrange(-20 * YEAR, 20 * YEAR)]))
+        clock = kernel.clock(last)
+        for _ in range(3):
+            assert clock.now() > last
+            last = clock.now()
+            kernel.step(dice.randrange(-YEAR, YEAR))
+            kernel.sleep(dice.randrange(1, 3600 * SECOND))
+
+
+def test_ledger_gets_a_line_at_the_start_and_every_minute() -> None:
+    kernel = Kernel()
+    keeper = LedgerKeeper(1, kernel.clock(), kernel.wall)
+    lines = []
+    for _ in range(121):
+        lines += keeper.observe()
+        kernel.sleep(SECOND)
+
+    assert [line.box - NOON for line in readings(tuple(lines))] == [
+        0,
+        60 * SECOND,
+        120 * SECOND,
+    ]
+    assert len(lines) == 3
+
+
+def test_ledger_tells_a_step_at_once_with_its_size() -> None:
+    kernel = Kernel()
+    keeper = LedgerKeeper(1, kernel.clock(), kernel.wall)
+    keeper.observe()
+    for step in (1_000_000, -1_000_000, 20 * YEAR, -3600 * SECOND):
+        kernel.sleep(SECOND)
+        kernel.step(step)
+
+        reading, event = keeper.observe()
+
+        assert isinstance(reading, ClockReading)
+        assert reading.step_ns == step
+        assert isinstance(event, Event)
+        assert event.kind == "clock step"
+        assert event.detail["step_ns"] == step
+        assert keeper.observe() == ()
+
+
+def test_ledger_gets_a_line_when_synchronisation_comes() -> None:
+    kernel = Kernel()
+    keeper = LedgerKeeper(1, kernel.clock(), kernel.wall)
+    keeper.observe()
+    kernel.sleep(SECOND)
+    kernel.synchronised = True
+
+    (reading,) = keeper.observe()
+
+    assert isinstance(reading, ClockReading)
+    assert reading.synchronised
+    assert reading.step_ns == 0
+
+
+def test_late_date_dates_the_whole_session() -> None:
+    kernel = Kernel(utc=0)
+    clock = kernel.clock()
+    keeper = LedgerKeeper(1, clock, kernel.wall)
+    lines = readings(keeper.observe())
+    began = clock.now()
+    kernel.sleep(3600 * SECOND)
+    before = Ledger(lines).utc(1, began)
+    kernel.step(NOON)
+    kernel.synchronised = True
+    lines += readings(keeper.observe())
+
+    assert before == (0, False)
+    assert Ledger(lines).utc(1, began) == (NOON, True)
+    assert Ledger(lines).utc(1, clock.now()) == (NOON + 3600 * SECOND, True)
+
+
+def test_wrong_date_set_by_hand_does_not_override_a_time_server() -> None:
+    kernel = Kernel(synchronised=True)
+    clock = kernel.clock()
+    keeper = LedgerKeeper(1, clock, kernel.wall)
+    lines = readings(keeper.observe())
+    kernel.sleep(60 * SECOND)
+    kernel.step(YEAR)
+    kernel.synchronised = False
+    lines += readings(keeper.observe())
+
+    assert Ledger(lines).utc(1, clock.now()) == (NOON + 60 * SECOND, True)
+
+
+def test_session_without_a_ledger_is_dated_by_box_time() -> None:
+    assert Ledger([]).utc(3, BoxNs(NOON)) == (NOON, False)
+
+
+def test_sessions_of_one_boot_share_what_they_learnt() -> None:
+    """The program restarts before the date is known: the first session gains it too."""
+    early, late = (
+        Session(1, "boot", BoxNs(100), 100, "", "", "{}"),
+        Session(2, "boot", BoxNs(7000), 900, "", "", "{}"),
+    )
+    lines = [
+        ClockReading(1, BoxNs(100), UtcNs(5), False, 0),
+        ClockReading(2, BoxNs(7000), UtcNs(NOON), True, 0),
+    ]
+
+    assert Ledger(lines, [early, late]).utc(1, BoxNs(100)) == (NOON - 6100, True)
+    assert Ledger(lines).utc(1, BoxNs(100)) == (5, False)
