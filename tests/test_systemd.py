@@ -12,6 +12,8 @@ import pytest
 
 from edge.systemd import ServiceManager, listening_sockets
 
+OTHER_PID = str(os.getpid() + 1)
+
 
 @pytest.fixture
 def ear(tmp_path: Path) -> Iterator[socket.socket]:
@@ -100,7 +102,7 @@ def test_manager_that_does_not_read_costs_a_bounded_wait(
     [
         ({"WATCHDOG_USEC": "5000000"}, 5.0),
         ({"WATCHDOG_USEC": "5000000", "WATCHDOG_PID": str(os.getpid())}, 5.0),
-        ({"WATCHDOG_USEC": "5000000", "WATCHDOG_PID": "1"}, None),
+        ({"WATCHDOG_USEC": "5000000", "WATCHDOG_PID": OTHER_PID}, None),
         ({"WATCHDOG_USEC": "soon"}, None),
         ({}, None),
     ],
@@ -113,7 +115,7 @@ def test_watchdog_interval_is_read_if_it_is_ours(
 
 def test_listening_sockets_are_those_of_this_process_only() -> None:
     assert listening_sockets({}) == []
-    assert listening_sockets({"LISTEN_PID": "1", "LISTEN_FDS": "1"}) == []
+    assert listening_sockets({"LISTEN_PID": OTHER_PID, "LISTEN_FDS": "1"}) == []
 
 
 ACTIVATED = """

@@ -1,0 +1,1 @@
+"""Whole machines for tests: Debian roots, containers, a virtual machine."""

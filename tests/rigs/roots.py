@@ -1,0 +1,96 @@
+"""
+Debian roots to test in, made once by mmdebstrap and kept in the cache folder.
+
+A test gets a throw-away overlay; the kept root is never written to. What this
+machine needs to reach a package index stays outside the project: variables named
+PIP_…, …_CERT_… and …_proxy are handed on, and the files they name are bound.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+CLEAN = ("git", "python3", "ca-certificates")
+"""What a fresh Debian is given before the project's own commands run."""
+
+HANDED_ON = re.compile(r"PIP_\w+|SSL_CERT_FILE|\w*_CA_BUNDLE|\w+_proxy", re.IGNORECASE)
+BUILD_TIMEOUT_S = 900
+
+
+def missing(*tools: str) -> str:
+    """Return what keeps a rig from running here, or ""."""
+    if os.geteuid() != 0:
+        return "root is needed for containers"
+    absent = [tool for tool in ("mmdebstrap", "unshare", *tools) if not _which(tool)]
+    if absent:
+        return "not installed: " + ", ".join(absent)
+    mount = ["unshare", "--mount", "--pid", "--fork", "mount", "-t", "tmpfs", "none"]
+    tried = subprocess.run(
+        [*mount, "/mnt"], capture_output=True, text=True, check=False
+    )
+    return (
+        "" if tried.returncode == 0 else f"no namespaces here: {tried.stderr.strip()}"
+    )
+
+
+def cache() -> Path:
+    """Return the folder that outlives a test run: roots, images, pip's cache."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(base) / "ecg-pose-edge" / "rigs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def root(suite: str, packages: Sequence[str] = CLEAN, arch: str = "") -> Path:
+    """
+    Return the folder of a minimal Debian *suite* that holds *packages*.
+
+    Built on first use (about half a minute); two test processes build it once.
+    """
+    wanted = hashlib.sha256(repr((sorted(packages), arch)).encode()).hexdigest()[:12]
+    folder = cache() / f"{suite}{'-' + arch if arch else ''}-{wanted}"
+    with (cache() / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.is_dir():
+            _build(suite, packages, arch, folder)
+    return folder
+
+
+def _build(suite: str, packages: Sequence[str], arch: str, folder: Path) -> None:
+    part = folder.with_suffix(".part")
+    if part.exists():
+        shutil.rmtree(part)
+    command = ["nice", "mmdebstrap", "--quiet", "--variant=minbase"]
+    command += ["--include=" + ",".join(packages)]
+    command += [f"--arch={arch}"] if arch else []
+    command += [suite, str(part)]
+    if mirror := os.environ.get("EDGE_RIG_MIRROR"):
+        command.append(mirror)
+    subprocess.run(command, check=True, timeout=BUILD_TIMEOUT_S)
+    part.rename(folder)
+
+
+def handed_on() -> tuple[dict[str, str], list[Path]]:
+    """Return the variables a root needs to reach a package index, and their files."""
+    variables = {k: v for k, v in os.environ.items() if HANDED_ON.fullmatch(k)}
+    files = {Path(v) for v in variables.values() if v.startswith("/")}
+    return variables, sorted(path for path in files if path.is_file())
+
+
+def bundle(folder: Path) -> Path:
+    """Write the project's present commit as one file that git can clone from."""
+    path = folder / "project.bundle"
+    subprocess.run(
+        ["git", "-C", PROJECT, "bundle", "create", "--quiet", path, "HEAD"], check=True
+    )
+    return path
+
+
+def _which(tool: str) -> str | None:
+    return shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
