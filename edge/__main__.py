@@ -13,7 +13,9 @@ from importlib import import_module
 
 from edge.errors import EdgeError
 
-COMMANDS: dict[str, str] = {}
+COMMANDS: dict[str, str] = {
+    "simulate": "be a part that is not there: an ECG board on a serial port",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -11,6 +11,7 @@ LAYERS: list[set[str]] = [
     {
         "clock", "deviceclock", "ledger", "config", "systemd", "worker", "drives",
         "bodies", "streams",
+        "beats", "pulses", "encoders", "pseudoterminal",
     },
     {
         "sources", "protocols", "pose", "store", "schema", "history", "join", "heart",

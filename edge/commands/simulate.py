@@ -1,0 +1,70 @@
+"""`edge simulate`: a part that is not there, for a laptop and for tests."""
+
+import argparse
+import signal
+import threading
+from pathlib import Path
+
+from edge.encoders import WIRES
+from edge.errors import ConfigError
+from edge.pulses import Pulses, every
+from edge.simulator import FTDI_BURST_MS, SimulatedBoard
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `edge simulate`."""
+    parser.add_argument("part", choices=["ecg"], help="ecg: a board on a serial port")
+    add = parser.add_argument
+    add("--board", choices=sorted(WIRES), default="openbci-cyton")
+    add("--link", type=Path, required=True, help="name of the serial port to make")
+    add("--rate", type=float, default=0.0, metavar="HZ", help="0: the board's own")
+    add("--seed", type=int, default=1, help="which patient")
+    add("--burst-ms", type=float, default=FTDI_BURST_MS, help="default: %(default)s")
+    add("--drift-ppm", type=float, default=0.0, help="the board's clock is fast by it")
+    add("--loss", type=float, default=0.0, metavar="SHARE", help="packets lost, 0 to 1")
+    add("--obey", action="store_true", help="wait for b, stop at s, reset at v")
+    add("--truth", type=Path, metavar="FILE", help="log the true time of every sample")
+    add("--sync-pulse", type=_pulses, metavar="S[@NS]", help="a pulse every S seconds"
+        " of the monotonic clock, or counted from NS nanoseconds of it")  # fmt: skip
+    add("--for", type=float, default=0.0, dest="for_s", metavar="S", help="0: for ever")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Be a board until the time is over or a signal comes; leave no link behind."""
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
+        signal.signal(number, lambda *_: stopping.set())
+    board = _board(arguments)
+    try:
+        board.plug()
+        print(f"simulating {arguments.board} on {arguments.link}", flush=True)
+        signal.setitimer(signal.ITIMER_REAL, arguments.for_s)
+        board.run(stopping)
+    finally:
+        board.close()
+    print(", ".join(f"{n} {name}" for name, n in board.tally._asdict().items()))
+    return 0
+
+
+def _board(arguments: argparse.Namespace) -> SimulatedBoard:
+    return SimulatedBoard(
+        arguments.link,
+        arguments.board,
+        rate_hz=arguments.rate,
+        seed=arguments.seed,
+        burst_ms=arguments.burst_ms,
+        drift_ppm=arguments.drift_ppm,
+        loss=arguments.loss,
+        obey=arguments.obey,
+        sync=arguments.sync_pulse,
+        truth=arguments.truth,
+    )
+
+
+def _pulses(text: str) -> Pulses | None:
+    """Return the schedule that ``5`` or ``5@120000000000`` means."""
+    period, _, epoch = text.partition("@")
+    try:
+        return every(float(period), epoch_ns=int(epoch or 0))
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
