@@ -5,6 +5,7 @@ Errors that cross a module's edge.
 
     EdgeError
      ├── ConfigError (ValueError)      all mistakes, one a line
+     ├── InputError (ValueError)       a value or file from a person or a script
      ├── SourceError (OSError)
      │    ├── SourceUnavailable        cannot be opened: absent, busy, driver missing
      │    ├── SourceLost               was open, has gone: cable pulled
@@ -27,6 +28,10 @@ class EdgeError(Exception):
 
 class ConfigError(EdgeError, ValueError):
     """The configuration file has mistakes; the message lists all of them."""
+
+
+class InputError(EdgeError, ValueError):
+    """A value, column or file that a person or a script gave cannot be used."""
 
 
 class SourceError(EdgeError, OSError):
