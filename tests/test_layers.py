@@ -7,10 +7,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS: list[set[str]] = [
-    {"records", "errors", "envelope", "stamps"},
+    {"records", "errors", "envelope"},
     {
-        "clock", "deviceclock", "ledger", "config", "systemd", "worker", "drives",
-        "bodies", "streams",
+        "clock", "deviceclock", "ledger", "stamps", "config", "systemd", "worker",
+        "drives", "bodies", "streams",
         "beats", "pulses", "encoders", "pseudoterminal",
     },
     {
