@@ -15,9 +15,10 @@ LAYERS: list[set[str]] = [
     },
     {
         "sources", "protocols", "pose", "store", "schema", "history", "join", "heart",
-        "pictures", "models", "ring", "simulator",
+        "pictures", "models", "ring", "columns", "simulator",
     },
-    {"pipeline", "export", "control", "joined"},
+    {"joined"},
+    {"pipeline", "export", "control"},
     {"vision", "web"},
     {"daemon", "commands", "__main__"},
 ]  # fmt: skip

@@ -1,0 +1,251 @@
+"""
+The joined row: one pose with its ECG, and its columns in a file.
+
+The first 63 columns are those of the system this box replaces, in its order; ours
+follow. One table says name, unit, form and meaning of each: the CSV header, the data
+dictionary and the API are made from it.
+"""
+
+from typing import NamedTuple
+
+from edge.records import KEYPOINTS, VITALS, BoxNs, Pose, Segment, UtcNs
+from edge.stamps import stamp
+
+LEADS = 8
+"""The most leads that a board here has."""
+
+LEGACY_LEADS = 3
+LEGACY_VITALS = tuple(VITALS)[:4]
+"""What the original system's records hold."""
+
+MS_NS = 1_000_000
+
+
+class Sample(NamedTuple):
+    """The ECG sample that was taken nearest to a pose."""
+
+    sampled: BoxNs
+    utc: UtcNs
+    synchronised: bool  # that UTC comes from a time server
+    difference_ms: float  # sample − pose: negative where the sample is earlier
+    uncertainty_ns: int
+    segment: Segment
+    millivolts: tuple[float | None, ...]  # one for each of segment.leads
+    reasons: tuple[str, ...]  # why a lead has no value, one a lead; "" or () if none
+
+
+class VitalThen(NamedTuple):
+    """A vital as it was known at the instant of a sample."""
+
+    value: float | None  # in the unit of VITALS
+    reason: str  # why there is no value: a reason of Vital, "none_yet" or "stale"
+    age_ms: float | None  # sample − vital; None without a vital
+    derived: bool  # computed here, not sent
+
+
+class Window(NamedTuple):
+    """The raw ECG around a pose."""
+
+    start_ms: float  # first sample − pose
+    period_ms: float
+    millivolts: tuple[tuple[float | None, ...], ...]  # for each lead, in time order
+
+
+class JoinedRow(NamedTuple):
+    """One pose, the ECG sample nearest to it, and the vitals known at that sample."""
+
+    pose: Pose
+    session: int  # Session.id; 0 where none is known
+    utc: UtcNs  # of the pose
+    synchronised: bool  # that UTC comes from a time server
+    sample: Sample | None
+    reason: str  # why no sample: "no_ecg" or "beyond_tolerance"; "" where matched
+    vitals: dict[str, VitalThen]  # by the names of VITALS; {} without a sample
+    window: Window | None = None  # where one was asked for
+
+
+class Column(NamedTuple):
+    """One column of the joined CSV."""
+
+    name: str
+    unit: str
+    form: str  # how a value is printed: a %-format
+    meaning: str
+
+
+def _legacy() -> tuple[Column, ...]:
+    keypoints = []
+    for name in KEYPOINTS:
+        words = name.replace("_", " ")
+        keypoints += [
+            Column(f"{name}_y", "px", "%.2f", f"row of the {words}, from the top"),
+            Column(f"{name}_x", "px", "%.2f", f"column of the {words}, from the left"),
+            Column(
+                f"{name}_confidence", "", "%.4f", f"0 to 1: how sure of the {words}"
+            ),
+        ]
+    leads = [
+        Column(f"ecg_lead{n}", "mV", "%.6g", f"the sample's value of lead {n}")
+        for n in range(1, LEGACY_LEADS + 1)
+    ]
+    rate, *others = (
+        Column(
+            name, VITALS[name], "%.6g", f"newest {name.replace('_', ' ')} then known"
+        )
+        for name in LEGACY_VITALS
+    )
+    return (
+        Column("timestamp", "", "%s", "UTC of the pose (middle of the exposure)"),
+        Column("image_path", "", "%s", "name of the uploaded picture, if it was one"),
+        Column("pose_detected", "", "%s", "True where a body was found"),
+        *keypoints,
+        Column("ecg_timestamp", "", "%s", "UTC of the ECG sample nearest to the pose"),
+        rate,
+        *leads,
+        *others,
+        Column("ecg_matched", "", "%s", "True where a sample lay within the tolerance"),
+    )
+
+
+def _ours() -> tuple[Column, ...]:
+    columns = [
+        Column("session", "", "%d", "number of the recorder's run"),
+        Column("clock_synchronised", "", "%s", "True: UTC comes from a time server"),
+        Column(
+            "pose_box_ns", "ns", "%d", "box time of the pose: never steps or repeats"
+        ),
+        Column(
+            "pose_uncertainty_ms", "ms", "%.3f", "the pose's instant is this sure, ±"
+        ),
+        Column("pose_stamp", "", "%s", "where the pose's instant comes from"),
+        Column("pose_source", "", "%s", "camera or upload"),
+        Column("pose_state", "", "%s", "pose, no pose or absent"),
+        Column("picture_width", "px", "%d", "of the upright picture"),
+        Column("picture_height", "px", "%d", "of the upright picture"),
+        Column("rotation", "°", "%d", "clockwise turn that made the picture upright"),
+        Column("model", "", "%s", "file name of the pose model"),
+        Column("device", "", "%s", "cpu or tpu"),
+        Column("inference_ms", "ms", "%.2f", "time the model took"),
+        Column("ecg_box_ns", "ns", "%d", "box time of the ECG sample"),
+        Column("difference_ms", "ms", "%.6f", "ECG sample − pose; negative: earlier"),
+        Column(
+            "ecg_uncertainty_ms", "ms", "%.3f", "the sample's instant is this sure, ±"
+        ),
+        Column("ecg_stamp", "", "%s", "where the sample's instant comes from"),
+        Column("ecg_segment", "", "%d", "number of the stretch without interruption"),
+        Column("ecg_source", "", "%s", "serial, upload or file"),
+        Column("ecg_board", "", "%s", "name of the ECG board's decoder"),
+        Column("ecg_leads", "", "%s", "names of ecg_lead1, ecg_lead2, … in order"),
+        Column("ecg_reasons", "", "%s", "why leads have no value, as lead:reason"),
+        Column("unmatched_reason", "", "%s", "why there is no ECG sample"),
+    ]
+    for n in range(LEGACY_LEADS + 1, LEADS + 1):
+        columns.append(
+            Column(f"ecg_lead{n}", "mV", "%.6g", f"the sample's value of lead {n}")
+        )
+    for name, unit in VITALS.items():
+        words = name.replace("_", " ")
+        if name not in LEGACY_VITALS:
+            columns.append(Column(name, unit, "%.6g", f"newest {words} then known"))
+        columns += [
+            Column(f"{name}_age_ms", "ms", "%.0f", f"ECG sample − {words}"),
+            Column(f"{name}_reason", "", "%s", f"why there is no {words}"),
+            Column(f"{name}_derived", "", "%s", f"True: {words} computed by the box"),
+        ]
+    return tuple(columns)
+
+
+LEGACY: tuple[Column, ...] = _legacy()
+"""The 63 columns of the original system."""
+
+COLUMNS: tuple[Column, ...] = LEGACY + _ours()
+"""All columns of a joined row."""
+
+WINDOW_COLUMNS: tuple[Column, ...] = (
+    Column("ecg_window_start_ms", "ms", "%.6f", "first sample of the window − pose"),
+    Column("ecg_window_period_ms", "ms", "%.6f", "between samples of the window"),
+    *(
+        Column(f"ecg_window_lead{n}", "mV", "%s", f"lead {n} in the window, by blanks")
+        for n in range(1, LEADS + 1)
+    ),
+)
+"""Further columns where a window of ECG was asked for."""
+
+Cell = str | int | float | bool | None
+
+
+def cells(row: JoinedRow) -> list[Cell]:
+    """Return the value of each of COLUMNS for *row*; None where there is none."""
+    return legacy_cells(row) + _our_cells(row)
+
+
+def legacy_cells(row: JoinedRow) -> list[Cell]:
+    """Return the value of each of LEGACY for *row*."""
+    pose, sample = row.pose, row.sample
+    found: list[Cell] = [stamp(row.utc), pose.picture or None, pose.state == "pose"]
+    found += _numbers(pose.keypoints[:, (1, 0, 2)].ravel().tolist())
+    vitals = [then.value for name in LEGACY_VITALS if (then := _vital(row, name))]
+    if sample is None:
+        return [*found, *[None] * (2 + LEGACY_LEADS + 3), False]
+    leads = _padded(sample.millivolts, LEADS)[:LEGACY_LEADS]
+    return [*found, stamp(sample.utc), vitals[0], *leads, *vitals[1:], True]
+
+
+def window_cells(row: JoinedRow) -> list[Cell]:
+    """Return the value of each of WINDOW_COLUMNS for *row*."""
+    window = row.window
+    if window is None:
+        return [None] * len(WINDOW_COLUMNS)
+    leads = [
+        " ".join("" if value is None else f"{value:.6g}" for value in lead)
+        for lead in window.millivolts
+    ]
+    return [window.start_ms, window.period_ms, *_padded(leads, LEADS)]
+
+
+def _our_cells(row: JoinedRow) -> list[Cell]:
+    pose = row.pose
+    found: list[Cell] = [
+        row.session, row.synchronised, pose.exposed, pose.uncertainty_ns / MS_NS,
+        pose.stamp, pose.source, pose.state, pose.width, pose.height, pose.rotation,
+        pose.model, pose.device, pose.inference_ms,
+    ]  # fmt: skip
+    found += _sample_cells(row.sample)
+    found.append(row.reason or None)
+    millivolts = row.sample.millivolts if row.sample else ()
+    found += _padded(millivolts, LEADS)[LEGACY_LEADS:]
+    for name in VITALS:
+        then = _vital(row, name)
+        if name not in LEGACY_VITALS:
+            found.append(then.value)
+        found += [then.age_ms, then.reason or None]
+        found.append(then.derived if then.value is not None else None)
+    return found
+
+
+def _sample_cells(sample: Sample | None) -> list[Cell]:
+    if sample is None:
+        return [None] * 9
+    segment = sample.segment
+    reasons = zip(segment.leads, sample.reasons, strict=False)
+    return [
+        sample.sampled, sample.difference_ms, sample.uncertainty_ns / MS_NS,
+        segment.stamp, segment.id, segment.source, segment.board or None,
+        " ".join(segment.leads),
+        " ".join(f"{lead}:{reason}" for lead, reason in reasons if reason) or None,
+    ]  # fmt: skip
+
+
+NO_VITAL = VitalThen(None, "", None, False)
+
+
+def _vital(row: JoinedRow, name: str) -> VitalThen:
+    return row.vitals.get(name, NO_VITAL)
+
+
+def _numbers(values: list[float]) -> list[float | None]:
+    return [value if value == value else None for value in values]  # NaN is none
+
+
+def _padded(values: tuple[Cell, ...] | list[str], length: int) -> list[Cell]:
+    return [*values, *[None] * (length - len(values))][:length]
