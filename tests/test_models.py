@@ -1,0 +1,139 @@
+"""Model files: which are taken, which are refused, and how that is said."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge import models
+from edge.errors import ModelError
+
+PUBLISHED = "movenet_single_pose_lightning_ptq.tflite"
+
+
+@pytest.fixture(scope="module")
+def published(shared: Path) -> Path:
+    return shared / "models" / PUBLISHED
+
+
+class Parser:
+    """Stands for the runtime and takes note of what it was asked to parse."""
+
+    def __init__(self) -> None:
+        self.parsed: list[bytes] = []
+
+    def Interpreter(self, model_content: bytes, **_: object) -> None:  # noqa: N802
+        self.parsed.append(model_content)
+        raise ValueError("not a model")
+
+
+@pytest.fixture
+def parser(monkeypatch: pytest.MonkeyPatch) -> Parser:
+    parser = Parser()
+    monkeypatch.setattr(models, "runtime", parser)
+    return parser
+
+
+def test_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        models.load_model(tmp_path / "none.tflite")
+
+    assert "none.tflite cannot be read: No such file" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_changed_file_never_reaches_the_parser(
+    published: Path, tmp_path: Path, parser: Parser
+) -> None:
+    content = bytearray(published.read_bytes())
+    content[len(content) // 2] ^= 1
+    changed = tmp_path / PUBLISHED
+    changed.write_bytes(content)
+
+    with pytest.raises(ModelError, match="not a model this program knows"):
+        models.load_model(changed)
+
+    assert parser.parsed == []
+
+
+def test_stated_sum_is_demanded(tmp_path: Path, parser: Parser) -> None:
+    path = tmp_path / "own.tflite"
+    path.write_bytes(b"own")
+
+    with pytest.raises(ModelError, match="not 0000"):
+        models.load_model(path, sha256="0000")
+    assert parser.parsed == []
+
+    with pytest.raises(ModelError, match="does not load on cpu: not a model"):
+        models.load_model(path, sha256=hashlib.sha256(b"own").hexdigest())
+    assert parser.parsed == [b"own"]
+
+
+def test_model_for_another_device_is_refused(published: Path) -> None:
+    with pytest.raises(ModelError, match="made for tpu, not cpu"):
+        models.load_model(published.with_stem(published.stem + "_edgetpu"))
+
+    with pytest.raises(ModelError, match="made for cpu, not tpu"):
+        models.load_model(published, "tpu")
+
+
+def test_other_tensors_are_refused(published: Path) -> None:
+    class Thumbnails:
+        def get_input_details(self) -> list[dict[str, object]]:
+            return [{"shape": np.array([1, 96, 96, 1]), "dtype": np.uint8}]
+
+        def get_output_details(self) -> list[dict[str, object]]:
+            return [{"shape": np.array([1, 10]), "dtype": np.float32}]
+
+    with pytest.raises(ModelError, match="no single-pose MoveNet"):
+        models.check_tensors(published, Thumbnails())
+
+
+def test_no_runtime_names_the_package(
+    published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "runtime", None)
+
+    with pytest.raises(ModelError, match="install ai-edge-litert"):
+        models.load_model(published)
+
+
+def test_missing_edge_tpu_library_is_named(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "EDGE_TPU_LIBRARY", "libedgetpu-absent.so.1")
+
+    with pytest.raises(ModelError, match=r"libedgetpu-absent\.so\.1 is not installed"):
+        models.load_model(
+            shared / "models" / PUBLISHED.replace("ptq", "ptq_edgetpu"), "tpu"
+        )
+
+
+def test_published_model_takes_and_gives_what_is_said(published: Path) -> None:
+    model = models.load_model(published)
+    keypoints = model.infer(np.zeros((192, 192, 3), np.uint8))
+
+    assert (model.name, model.device, model.size) == (PUBLISHED, "cpu", 192)
+    assert keypoints.shape == (17, 3)
+    assert keypoints.dtype == np.float32
+    assert ((keypoints[:, 2] >= 0) & (keypoints[:, 2] <= 1)).all()
+
+
+def test_wrong_square_is_a_model_error(published: Path) -> None:
+    model = models.load_model(published)
+
+    with pytest.raises(ModelError, match="failed on cpu"):
+        model.infer(np.zeros((96, 192, 3), np.uint8))
+
+
+def test_model_is_found_where_it_is_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MODELS", str(tmp_path))
+    with pytest.raises(ModelError, match=f"no model own.tflite in {tmp_path}: run"):
+        models.find_model("own.tflite")
+
+    (tmp_path / "own.tflite").touch()
+    assert models.find_model("own.tflite") == tmp_path / "own.tflite"
+    assert models.find_model("./here.tflite") == Path("here.tflite")
