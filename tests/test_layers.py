@@ -10,7 +10,7 @@ LAYERS: list[set[str]] = [
     {"records", "errors", "envelope"},
     {
         "clock", "deviceclock", "ledger", "stamps", "config", "systemd", "worker",
-        "drives", "bodies", "streams",
+        "drives", "bodies", "streams", "crop",
         "beats", "pulses", "encoders", "pseudoterminal",
     },
     {

@@ -1,0 +1,114 @@
+"""Squares cut from frames, against plainer ways to do the same."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.crop import Cutter, Region, Rotation, upright_size, whole
+
+RNG_SEED = 20240607
+
+
+def picture(width: int, height: int, seed: int = RNG_SEED) -> NDArray[np.uint8]:
+    """Return a smooth random picture: a few cosines a channel."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:height, :width]
+    waves = [
+        sum(
+            np.cos(x * a / width * 9 + y * b / height * 9 + c)
+            for a, b, c in rng.uniform(-1, 1, (4, 3))
+        )
+        for _ in range(3)
+    ]
+    return np.uint8(128 + 31 * np.stack(waves, axis=2))
+
+
+def turned(pixels: NDArray[np.uint8], rotation: Rotation) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(np.rot90(pixels, -rotation // 90))
+
+
+def test_frame_of_the_square_size_is_copied() -> None:
+    pixels = picture(192, 192)
+
+    square = Cutter(192).cut(pixels, whole(192, 192))
+
+    assert np.abs(square.astype(int) - pixels).max() <= 2
+
+
+def test_letterbox_centres_the_frame_between_black_bars() -> None:
+    pixels = np.full((480, 640, 3), (250, 100, 50), np.uint8)
+
+    square = Cutter(192).cut(pixels, whole(640, 480))
+
+    assert (square[:24] == 0).all()
+    assert (square[168:] == 0).all()
+    assert (square[24:168] == (250, 100, 50)).all()
+
+
+@pytest.mark.parametrize("factor", [2, 3, 4, 7, 20])
+def test_shrinking_is_close_to_the_mean_of_the_pixels(factor: int) -> None:
+    side = 48 * factor
+    pixels = picture(side, side)
+
+    square = Cutter(48).cut(pixels, whole(side, side))
+
+    blocks = pixels.reshape(48, factor, 48, factor, 3).mean(axis=(1, 3))
+    assert np.abs(square - blocks).max() < 6
+    assert abs((square - blocks).mean()) < 2
+
+
+def test_region_outside_the_frame_is_black() -> None:
+    pixels = np.full((100, 100, 3), 200, np.uint8)
+
+    square = Cutter(50).cut(pixels, Region(-50, 50, 100))
+
+    inside = np.zeros((50, 50), bool)
+    inside[:25, 25:] = True
+    assert ((square == 200).all(axis=2) == inside).all()
+    assert (square[~inside] == 0).all()
+
+
+def test_region_that_misses_the_frame_is_black() -> None:
+    pixels = np.full((10, 10, 3), 200, np.uint8)
+
+    assert not Cutter(8).cut(pixels, Region(20, 0, 10)).any()
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("region", [None, Region(31, -17, 90), Region(5.5, 3.25, 211)])
+def test_turning_the_square_equals_turning_the_frame(
+    rotation: Rotation, region: Region | None
+) -> None:
+    pixels = picture(160, 120)
+    upright = turned(pixels, rotation)
+    width, height = upright_size(pixels, rotation)
+    assert (height, width) == upright.shape[:2]
+    region = region or whole(width, height)
+
+    square = Cutter(64).cut(pixels, region, rotation)
+
+    expected = Cutter(64).cut(upright, region)
+    assert np.abs(square.astype(int) - expected).mean() < 1.5
+
+
+def test_memory_of_one_frame_does_not_show_in_the_next() -> None:
+    """Frames of all sizes cut by one cutter equal those of fresh cutters."""
+    cutter = Cutter(32)
+    rng = np.random.default_rng(RNG_SEED)
+    for _ in range(60):
+        width, height = rng.integers(1, 400, 2).tolist()
+        pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
+        x, y, side = rng.uniform(-50, 300), rng.uniform(-50, 300), rng.uniform(1, 500)
+
+        square = cutter.cut(pixels, Region(x, y, side))
+
+        assert (square == Cutter(32).cut(pixels, Region(x, y, side))).all()
+
+
+def test_frame_that_is_a_view_is_read_as_it_looks() -> None:
+    pixels = picture(120, 80)
+    view = pixels[::-1, ::-1]
+
+    square = Cutter(32).cut(view, whole(120, 80))
+
+    assert (square == Cutter(32).cut(view.copy(), whole(120, 80))).all()

@@ -1,0 +1,265 @@
+"""Keypoints in pixels of the upright frame, in stills and in video."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge import models, pose
+from edge.crop import Rotation, whole
+from edge.records import Frame, MonotonicNs
+
+SECOND = 1_000_000_000
+
+
+class Spots:
+    """
+    A network that finds 17 bright spots, or gives every point the score *blind*.
+
+    Spot *i* has the colour (250, 250 − 10·i, 0); its middle is keypoint *i*.
+    """
+
+    size = 192
+
+    def __init__(self, score: float = 0.9, blind: float = 0.1) -> None:
+        self.score, self.blind = score, blind
+        self.squares: list[NDArray[np.uint8]] = []
+
+    def infer(self, square: NDArray[np.uint8]) -> NDArray[np.float32]:
+        assert square.shape == (192, 192, 3)
+        self.squares.append(square)
+        keypoints = np.full((17, 3), (0.5, 0.5, self.blind), np.float32)
+        for i in range(17):
+            shade = np.abs(square[:, :, 1].astype(int) - (250 - 10 * i)) < 3
+            rows, columns = np.nonzero((square[:, :, 0] > 248) & shade)
+            if len(rows):
+                middle = (rows.mean() + 0.5) / 192, (columns.mean() + 0.5) / 192
+                keypoints[i] = (*middle, self.score)
+        return keypoints
+
+
+def body(x: float, y: float, scale: float) -> NDArray[np.float32]:
+    """Return where the 17 points of an upright body with hips at *x*, *y* are."""
+    heads = [(0, -5), (-0.5, -5.6), (0.5, -5.6), (-1.2, -5.2), (1.2, -5.2)]
+    limbs = [(2, -3.6), (-2, -3.6), (2.6, -2), (-2.6, -2), (2.8, -0.6), (-2.8, -0.6)]
+    legs = [(1, 0), (-1, 0), (1.2, 2.6), (-1.2, 2.6), (1.3, 5), (-1.3, 5)]
+    return np.array(heads + limbs + legs, np.float32) * scale + (x, y)
+
+
+def drawn(
+    points: NDArray[np.float32], width: int, height: int, spot: int
+) -> NDArray[np.uint8]:
+    """Return a frame with the spots of `Spots` at *points*."""
+    pixels = np.zeros((height, width, 3), np.uint8)
+    for i, (x, y) in enumerate(points.round().astype(int)):
+        pixels[y - spot : y + spot, x - spot : x + spot] = (250, 250 - 10 * i, 0)
+    return pixels
+
+
+def frame(pixels: NDArray[np.uint8], seconds: float = 0.0) -> Frame:
+    now = MonotonicNs(int(seconds * SECOND))
+    return Frame(int(seconds * 25), now, now, "sensor", pixels)
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("passes", [1, 2, 4])
+@pytest.mark.parametrize("size", [(640, 480), (480, 640), (1280, 720)])
+def test_keypoints_are_pixels_of_the_upright_frame(
+    size: tuple[int, int], passes: int, rotation: Rotation
+) -> None:
+    scale = max(size) // 32
+    truth = body(x=300, y=250, scale=scale)
+    source = np.rot90(drawn(truth, *size, spot=scale // 4), rotation // 90)
+
+    found = pose.estimate(Spots(), source, rotation, passes)
+
+    assert found.state == "pose"
+    assert (found.width, found.height) == size
+    assert found.rotation == rotation
+    step = max(size) / 192
+    assert np.abs(found.keypoints[:, :2] - truth).max() < step
+    assert found.keypoints[:, 2] == pytest.approx(0.9)
+
+
+def test_each_pass_looks_closer_at_what_was_found() -> None:
+    network = Spots()
+    pixels = drawn(body(x=500, y=300, scale=10), 640, 480, spot=3)
+
+    pose.estimate(network, pixels, passes=1)
+    pose.estimate(network, pixels, passes=2)
+
+    whole_frame, _, closer = (np.count_nonzero(s[:, :, 0]) for s in network.squares)
+    assert closer > 5 * whole_frame
+
+
+def test_picture_without_a_body_is_no_pose() -> None:
+    found = pose.estimate(Spots(), np.zeros((480, 640, 3), np.uint8))
+
+    assert found.state == "no pose"
+    assert found.keypoints.shape == (17, 3)
+
+
+def test_tracker_follows_a_body_that_moves() -> None:
+    network = Spots()
+    tracker = pose.PoseTracker(network)
+    for step in range(40):
+        truth = body(x=150 + 8 * step, y=240 + step, scale=12)
+
+        found = tracker.step(frame(drawn(truth, 640, 480, spot=3), step / 25))
+
+        assert found.state == "pose"
+        assert np.abs(found.keypoints[:, :2] - truth).max() < 4
+    areas = [np.count_nonzero(square[:, :, 0]) for square in network.squares]
+    assert min(areas[1:]) > 2 * areas[0]
+
+
+def test_tracker_looks_at_the_whole_frame_when_the_body_is_lost() -> None:
+    network = Spots()
+    tracker = pose.PoseTracker(network)
+    left = drawn(body(x=100, y=240, scale=12), 640, 480, spot=3)
+    right = drawn(body(x=540, y=240, scale=12), 640, 480, spot=3)
+
+    states = [tracker.step(frame(pixels)).state for pixels in (left, right, right)]
+
+    assert states == ["pose", "no pose", "pose"]
+
+
+def test_few_sure_keypoints_keep_a_pose_but_make_none() -> None:
+    points = body(x=320, y=240, scale=15)
+    all_seen = drawn(points, 640, 480, spot=4)
+    four_seen = drawn(points[:4], 640, 480, spot=4)
+
+    fresh = pose.PoseTracker(Spots())
+    assert fresh.step(frame(four_seen)).state == "no pose"
+    tracker = pose.PoseTracker(Spots())
+    states = [tracker.step(frame(p)).state for p in (all_seen, four_seen, four_seen)]
+    assert states == ["pose", "pose", "pose"]
+
+
+def test_scores_of_noise_make_no_pose_and_move_no_region() -> None:
+    """Noise scores up to 0.25, more than the published algorithm's 0.2."""
+    network = Spots(blind=0.25)
+    tracker = pose.PoseTracker(network)
+    pixels = np.full((480, 640, 3), 40, np.uint8)
+
+    states = {tracker.step(frame(pixels, i / 25)).state for i in range(20)}
+
+    assert states == {"no pose"}
+    assert all((square == network.squares[0]).all() for square in network.squares)
+
+
+def test_nobody_for_ten_seconds_is_absent() -> None:
+    tracker = pose.PoseTracker(Spots())
+    empty = np.zeros((480, 640, 3), np.uint8)
+    seen = drawn(body(x=320, y=240, scale=15), 640, 480, spot=4)
+    times = [(seen, 0), (empty, 1), (empty, 9.9), (empty, 10), (empty, 60), (seen, 61)]
+
+    states = [tracker.step(frame(pixels, at)).state for pixels, at in times]
+
+    assert states == ["pose", "no pose", "no pose", "absent", "absent", "pose"]
+
+
+def reference_region(
+    keypoints: NDArray[np.float32], width: int, height: int
+) -> tuple[float, float, float]:
+    """
+    Return left, top and side by the published description, step by step: hips are
+    11 and 12, shoulders 5 and 6, a point is seen above 0.2.
+    """
+    side = max(width, height)
+    letterbox = ((width - side) / 2, (height - side) / 2, side)
+    point = dict(enumerate(keypoints.tolist()))
+    if point[11][2] <= 0.2 and point[12][2] <= 0.2:
+        return letterbox
+    if point[5][2] <= 0.2 and point[6][2] <= 0.2:
+        return letterbox
+    x = (point[11][0] + point[12][0]) / 2
+    y = (point[11][1] + point[12][1]) / 2
+    torso_x = max(abs(point[i][0] - x) for i in (5, 6, 11, 12))
+    torso_y = max(abs(point[i][1] - y) for i in (5, 6, 11, 12))
+    body_x = max(abs(px - x) for px, _, score in point.values() if score > 0.2)
+    body_y = max(abs(py - y) for _, py, score in point.values() if score > 0.2)
+    half = max(torso_x * 1.9, torso_y * 1.9, body_x * 1.2, body_y * 1.2)
+    half = min(half, max(x, width - x, y, height - y))
+    if half > side / 2:
+        return letterbox
+    return (x - half, y - half, 2 * half)
+
+
+def test_region_is_the_published_one() -> None:
+    rng = np.random.default_rng(11)
+    closer = 0
+    for _ in range(300):
+        width, height = rng.integers(100, 1000, 2).tolist()
+        centre = rng.uniform(0, 1, 2) * (width, height)
+        spread = rng.uniform(0.02, 0.4) * min(width, height)
+        points = rng.normal(centre, spread, (17, 2))
+        keypoints = np.float32(np.column_stack([points, rng.uniform(0, 0.6, 17)]))
+
+        region = pose.around(keypoints, width, height)
+
+        assert region == pytest.approx(
+            reference_region(keypoints, width, height), rel=1e-5, abs=1e-3
+        )
+        closer += region != whole(width, height)
+    assert 50 < closer < 250
+
+
+def smoke(shared: Path) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """
+    Return keypoints of squat.bmp and their published reference, both (17, 3): y, x as
+    fractions of the picture, score. Done as the model's makers do it.
+    """
+    pictures = pytest.importorskip("PIL.Image")
+    with pictures.open(shared / "models" / "squat.bmp") as picture:
+        pixels = np.asarray(picture.convert("RGB"))
+    model = models.load_model(
+        shared / "models" / "movenet_single_pose_lightning_ptq.tflite"
+    )
+    reference = np.genfromtxt(
+        shared / "models" / "movenet_single_pose_lightning_ptq_reference.csv",
+        delimiter=",",
+        names=True,
+    )
+    published = np.column_stack(
+        [reference[f"keypoint_{name}"] for name in ("y", "x", "score")]
+    )
+    return model.infer(stretched(pixels, 192)), published
+
+
+def stretched(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return *pixels* bilinear in a square: half-pixel centres, no antialiasing."""
+    for axis in (0, 1):
+        length = pixels.shape[axis]
+        places = np.clip((np.arange(size) + 0.5) * length / size - 0.5, 0, length - 1)
+        low = np.floor(places).astype(int)
+        weight = (places - low).reshape((size, 1, 1) if axis == 0 else (1, size, 1))
+        one = np.take(pixels, low, axis)
+        other = np.take(pixels, np.minimum(low + 1, length - 1), axis)
+        pixels = one * (1 - weight) + other * weight
+    return np.uint8(np.rint(pixels))
+
+
+def test_published_model_gives_its_published_keypoints(shared: Path) -> None:
+    keypoints, published = smoke(shared)
+
+    both = (keypoints[:, 2] > 0.4) & (published[:, 2] > 0.4)
+    assert np.count_nonzero(both) >= 8
+    assert np.abs(keypoints - published)[both, :2].max() <= 0.04
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_noise_is_no_pose_for_the_real_model(shared: Path, seed: int) -> None:
+    model = models.load_model(
+        shared / "models" / "movenet_single_pose_lightning_ptq.tflite"
+    )
+    rng = np.random.default_rng(seed)
+    tracker = pose.PoseTracker(model)
+    black = np.zeros((480, 640, 3), np.uint8)
+    noise = [rng.integers(0, 256, (480, 640, 3), np.uint8) for _ in range(3)]
+
+    states = {tracker.step(frame(pixels)).state for pixels in (black, *noise)}
+
+    assert states == {"no pose"}
+    assert pose.estimate(model, noise[0]).state == "no pose"
