@@ -1,0 +1,265 @@
+"""
+Boards that send lines: numbers between commas, a line a sample.
+
+Which column is what is a matter of configuration; without one it is the eight fields
+of the original system. A line with the names of columns is a header and sets their
+order. The leads are sent in millivolts and kept in nanovolts, so nothing is lost. A
+line that holds ``!`` says that an electrode is off (SparkFun AD8232 sketch,
+`Heart_Rate_Display_Arduino.ino`).
+
+Lines carry no checksum and no counter; the board sends at its own pace. The first
+line may have lost its beginning, so it counts only as a header, or when it starts
+with a whole timestamp.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import ConfigError
+from edge.protocols import Board, Packets, Tally
+from edge.protocols.vitals import NOT_STATED, RANGES, Stated, judge_pressure
+from edge.records import MISSING
+
+COLUMNS = (
+    "timestamp",
+    "heart_rate",
+    "ecg_lead1",
+    "ecg_lead2",
+    "ecg_lead3",
+    "blood_pressure_systolic",
+    "blood_pressure_diastolic",
+    "oxygen_saturation",
+)
+"""The original system's fields; a board's own timestamp is not used."""
+
+LEADS = {"ecg_lead1": "I", "ecg_lead2": "II", "ecg_lead3": "III"}
+"""Columns whose lead has another name; any other column's lead is called like it."""
+
+IGNORED = ("timestamp", "")
+NANOVOLTS = 1e6  # counts per millivolt
+LONGEST_LINE_BYTES = 1024
+REPEAT_LINES = 10  # an unchanged vital is stated again after so many lines
+LEAD_OFF = -np.inf  # in place of a lead's millivolts
+
+NUMERIC = b"0123456789+-.eE \t"
+PLAIN = NUMERIC + b",\r\nTZ:/"  # with those of a timestamp
+WORDS = re.compile(rb"[ -~]*[A-Za-z]{3}[ -~]*")
+TIMESTAMP = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^,]*,")
+NOTES_AT_MOST = 8  # a call; a board that talks without end is not quoted in full
+
+Table = NDArray[np.float64]
+"""A row a line: millivolts of the leads, then the vitals, as configured."""
+
+
+class Csv:
+    """Decoder of one stream."""
+
+    def __init__(self, columns: tuple[str, ...], baud: int) -> None:
+        leads = [name for name in columns if name not in (*RANGES, *IGNORED)]
+        self._vitals = [name for name in columns if name in RANGES]
+        self._names = [*leads, *self._vitals]
+        self._stated = Stated(self._vitals, REPEAT_LINES)
+        self.board = Board(
+            name="csv",
+            leads=tuple(LEADS.get(name, name) for name in leads),
+            gain=(NANOVOLTS,) * len(leads),
+            baseline=(0,) * len(leads),
+            sampling_rate_hz=0.0,
+            counter_modulus=0,
+            checked=False,
+            baud=baud,
+        )
+        self._order(columns)
+        self._rest = b""
+        self._whole = False  # the next line begins where the board began it
+        self._overlong = False
+        self._lines = self._damaged = self._skipped_bytes = 0
+
+    @property
+    def tally(self) -> Tally:
+        """Return what was accepted and what was dropped so far."""
+        return Tally(self._lines, self._damaged, self._skipped_bytes)
+
+    def feed(self, data: bytes) -> Packets:
+        """Return the lines that *data* completes."""
+        before = len(self._rest)
+        stream = self._rest + data
+        stop = stream.rfind(b"\n") + 1
+        notes: list[str] = []
+        table, ends = self._at_once(stream[:stop]) or self._one_by_one(
+            stream[:stop], notes
+        )
+        self._keep(stream[stop:])
+        self._lines += len(table)
+        return self._packets(table, ends - before, tuple(notes[:NOTES_AT_MOST]))
+
+    def _keep(self, rest: bytes) -> None:
+        """Keep the beginning of a line, unless it is too long to be one."""
+        if self._overlong or len(rest) > LONGEST_LINE_BYTES:
+            self._overlong = True
+            self._skipped_bytes += len(rest)
+            rest = b""
+        self._rest = rest
+
+    def _order(self, columns: Sequence[str]) -> None:
+        """Take the columns in this order from now on."""
+        self._columns = tuple(columns)
+        used = [name for name in columns if name in self._names]
+        self._unused = [
+            index for index, name in enumerate(columns) if name not in self._names
+        ]
+        # a column that the header left out is found behind the last
+        self._places = [
+            used.index(name) if name in used else len(used) for name in self._names
+        ]
+        self._sorted = self._places == list(range(len(used)))
+
+    def _at_once(self, block: bytes) -> tuple[Table, NDArray[np.int64]] | None:
+        """Return the table of *block* and where its lines end, if all are in order."""
+        if not self._whole or self._overlong or block.translate(None, PLAIN):
+            return None
+        if not block:
+            return np.empty((0, len(self._names))), np.empty(0, np.int64)
+        data = np.frombuffer(block, np.uint8)
+        newlines = data == ord("\n")
+        separators = np.flatnonzero(newlines | (data == ord(",")))
+        ends = separators[len(self._columns) - 1 :: len(self._columns)]
+        lengths = np.diff(ends, prepend=-1)
+        if (
+            len(separators) != len(ends) * len(self._columns)
+            or np.count_nonzero(newlines) != np.count_nonzero(newlines[ends])
+            or lengths.max(initial=0) > LONGEST_LINE_BYTES
+        ):
+            return None
+        fields = block.replace(b"\r\n", b"\n").replace(b"\n", b",").split(b",")
+        del fields[-1]
+        for removed, index in enumerate(self._unused):
+            del fields[index - removed :: len(self._columns) - removed]
+        try:
+            numbers = [float(field or b"nan") for field in fields]
+        except ValueError:
+            return None
+        return self._table(numbers, len(ends)), ends + 1
+
+    def _table(self, numbers: list[float], lines: int) -> Table:
+        """Return *numbers*, sent line by line, with the columns as configured."""
+        table = np.maximum(np.array(numbers, np.float64), -1e300)  # no -inf
+        table = table.reshape(lines, -1)
+        if self._sorted:
+            return table
+        return np.column_stack([table, np.full(lines, NOT_STATED)])[:, self._places]
+
+    def _one_by_one(
+        self, block: bytes, notes: list[str]
+    ) -> tuple[Table, NDArray[np.int64]]:
+        """Return the table of *block* and where its lines end, without the bad ones."""
+        rows = []
+        ends = []
+        end = 0
+        for line in block.split(b"\n")[:-1]:
+            end += len(line) + 1
+            row = self._row(line, notes)
+            self._whole = True
+            self._overlong = False
+            if row is None:
+                self._skipped_bytes += len(line) + 1
+            else:
+                rows.append(row)
+                ends.append(end)
+        table = np.concatenate(rows) if rows else np.empty((0, len(self._names)))
+        return table, np.array(ends, np.int64)
+
+    def _row(self, line: bytes, notes: list[str]) -> Table | None:
+        """Return the one row of *line*, or ``None`` if it is not one."""
+        text = line.rstrip(b"\r")
+        fields = text.split(b",")
+        torn = self._overlong or len(line) >= LONGEST_LINE_BYTES
+        if not torn and self._header(fields, notes):
+            return None
+        if not self._whole and not TIMESTAMP.match(text):
+            return None
+        if fields == [b"!"] and len(self._names) == 1:
+            return np.array([[LEAD_OFF]])
+        numbers = None if torn else self._numbers(fields)
+        if numbers:
+            return self._table(numbers, 1)
+        if not torn and len(fields) == 1 and WORDS.fullmatch(text):
+            notes.append(text.decode("ascii").strip()[:80])
+        else:
+            self._damaged += 1
+        return None
+
+    def _header(self, fields: list[bytes], notes: list[str]) -> bool:
+        """Return whether *fields* are names of columns; take their order if so."""
+        names = [field.strip().decode("ascii", "replace").lower() for field in fields]
+        known = [name for name in names if name in self._names]
+        if not known or len(set(known)) < len(known):
+            return False
+        if self._lines:
+            notes.append("a header line again: the board has started anew")
+        self._order(names)
+        return True
+
+    def _numbers(self, fields: list[bytes]) -> list[float] | None:
+        """Return the numbers in *fields*, without the columns that are not used."""
+        if len(fields) != len(self._columns):
+            return None
+        used = [f for index, f in enumerate(fields) if index not in self._unused]
+        try:
+            numbers = [float(field.strip() or b"nan") for field in used]
+        except ValueError:
+            return None
+        return None if b"".join(used).translate(None, NUMERIC) else numbers
+
+    def _packets(
+        self, table: Table, ends: NDArray[np.int64], notes: tuple[str, ...]
+    ) -> Packets:
+        leads = len(self.board.leads)
+        names = self._vitals
+        if {"blood_pressure_systolic", "blood_pressure_diastolic"} <= set(names):
+            judge_pressure(
+                table[:, leads + names.index("blood_pressure_systolic")],
+                table[:, leads + names.index("blood_pressure_diastolic")],
+            )
+        nanovolts = table[:, :leads] * NANOVOLTS
+        sent = np.abs(nanovolts) < -MISSING  # false for no number
+        counts = np.rint(np.where(sent, nanovolts, MISSING)).astype(np.int32)
+        return Packets(
+            counts=counts,
+            counter=np.empty(0, np.int64),
+            ends=ends,
+            readings=self._stated.feed(table[:, leads:]),
+            notes=notes,
+            reasons=reasons(nanovolts, sent),
+        )
+
+
+def reasons(nanovolts: Table, sent: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Return for each lead why its first missing value is missing, "" if none is."""
+    if sent.all():
+        return ("",) * int(sent.shape[1])
+    found: list[str] = []
+    for lead, there in zip(nanovolts.T, sent.T, strict=True):
+        value = 0.0 if there.all() else float(lead[~there][0])
+        reason = "lead_off" if value == LEAD_OFF else "out_of_range"
+        found.append("" if there.all() else "not_sent" if np.isnan(value) else reason)
+    return tuple(found)
+
+
+def decoder(columns: Sequence[str] = COLUMNS, baud: int = 115_200) -> Csv:
+    """
+    Return a decoder of lines with *columns*: names of records.VITALS, ``timestamp``
+    or an empty name for what is not used, and leads in millivolts.
+
+    :raises ConfigError: if there is no lead, or a name twice
+    """
+    names = tuple(name.strip().lower() for name in columns) or COLUMNS
+    used = [name for name in names if name not in IGNORED]
+    if len(set(used)) < len(used) or set(used) <= set(RANGES):
+        raise ConfigError(
+            f"columns {', '.join(names)}: name each once, and at least one ECG lead"
+        )
+    return Csv(names, baud)
