@@ -10,7 +10,7 @@ LAYERS: list[set[str]] = [
     {"records", "errors", "envelope"},
     {
         "clock", "deviceclock", "ledger", "stamps", "config", "systemd", "worker",
-        "drives", "bodies", "streams", "crop",
+        "drives", "drivehelper", "bodies", "streams", "crop",
         "beats", "pulses", "encoders", "pseudoterminal",
     },
     {
