@@ -5,8 +5,11 @@ Implementations are imported only when asked for, so that a laptop needs no came
 library and a box no synthetic patient.
 """
 
+from importlib import import_module
 from typing import Protocol, Self
 
+from edge import config
+from edge.errors import ConfigError
 from edge.records import Frame, SerialChunk
 
 
@@ -53,3 +56,43 @@ class EcgSource(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, *exc: object) -> None: ...
+
+
+FRAME_SOURCES: dict[str, str] = {
+    "synthetic": "edge.sources.synthetic",
+}
+"""Name in the configuration to module; each has ``open_source(camera)``."""
+
+ECG_SOURCES: dict[str, str] = {
+    "serial": "edge.sources.usbserial",
+}
+"""Name in the configuration to module; each has ``open_source(ecg, baud)``."""
+
+
+def open_frames(camera: config.Camera) -> FrameSource:
+    """
+    Return the opened camera that the configuration names.
+
+    :raises ConfigError: if there is no such source
+    :raises SourceUnavailable: if it cannot be opened
+    """
+    if camera.source not in FRAME_SOURCES:
+        raise ConfigError(f"no camera source {camera.source!r} in this version")
+    source: FrameSource
+    source = import_module(FRAME_SOURCES[camera.source]).open_source(camera)
+    return source
+
+
+def open_ecg(ecg: config.Ecg, baud: int) -> EcgSource:
+    """
+    Return the opened ECG source that the configuration names; *baud* is the board's
+    own speed, which the configuration's goes before.
+
+    :raises ConfigError: if there is no such source
+    :raises SourceUnavailable: if it cannot be opened
+    """
+    if ecg.source not in ECG_SOURCES:
+        raise ConfigError(f"no ECG source {ecg.source!r} in this version")
+    source: EcgSource
+    source = import_module(ECG_SOURCES[ecg.source]).open_source(ecg, ecg.baud or baud)
+    return source
