@@ -1,0 +1,135 @@
+"""Records as the rows of one transaction."""
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from edge.records import (
+    BoxNs,
+    ClockReading,
+    EcgChunk,
+    Event,
+    Pose,
+    Record,
+    Segment,
+    Session,
+    Vital,
+)
+from edge.rows import event_row, reading_row, segment_row, session_row, vital_row
+from edge.signals import chunk_row, last_sample, pose_origin, pose_row
+from edge.sums import Row
+
+BROUGHT = ("upload", "file")
+"""Sources whose instants were stated, not measured by this box's clock."""
+
+ROW_BYTES = 64
+"""What a row takes beside its blobs, index entries included, about."""
+
+
+@dataclass
+class Batch:
+    """The rows of one transaction, by table, and what they amount to."""
+
+    brought: set[int]  # ids of segments whose source is one of BROUGHT
+    sessions: list[Row] = field(default_factory=list)
+    segments: list[Row] = field(default_factory=list)
+    chunks: list[Row] = field(default_factory=list)
+    poses: list[Row] = field(default_factory=list)
+    origins: list[Row] = field(default_factory=list)  # one a pose
+    vitals: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+    clock_readings: list[Row] = field(default_factory=list)
+    samples: int = 0
+    longest_chunk_ns: int = 0
+    longest_event_ns: int = 0
+    newest: BoxNs | None = None  # of what was recorded here
+    started: BoxNs | None = None  # of the session that begins in it
+    size_bytes: int = 0  # about what it takes in the file
+
+    def add_session(self, session: Session) -> None:
+        self.sessions.append(session_row(session))
+        self.started = session.started
+        self.reach(session.started)
+
+    def add_segment(self, segment: Segment) -> None:
+        self.segments.append(segment_row(segment))
+        if segment.source in BROUGHT:
+            self.brought.add(segment.id)
+
+    def add_chunk(self, chunk: EcgChunk) -> None:
+        if not len(chunk.counts):
+            return
+        row = chunk_row(chunk)
+        last = last_sample(chunk)
+        self.chunks.append(row)
+        self.samples += chunk.counts.size
+        self.longest_chunk_ns = max(self.longest_chunk_ns, last - chunk.start)
+        if chunk.segment not in self.brought:
+            self.reach(last)
+        self.size_bytes += sum(len(v) for v in row if isinstance(v, bytes))
+
+    def add_pose(self, pose: Pose) -> None:
+        origin = pose_origin(pose)
+        row = pose_row(pose, origin)
+        self.poses.append(row)
+        self.origins.append(origin)
+        if pose.source not in BROUGHT:
+            self.reach(pose.exposed)
+        self.size_bytes += 204
+
+    def add_vital(self, vital: Vital) -> None:
+        self.vitals.append(vital_row(vital))
+        if vital.source not in BROUGHT:
+            self.reach(vital.sampled)
+        self.size_bytes += ROW_BYTES
+
+    def add_event(self, event: Event) -> None:
+        row = event_row(event)
+        self.events.append(row)
+        ended = event.began if event.ended is None else event.ended
+        self.longest_event_ns = max(self.longest_event_ns, ended - event.began)
+        self.size_bytes += sum(len(v) for v in row if isinstance(v, str))
+
+    def add_reading(self, reading: ClockReading) -> None:
+        self.clock_readings.append(reading_row(reading))
+        self.reach(reading.box)
+
+    def reach(self, instant: BoxNs) -> None:
+        """Take *instant* for the newest if it is."""
+        if self.newest is None or instant > self.newest:
+            self.newest = instant
+
+
+ADD: dict[type, Callable[[Batch, Any], None]] = {
+    Session: Batch.add_session,
+    Segment: Batch.add_segment,
+    EcgChunk: Batch.add_chunk,
+    Pose: Batch.add_pose,
+    Vital: Batch.add_vital,
+    Event: Batch.add_event,
+    ClockReading: Batch.add_reading,
+}
+
+
+def make_batch(records: Iterable[Record], brought: Collection[int]) -> Batch:
+    """
+    Return the rows of *records*; *brought* are the segments that were uploaded.
+
+    A record that no row can hold becomes an event that says so: refusing the whole
+    batch would stop the recording for good, since it comes again.
+    """
+    batch = Batch(set(brought))
+    for record in records:
+        try:
+            ADD[type(record)](batch, record)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as why:
+            batch.add_event(refusal(record, why, batch.newest))
+        batch.size_bytes += ROW_BYTES
+    return batch
+
+
+def refusal(record: object, why: Exception, at: BoxNs | None) -> Event:
+    """Return the event that says *record* could not be stored, and why."""
+    kind = type(record).__name__
+    cause = f"A record could not be stored ({kind}: {why}): please report this."
+    return Event(at or BoxNs(0), None, "drop", "store", cause, {"record": kind})

@@ -1,0 +1,78 @@
+"""
+The SQLite file: how it is opened, and what its errors mean.
+
+WAL so that readers never wait for the writer, FULL so that a commit is on the card
+when it returns. SQLite before 3.51.3 can damage a file that two connections write or
+checkpoint at once, and Debian's is older: here one connection does both, and every
+other is opened read-only.
+"""
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+PAGE_BYTES = 4096
+"""Also what SD cards and ext4 write at least."""
+
+WAL_LIMIT_BYTES = 1 << 20
+"""What the WAL file is cut back to at a checkpoint that empties it."""
+
+BUSY_S = 5.0
+"""How long to wait for another connection: they all hold locks for milliseconds."""
+
+FULL = {sqlite3.SQLITE_FULL}
+DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def open_writer(path: Path) -> sqlite3.Connection:
+    """
+    Return the one connection that writes and checkpoints *path*, made if absent.
+
+    :raises sqlite3.Error: if it cannot be opened or is not a database
+    """
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    try:
+        for pragma in (
+            f"page_size = {PAGE_BYTES}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "wal_autocheckpoint = 0",  # the store does it, to see its errors
+            f"journal_size_limit = {WAL_LIMIT_BYTES}",
+            "mmap_size = 0",  # an I/O error is an error, not a signal
+            "secure_delete = FAST",  # Debian's default doubles what is written
+            "temp_store = MEMORY",
+            "cell_size_check = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path) -> sqlite3.Connection:
+    """
+    Return a connection that can only read *path*.
+
+    :raises sqlite3.Error: if there is no such file or it cannot be opened
+    """
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
+    try:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA mmap_size = 0").fetchall()
+        connection.execute("PRAGMA user_version").fetchone()
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's result code of *error*, not extended; 0 if it has none."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def pragma(connection: sqlite3.Connection, name: str) -> int:
+    """Return the number that ``PRAGMA name`` states."""
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

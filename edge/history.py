@@ -1,0 +1,245 @@
+"""
+What the box recorded, read-only: for the page, the join and the export.
+
+Every question is one short transaction, so that no reader holds up the writer's
+checkpoints, however slowly its caller works through the answer. A connection belongs
+to the thread that opened it: open one for each request.
+"""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple, Self, TypeVar, cast
+
+from edge.database import open_reader
+from edge.errors import StoreError
+from edge.records import (
+    BoxNs,
+    ClockReading,
+    EcgChunk,
+    Event,
+    Pose,
+    Record,
+    Segment,
+    Session,
+    Vital,
+)
+from edge.rows import reading_of, segment_of, session_of, vital_of
+from edge.schema import VERSION, version
+from edge.sums import Damaged, Row
+from edge.tables import TABLES, Kind, Table
+from edge.totals import read_totals
+
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+PAGE_ROWS = 256
+"""Rows of one transaction: milliseconds of reading, below 1 MB."""
+
+
+class Counts(NamedTuple):
+    """How much was saved since the file began; never falls, though old rows leave."""
+
+    samples: int  # places of ECG chunks, with and without a value
+    chunks: int
+    poses: int
+    vitals: int
+    events: int
+
+
+class History:
+    """The recording at *path*, for one thread, read-only."""
+
+    damaged: int
+    """Rows that were skipped so far because their sum is wrong."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Open the recording at *path*.
+
+        :raises StoreError: if there is none, or it is not one that can be read
+        """
+        self.path = path
+        self.damaged = 0
+        try:
+            self._connection = open_reader(path)
+        except sqlite3.Error as error:
+            raise StoreError(f"no recording to read at {path}: {error}") from error
+        found = self._ask(lambda: version(self._connection))
+        if found != VERSION:
+            self.close()
+            raise StoreError(
+                f"{path} has schema {found}, this program reads {VERSION}: "
+                f"start the recorder once, it brings an older one up to date"
+            )
+
+    def close(self) -> None:
+        """Let the file go. Safe to call twice."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def sessions(self) -> list[Session]:
+        """Return all sessions by id."""
+        rows = self._fetch(
+            "SELECT id, boot_id, started, offset_ns, version, subject, configuration,"
+            " crc FROM sessions ORDER BY id"
+        )
+        return list(self._sound(rows, session_of))
+
+    def segments(self) -> dict[int, Segment]:
+        """Return all segments by id."""
+        rows = self._fetch(
+            "SELECT id, session, source, board, leads, gain, baseline,"
+            " sampling_rate_hz, checked, stamp, crc FROM segments ORDER BY id"
+        )
+        return {segment.id: segment for segment in self._sound(rows, segment_of)}
+
+    def clock_readings(self) -> list[ClockReading]:
+        """Return the clock ledger in the order it was written."""
+        table = TABLES["clock_readings"]
+        rows = self._fetch(f"SELECT {table.columns} FROM {table.source} ORDER BY id")
+        return list(self._sound(rows, reading_of))
+
+    def chunks(self, begin: BoxNs, end: BoxNs) -> Iterator[EcgChunk]:
+        """
+        Yield the ECG chunks that have part in [*begin*, *end*), by their start.
+
+        A chunk whose sum is wrong is skipped and counted in `damaged`.
+        """
+        return cast(Iterator[EcgChunk], self._between("chunks", begin, end))
+
+    def poses(self, begin: BoxNs, end: BoxNs) -> Iterator[Pose]:
+        """Yield the poses exposed in [*begin*, *end*), in order."""
+        return cast(Iterator[Pose], self._between("poses", begin, end))
+
+    def vitals(self, begin: BoxNs, end: BoxNs) -> Iterator[Vital]:
+        """Yield the vitals sampled in [*begin*, *end*), in order."""
+        return cast(Iterator[Vital], self._between("vitals", begin, end))
+
+    def events(self, begin: BoxNs, end: BoxNs) -> Iterator[Event]:
+        """Yield the events that have part in [*begin*, *end*), by their beginning."""
+        return cast(Iterator[Event], self._between("events", begin, end))
+
+    def latest_vitals(self, at: BoxNs) -> dict[str, Vital]:
+        """Return the newest statement of each vital at or before *at*, by name."""
+        latest: dict[str, Vital] = {}
+        for name in self._vital_names():
+            rows = self._fetch(
+                f"SELECT {TABLES['vitals'].columns} FROM vitals WHERE name = ?"
+                " AND sampled <= ? ORDER BY sampled DESC, id DESC LIMIT 4",
+                (name, at),
+            )
+            for vital in self._sound(rows, vital_of):
+                latest.setdefault(name, vital)
+        return latest
+
+    def since(
+        self, kind: Kind, row_id: int, limit: int = PAGE_ROWS
+    ) -> list[tuple[int, Record]]:
+        """
+        Return up to *limit* rows stored after *row_id*, with their ids, as stored.
+
+        Begin with an id of `newest`, or 0 for all that are left.
+        """
+        table = TABLES[kind]
+        rows = self._fetch(
+            f"SELECT t.id, {table.columns} FROM {table.source} WHERE t.id > ?"
+            " ORDER BY t.id LIMIT ?",
+            (row_id, limit),
+        )
+        return list(
+            self._sound(rows, lambda row: (numbered(row), table.build(row[1:])))
+        )
+
+    def newest(self) -> dict[Kind, int]:
+        """Return the highest row id of each kind, for `since`."""
+        totals = self._ask(lambda: read_totals(self._connection))
+        return {kind: getattr(totals, kind) for kind in TABLES}
+
+    def span(self) -> tuple[BoxNs, BoxNs] | None:
+        """Return the first and last instant of ECG, poses and vitals that are left."""
+        firsts, lasts = [], []
+        for kind in ("chunks", "poses", "vitals"):
+            first, last = self._reach(TABLES[kind], kind)
+            if first is not None and last is not None:
+                firsts.append(first)
+                lasts.append(last)
+        return (min(firsts), max(lasts)) if firsts else None
+
+    def counts(self) -> Counts:
+        """Return how much was saved since the file began."""
+        totals = self._ask(lambda: read_totals(self._connection))
+        return Counts(*(getattr(totals, name) for name in Counts._fields))
+
+    def _between(self, kind: Kind, begin: BoxNs, end: BoxNs) -> Iterator[Record]:
+        table = TABLES[kind]
+        query = (
+            f"SELECT t.id, {table.time}, {table.last}, {table.columns}"
+            f" FROM {table.source} WHERE ({table.time}, t.id) > (?, ?)"
+            f" AND {table.time} < ? ORDER BY {table.time}, t.id LIMIT {PAGE_ROWS}"
+        )
+        key = (begin - self._longest(kind), -1)
+        while rows := self._fetch(query, (*key, end)):
+            inside = (row[3:] for row in rows if cast(int, row[2]) >= begin)
+            yield from self._sound(inside, table.build)
+            key = cast(tuple[int, int], (rows[-1][1], rows[-1][0]))
+
+    def _longest(self, kind: Kind) -> int:
+        totals = self._ask(lambda: read_totals(self._connection))
+        if kind == "chunks":
+            return totals.longest_chunk_ns
+        return totals.longest_event_ns if kind == "events" else 0
+
+    def _reach(self, table: Table, kind: Kind) -> tuple[BoxNs | None, BoxNs | None]:
+        ((first, newest),) = self._fetch(
+            f"SELECT (SELECT min({table.time}) FROM {kind}),"
+            f" (SELECT max({table.time}) FROM {kind})"
+        )
+        if newest is None:
+            return None, None
+        ((last,),) = self._fetch(
+            f"SELECT max({table.last}) FROM {kind} WHERE {table.time} >= ?",
+            (cast(int, newest) - self._longest(kind),),
+        )
+        return cast(BoxNs | None, first), cast(BoxNs | None, last)
+
+    def _vital_names(self) -> list[str]:
+        # One step in the index a name; DISTINCT would walk all of it.
+        rows = self._fetch(
+            "WITH RECURSIVE names(name) AS (SELECT min(name) FROM vitals UNION ALL"
+            " SELECT (SELECT min(name) FROM vitals WHERE name > names.name)"
+            " FROM names WHERE names.name IS NOT NULL)"
+            " SELECT name FROM names WHERE name IS NOT NULL"
+        )
+        return [str(name) for (name,) in rows]
+
+    def _fetch(self, query: str, values: tuple[object, ...] = ()) -> list[Row]:
+        return self._ask(lambda: self._connection.execute(query, values).fetchall())
+
+    def _ask(self, question: Callable[[], R]) -> R:
+        try:
+            return question()
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot read {self.path}: {error}") from error
+
+    def _sound(
+        self, rows: Iterator[Row] | list[Row], build: Callable[[Row], R]
+    ) -> Iterator[R]:
+        for row in rows:
+            try:
+                yield build(row)
+            except Damaged:
+                self.damaged += 1
+                logger.warning("a damaged row of %s was left out", self.path)
+
+
+def numbered(row: Row) -> int:
+    """Return the id that a row begins with."""
+    return cast(int, row[0])

@@ -1,0 +1,143 @@
+"""
+The tables, and how one version of them becomes the next.
+
+The only file that knows sqlite-utils. Every step is one transaction, so that a file
+is of version N − 1 or N and never between, whenever the power goes.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+from sqlite_utils import Database, Migrations
+
+from edge.errors import StoreError
+
+APPLICATION_ID = 0x45435045
+"""Marks a database as ours (PRAGMA application_id): "ECPE"."""
+
+Step = Callable[[Database], None]
+
+
+def tables(db: Database) -> None:
+    """Make all tables of version 1."""
+    made: dict[str, dict[str, Any]] = {
+        "sessions": {
+            "id": int, "boot_id": str, "started": int, "offset_ns": int,
+            "version": str, "subject": str, "configuration": str, "crc": int,
+        },
+        "segments": {
+            "id": int, "session": int, "source": str, "board": str, "leads": str,
+            "gain": str, "baseline": str, "sampling_rate_hz": float, "checked": int,
+            "stamp": str, "crc": int,
+            "last_mark": int,  # marks.id of the newest chunk's mark
+            "kept": int,  # 1: has chunks in a protected interval
+        },
+        "chunks": {
+            "id": int, "segment": int, "start": int, "last": int, "period_ns": float,
+            "uncertainty_ns": int, "samples": int, "codes": str, "counts": bytes,
+            "offsets_us": bytes, "reasons": str, "crc": int,
+        },
+        "poses": {
+            "id": int, "exposed": int, "uncertainty_ns": int, "origin": int,
+            "state": str, "keypoints": bytes, "width": int, "height": int,
+            "inference_ms": float, "picture": str, "crc": int,
+        },
+        "pose_origins": {
+            # What hardly changes from pose to pose, once.
+            "id": int, "stamp": str, "source": str, "rotation": int, "model": str,
+            "device": str,
+        },
+        "vitals": {
+            "id": int, "sampled": int, "name": str, "value": float, "reason": str,
+            "source": str, "derived": int, "crc": int,
+        },
+        "events": {
+            "id": int, "began": int, "ended": int, "kind": str, "stream": str,
+            "cause": str, "detail": str, "crc": int,
+        },
+        "clock_readings": {
+            "id": int, "session": int, "box": int, "utc": int, "synchronised": int,
+            "step_ns": int, "crc": int,
+            "lasting": int,  # 1: first of its session, a step, a change of discipline
+        },
+        "marks": {
+            # Every few seconds of recording: where each table stood.
+            "id": int, "recorded_ns": int, "session": int, "chunks": int,
+            "poses": int, "vitals": int, "events": int, "clock_readings": int,
+        },
+        "protected": {"id": int, "begin": int, "until": int, "why": str},
+        "totals": {
+            # One row, rewritten in every transaction.
+            "id": int, "batch": int, "samples": int, "chunks": int, "poses": int,
+            "vitals": int, "events": int, "clock_readings": int, "sessions": int,
+            "segments": int, "last_box": int, "recorded_ns": int,
+            "longest_chunk_ns": int, "longest_event_ns": int,
+        },
+    }  # fmt: skip
+    for name, columns in made.items():
+        db.table(name).create(columns, pk="id", strict=True)
+    db.table("chunks").create_index(["start"])
+    db.table("poses").create_index(["exposed"])
+    db.table("vitals").create_index(["sampled"])
+    db.table("vitals").create_index(["name", "sampled"])
+    db.table("events").create_index(["began"])
+    row = dict[str, Any].fromkeys(made["totals"], 0) | {"id": 1, "last_box": None}
+    db.table("totals").insert(row)
+
+
+STEPS: tuple[Step, ...] = (tables,)
+"""Step k makes version k + 1 of version k. Only ever added to."""
+
+VERSION = len(STEPS)
+
+
+def migrate(connection: sqlite3.Connection, steps: tuple[Step, ...] = STEPS) -> None:
+    """
+    Bring the open database to the version of *steps*.
+
+    :raises StoreError: if it is not ours, or of a later version
+    """
+    found = version(connection)
+    if found > len(steps):
+        raise StoreError(
+            f"written by a later version of this program (schema {found}, "
+            f"known are up to {len(steps)})"
+        )
+    if found < len(steps):
+        migrations(steps).apply(Database(connection, use_counts_table=False))
+
+
+def migrations(steps: tuple[Step, ...]) -> Migrations:
+    """Return *steps* in the form that sqlite-utils applies, one transaction each."""
+    made = Migrations("edge")
+    for number, step in enumerate(steps, start=1):
+        made(name=f"{number:03}")(numbered(step, number))
+    return made
+
+
+def numbered(step: Step, number: int) -> Step:
+    """Return *step* with the version and the mark of ours written beside it."""
+
+    def run(db: Database) -> None:
+        step(db)
+        db.execute(f"PRAGMA user_version = {number}")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+    return run
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """
+    Return the schema version of the open database, 0 for an empty one.
+
+    :raises StoreError: if it holds tables that are not ours
+    """
+    (owner,) = connection.execute("PRAGMA application_id").fetchone()
+    (number,) = connection.execute("PRAGMA user_version").fetchone()
+    (strange,) = connection.execute(
+        "SELECT count(*) FROM sqlite_schema WHERE name NOT LIKE '%sqlite_%'"
+    ).fetchone()
+    if owner != APPLICATION_ID and (owner or number or strange):
+        raise StoreError("not a recording of this program")
+    return int(number)

@@ -1,0 +1,56 @@
+"""What was stored comes back as it was, asked for in any of the ways there are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from records_store import (
+    START,
+    S,
+    second,
+    segment,
+    session,
+    unlike,
+)
+
+from edge.history import History
+from edge.records import BoxNs, ClockReading, EcgChunk, Event, Pose, Record, Vital
+from edge.store import Store
+
+EVER = (BoxNs(0), BoxNs(2**62))
+
+
+def of(kind: type, records: list[Record]) -> list[Record]:
+    return [record for record in records if type(record) is kind]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "edge.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with Store(path) as store:
+        store.append([session(), segment()])
+        yield store
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_record_comes_back_as_it_was(store: Store, path: Path, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    given: list[Record] = []
+    for number in range(20):
+        batch = second(random, START + number * S)
+        store.append(batch)
+        given += batch
+    with History(path) as history:
+        assert unlike(list(history.chunks(*EVER)), of(EcgChunk, given)) == []
+        assert unlike(list(history.poses(*EVER)), of(Pose, given)) == []
+        assert unlike(list(history.vitals(*EVER)), of(Vital, given)) == []
+        assert unlike(list(history.events(*EVER)), of(Event, given)) == []
+        assert history.clock_readings() == of(ClockReading, given)
+        assert history.sessions() == [session()]
+        assert history.segments() == {1: segment()}
+        assert history.damaged == 0
