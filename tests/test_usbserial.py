@@ -10,7 +10,7 @@ import pytest
 
 from edge.errors import SourceLost, SourceUnavailable
 from edge.sources.ports import find_port, identity, list_ports
-from edge.sources.usbserial import open_source
+from edge.sources.usbserial import open_port
 
 
 class Pty:
@@ -75,7 +75,7 @@ def link(name: Path, target: Path) -> None:
 def test_bytes_come_with_the_instant_they_were_read(board: Pty) -> None:
     import time
 
-    with open_source(board.name, 115_200) as source:
+    with open_port(board.name, 115_200) as source:
         board.send(b"abc")
         before = time.monotonic_ns()
         chunk = source.read(5.0)
@@ -87,19 +87,19 @@ def test_bytes_come_with_the_instant_they_were_read(board: Pty) -> None:
 
 
 def test_silence_is_none(board: Pty) -> None:
-    with open_source(board.name, 115_200) as source:
+    with open_port(board.name, 115_200) as source:
         assert source.read(0.01) is None
 
 
 def test_command_reaches_the_board(board: Pty) -> None:
-    with open_source(board.name, 115_200) as source:
+    with open_port(board.name, 115_200) as source:
         source.write(b"b")
 
         assert os.read(board.far, 10) == b"b"
 
 
 def test_unplugged_board_is_lost_whatever_is_asked_of_it(board: Pty) -> None:
-    with open_source(board.name, 115_200) as source:
+    with open_port(board.name, 115_200) as source:
         board.unplug()
 
         with pytest.raises(SourceLost, match="has gone.*plug the board in"):
@@ -109,7 +109,7 @@ def test_unplugged_board_is_lost_whatever_is_asked_of_it(board: Pty) -> None:
 
 
 def test_closed_port_is_lost_and_closes_twice(board: Pty) -> None:
-    source = open_source(board.name, 115_200)
+    source = open_port(board.name, 115_200)
     source.close()
     source.close()
 
@@ -119,15 +119,15 @@ def test_closed_port_is_lost_and_closes_twice(board: Pty) -> None:
 
 def test_port_is_ours_alone_until_it_is_closed(board: Pty) -> None:
     with (
-        open_source(board.name, 115_200),
+        open_port(board.name, 115_200),
         pytest.raises(SourceUnavailable, match="another program has it open"),
     ):
-        open_source(board.name, 115_200)
-    open_source(board.name, 115_200).close()
+        open_port(board.name, 115_200)
+    open_port(board.name, 115_200).close()
 
 
 def test_address_without_a_file_works_too() -> None:
-    with open_source("loop://", 115_200) as source:
+    with open_port("loop://", 115_200) as source:
         source.write(b"hello")
         chunk = source.read(1.0)
 
@@ -147,7 +147,7 @@ def test_address_without_a_file_works_too() -> None:
 )
 def test_port_that_cannot_be_opened_names_the_mend(port: str, mend: str) -> None:
     with pytest.raises(SourceUnavailable, match=mend):
-        open_source(port, 115_200)
+        open_port(port, 115_200)
 
 
 def test_board_keeps_its_name_under_another_number(tmp_path: Path, board: Pty) -> None:

@@ -89,12 +89,30 @@ class Scan:
         index = bisect_left(breaks, begin // self.size)
         return phase + (breaks[index] + 1) * self.size
 
-    def begun(self, due: int, begin: int, stop: int) -> int:
+    def numbers_at(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the counters of the packets *at*, of shape (n,)."""
+        assert self.numbers is not None
+        return self.numbers[at].astype(np.int64)
+
+    def packets(self, at: NDArray[np.int64]) -> Bytes:
+        """Return the packets *at*, ascending and apart: uint8 of shape (n, size)."""
+        if not len(at):
+            return np.empty((0, self.size), np.uint8)
+        begin, stop = int(at[0]), int(at[-1]) + self.size
+        if stop - begin == len(at) * self.size:
+            return self.data[begin:stop].reshape(-1, self.size)
+        packets: Bytes = self.data[at[:, None] + np.arange(self.size)]
+        return packets
+
+    def begun(self, begins: NDArray[np.int64], stops: NDArray[np.int64]) -> int:
         """
-        Return how many packets had begun, by their first bytes, within [*begin*,
-        *stop*) where they were due: whole packets away from *due*.
+        Return how many packets had begun, by their first bytes, where they were due:
+        in each gap from *begins* to *stops* at its begin and whole packets after it.
         """
-        at = np.arange(begin + (due - begin) % self.size, stop, self.size)
+        due = -(-(stops - begins) // self.size)
+        first_due = np.cumsum(due) - due
+        within = np.arange(int(due.sum())) - np.repeat(first_due, due)
+        at = np.repeat(begins, due) + within * self.size
         begun = np.ones(len(at), np.bool_)
         for position, check in enumerate(self._marks):
             if check.at != position or check.low != check.high:

@@ -35,6 +35,8 @@ class FrameSource(Protocol):
 class EcgSource(Protocol):
     """Where ECG bytes come from."""
 
+    identity: str  # what the board says it is, "" where it does not
+
     def read(self, timeout_s: float) -> SerialChunk | None:
         """
         Return the bytes that arrived, or ``None`` if none came within *timeout_s*.
@@ -66,7 +68,7 @@ FRAME_SOURCES: dict[str, str] = {
 ECG_SOURCES: dict[str, str] = {
     "serial": "edge.sources.usbserial",
 }
-"""Name in the configuration to module; each has ``open_source(ecg, baud)``."""
+"""Name in the configuration to module, with ``open_source(ecg, baud, identity)``."""
 
 
 def open_frames(camera: config.Camera) -> FrameSource:
@@ -83,10 +85,11 @@ def open_frames(camera: config.Camera) -> FrameSource:
     return source
 
 
-def open_ecg(ecg: config.Ecg, baud: int) -> EcgSource:
+def open_ecg(ecg: config.Ecg, baud: int, identity: str = "") -> EcgSource:
     """
     Return the opened ECG source that the configuration names; *baud* is the board's
-    own speed, which the configuration's goes before.
+    own speed, which the configuration's goes before. *identity* is that of the board
+    which was there before: another one in its place is refused.
 
     :raises ConfigError: if there is no such source
     :raises SourceUnavailable: if it cannot be opened
@@ -94,5 +97,6 @@ def open_ecg(ecg: config.Ecg, baud: int) -> EcgSource:
     if ecg.source not in ECG_SOURCES:
         raise ConfigError(f"no ECG source {ecg.source!r} in this version")
     source: EcgSource
-    source = import_module(ECG_SOURCES[ecg.source]).open_source(ecg, ecg.baud or baud)
+    module = import_module(ECG_SOURCES[ecg.source])
+    source = module.open_source(ecg, ecg.baud or baud, identity)
     return source

@@ -20,6 +20,7 @@ from typing import Self
 
 import serial
 
+from edge import config
 from edge.errors import SourceLost, SourceUnavailable
 from edge.records import MonotonicNs, SerialChunk
 from edge.sources.ports import ROOT, Port, find_port
@@ -120,16 +121,23 @@ class UsbSerial:
             ) from error
 
 
-def open_source(
-    port: str, baud: int, identity: str = "", root: Path = ROOT
-) -> UsbSerial:
+def open_source(ecg: config.Ecg, baud: int, identity: str = "") -> UsbSerial:
     """
-    Return the serial port that *port* means, open at *baud* bit/s, for us alone. If
-    *identity* is given, it must be that board: the one that was there before.
+    Return the port that the configuration names, as `open_port` does.
 
     :raises SourceUnavailable: if it is absent, in use, forbidden, or another board
     """
-    found = find_port(port, root)
+    return open_port(ecg.port, baud, identity)
+
+
+def open_port(name: str, baud: int, identity: str = "", root: Path = ROOT) -> UsbSerial:
+    """
+    Return the serial port that *name* means (`find_port`), open at *baud* bit/s, for
+    us alone. If *identity* is given, it must be that board: the one that was there.
+
+    :raises SourceUnavailable: if it is absent, in use, forbidden, or another board
+    """
+    found = find_port(name, root)
     if identity and found.identity != identity:
         raise SourceUnavailable(
             f"{found.name} is now {found.identity or 'not on USB'}, it was {identity}: "
