@@ -7,8 +7,11 @@ takes the writes. The machine itself is left as it was.
 """
 
 import os
+import re
 import subprocess
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from rigs import roots
@@ -74,7 +77,89 @@ class Container:
             check=False,
         )
 
+    @contextmanager
+    def booted(self, *options: str) -> Iterator["Booted"]:
+        """
+        Boot systemd in the container, without a network, and power it off at the end.
+
+        The device sandbox of its units is enforced as on a real box.
+        """
+        boot = [*DEVICE_SANDBOX, "--private-network", "--kill-signal=SIGRTMIN+3"]
+        console = self.upper.parent / "console.log"
+        with console.open("w") as log:
+            process = subprocess.Popen(
+                self._enter([*self._options, *boot, *options, "--boot"]),
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                yield Booted(leader(process, console))
+            finally:
+                process.terminate()  # nspawn asks its systemd to power off
+                try:
+                    process.wait(30)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
     @staticmethod
     def _enter(arguments: Sequence[str]) -> list[str]:
         unshare = ["unshare", "--mount", "--propagation", "private"]
         return [*unshare, "bash", "-c", ENTER, "enter", *arguments]
+
+
+class Booted:
+    """A container whose systemd runs as process *leader* of this machine."""
+
+    def __init__(self, leader: int) -> None:
+        self.leader = leader
+        self.sh("systemctl is-system-running --wait || true")
+
+    def sh(self, command: str, timeout_s: float = 60) -> str:
+        """Run the shell *command* as root inside and return its output."""
+        done = self.run(command, timeout_s)
+        assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}"
+        return done.stdout.strip()
+
+    def run(
+        self, command: str, timeout_s: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the shell *command* as root inside."""
+        enter = ["nsenter", f"--target={self.leader}", "--all"]
+        clean = ["env", "-i", "HOME=/root", "LANG=C.UTF-8"]
+        path = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        return subprocess.run(
+            [*enter, *clean, path, "sh", "-c", f"cd /; {command}"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+
+
+def leader(process: subprocess.Popen[bytes], console: Path) -> int:
+    """Return the process that is number 1 inside the container of *process*."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        assert process.poll() is None, console.read_text()
+        for child in children(process.pid):
+            status = Path(f"/proc/{child}/status")
+            with suppress(OSError):
+                inside = re.search(
+                    r"^NSpid:.*\s(\d+)$", status.read_text(), re.MULTILINE
+                )
+                ready = Path(f"/proc/{child}/root/run/systemd/private").exists()
+                if inside and inside[1] == "1" and ready:
+                    return child
+        time.sleep(0.05)
+    raise TimeoutError(console.read_text())
+
+
+def children(process: int) -> list[int]:
+    """Return the child processes of *process*."""
+    path = Path(f"/proc/{process}/task/{process}/children")
+    return [int(word) for word in path.read_text().split()]
