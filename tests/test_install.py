@@ -1,0 +1,74 @@
+"""What can be said of the installer without installing: its words and its parts."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = ["install", "update", "uninstall"]
+LOCK = """\
+bottle==0.13.4 \\
+    --hash=sha256:aa
+numpy==2.4.6 ; python_full_version < '3.12' \\
+    --hash=sha256:bb
+numpy==2.5.5 ; python_full_version >= '3.12' \\
+    --hash=sha256:cc
+    # via ai-edge-litert
+pillow==12.0.0 \\
+    --hash=sha256:dd
+"""
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_script_parses_and_stops_at_the_first_failure(name: str) -> None:
+    text = (ROOT / "scripts" / name).read_text()
+
+    assert "set -euo pipefail" in text
+    subprocess.run(["bash", "-n", ROOT / "scripts" / name], check=True)
+
+
+def test_unknown_option_prints_what_there_is() -> None:
+    done = subprocess.run(
+        [ROOT / "scripts/install", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "--offline DIR" in done.stdout
+
+
+def test_everything_that_is_installed_is_taken_off_again() -> None:
+    install = (ROOT / "scripts/install").read_text()
+    uninstall = (ROOT / "scripts/uninstall").read_text()
+    placed = set(re.findall(r"(/etc/(?!ecg)[\w./-]+\.(?:rules|conf))", install))
+
+    assert len(placed) == 5
+    for path in placed:
+        assert path in uninstall
+    for unit in (ROOT / "systemd").glob("edge*"):
+        assert unit.name in install
+        assert unit.name in uninstall
+
+
+@pytest.mark.parametrize(
+    ("setting", "numpy_lines"), [({}, 2), ({"EDGE_SYSTEM_PACKAGES": "1"}, 0)]
+)
+def test_numpy_of_the_system_is_not_replaced(
+    setting: dict[str, str], numpy_lines: int, tmp_path: Path
+) -> None:
+    """The camera library of a Raspberry Pi breaks with another numpy than its own."""
+    lock = tmp_path / "requirements.lock"
+    lock.write_text(LOCK)
+    done = subprocess.run(
+        ["bash", "-c", '. scripts/environment; pinned "$0"', lock],
+        cwd=ROOT, env={"PATH": "/usr/bin:/bin", **setting},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout.count("numpy==") == numpy_lines
+    assert done.stdout.count("sha256") == 2 + numpy_lines
+    assert "pillow==12.0.0 \\\n    --hash=sha256:dd\n" in done.stdout
