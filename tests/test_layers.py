@@ -10,7 +10,7 @@ LAYERS: list[set[str]] = [
     {"records", "errors", "envelope"},
     {
         "clock", "deviceclock", "ledger", "stamps", "config", "systemd", "worker",
-        "drives", "drivehelper", "bodies", "streams", "crop",
+        "drives", "drivehelper", "health", "bodies", "streams", "crop",
         "beats", "pulses", "encoders", "pseudoterminal",
         "datafolder", "packing", "sums",
     },
