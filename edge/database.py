@@ -54,14 +54,35 @@ def open_reader(path: Path) -> sqlite3.Connection:
     """
     Return a connection that can only read *path*.
 
+    A reader that may not write in the folder cannot make the WAL's index, which is
+    gone while no recorder runs: then the file does not change, and is read as it is.
+
     :raises sqlite3.Error: if there is no such file or it cannot be opened
     """
-    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    try:
+        return connect_reader(path, "mode=ro")
+    except sqlite3.OperationalError as error:
+        refused = primary_code(error) in (
+            sqlite3.SQLITE_READONLY,
+            sqlite3.SQLITE_CANTOPEN,
+        )
+        if not refused or path.with_name(path.name + "-wal").exists():
+            raise
+        return connect_reader(path, "mode=ro&immutable=1")
+
+
+def connect_reader(path: Path, how: str) -> sqlite3.Connection:
+    """
+    Return a connection to *path*, opened *how* a URI of SQLite says it.
+
+    :raises sqlite3.Error: if that does not work
+    """
+    uri = f"file:{quote(str(path.absolute()))}?{how}"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
     try:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA mmap_size = 0").fetchall()
-        connection.execute("PRAGMA user_version").fetchone()
+        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
     except BaseException:
         connection.close()
         raise
