@@ -14,6 +14,7 @@ from importlib import import_module
 from edge.errors import EdgeError
 
 COMMANDS: dict[str, str] = {
+    "web": "serve the page and the API",
     "simulate": "be a part that is not there: an ECG board on a serial port",
 }
 

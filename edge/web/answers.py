@@ -1,0 +1,98 @@
+"""
+Answers and what is read from requests: JSON, errors, parameters.
+
+Every client error is a 4xx whose JSON ``error`` names the field.
+"""
+
+import json
+import re
+from typing import Any, NoReturn
+
+from bottle import BaseRequest, HTTPError, HTTPResponse
+
+HEADERS: dict[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; "
+        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cache-Control": "no-store",
+}
+"""On every answer, also on errors."""
+
+REASONS = {
+    400: "the request cannot be read",
+    404: "there is nothing at this address",
+    405: "this address does not know that method",
+    413: "the body is too large",
+    500: "the page failed at this; the recording goes on",
+}
+"""What is said of an error that says nothing itself."""
+
+
+def as_json(data: object, status: int = 200, **headers: str) -> HTTPResponse:
+    """Return an answer of JSON with sorted keys; NaN and infinity are refused."""
+    body = json.dumps(data, sort_keys=True, allow_nan=False, separators=(",", ":"))
+    return HTTPResponse(
+        body.encode() + b"\n",
+        status,
+        **{"Content-Type": "application/json", **headers},
+    )
+
+
+def refuse(status: int, error: str, **headers: str) -> NoReturn:
+    """
+    End this request with *status* and one sentence.
+
+    :raises HTTPResponse: always
+    """
+    raise as_json({"error": error}, status, **headers)
+
+
+def of_error(error: HTTPError) -> HTTPResponse:
+    """Return as JSON what Bottle itself refuses: unknown address, wrong method."""
+    status = error.status_code
+    headers = {"Allow": error.get_header("Allow")} if status == 405 else {}
+    return as_json({"error": REASONS.get(status, REASONS[400])}, status, **headers)
+
+
+def whole_number(
+    request: BaseRequest, name: str, default: int, low: int, high: int
+) -> int:
+    """Return the number *name* of the query, refusing what is not *low* to *high*."""
+    text = request.query.get(name, "")
+    if not text:
+        return default
+    if not re.fullmatch(r"-?[0-9]{1,18}", text) or not low <= int(text) <= high:
+        refuse(400, f"{name} must be a whole number from {low} to {high}")
+    return int(text)
+
+
+def json_body(request: BaseRequest) -> dict[str, Any]:
+    """Return the JSON object in the body, refusing anything else."""
+    if request.content_type.split(";")[0].strip().lower() != "application/json":
+        refuse(415, "the body must be application/json")
+    try:
+        body = json.loads(request.body.read())
+    except (ValueError, RecursionError):
+        refuse(400, "the body is not JSON")
+    if not isinstance(body, dict):
+        refuse(400, "the body must be a JSON object")
+    return body
+
+
+def text_field(body: dict[str, Any], name: str, longest: int) -> str:
+    """Return the text *name* of *body*, refusing other types and what is too long."""
+    value = body.get(name, "")
+    if not isinstance(value, str):
+        refuse(400, f"{name} must be text")
+    if len(value) > longest:
+        refuse(400, f"{name} must be at most {longest} characters")
+    if any(ord(sign) < 32 or 0xD800 <= ord(sign) < 0xE000 for sign in value):
+        refuse(400, f"{name} must be one line of text")
+    return value

@@ -1,0 +1,48 @@
+"""The files of the page: read once, served from memory by their exact names."""
+
+import hashlib
+from pathlib import Path
+from typing import NamedTuple
+
+from bottle import HTTPResponse, request
+
+from edge.web.answers import refuse
+
+FOLDER = Path(__file__).parent / "static"
+
+KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".json": "application/json",
+}
+
+
+class File(NamedTuple):
+    """One file of the page."""
+
+    body: bytes
+    kind: str
+    tag: str  # changes with the content
+
+
+def read(path: Path) -> File:
+    """Return the file *path*."""
+    body = path.read_bytes()
+    tag = '"' + hashlib.sha256(body).hexdigest()[:20] + '"'
+    return File(body, KINDS[path.suffix], tag)
+
+
+FILES = {path.name: read(path) for path in sorted(FOLDER.iterdir())}
+
+
+def serve(name: str) -> HTTPResponse:
+    """Return the file *name*, or that the browser's copy of it is still good."""
+    file = FILES.get(name)
+    if file is None:
+        refuse(404, "there is no such file")
+    headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
+    if request.get_header("If-None-Match") == file.tag:
+        return HTTPResponse(status=304, **headers)
+    return HTTPResponse(file.body, **headers, **{"Content-Type": file.kind})

@@ -1,0 +1,311 @@
+"""
+The web server: cheroot reads and answers requests, the waiting room holds connections.
+
+Everything that a stranger can make slow happens in the waiting room or is bounded
+here: the head and small bodies are there before a worker begins, only a few workers
+may wait for the rest of a large body, and no answer but a download fills the buffers.
+"""
+
+import json
+import logging
+import re
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from cheroot.server import HTTPConnection, HTTPRequest
+from cheroot.wsgi import Server as CherootServer
+
+from edge.errors import ConfigError
+from edge.web.answers import HEADERS
+from edge.web.waiting import LONGEST_HEAD, Guest, WaitingRoom
+
+logger = logging.getLogger(__name__)
+
+Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+THREADS = 24
+"""Requests that are worked on at the same time."""
+
+SLOW_BODIES = 6
+"""Workers that may wait for the rest of a body at the same time."""
+
+BODY_WITHIN_S = 60.0
+STALL_S = 10.0
+"""The longest for a whole body, and for one piece of it or of an answer."""
+
+LARGEST_BODY = 21 * 1024 * 1024
+"""A picture of 20 MiB and the form around it."""
+
+HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\0\r\n]*)")
+"""One line of RFC 9112, section 5, without the folding that it forbids."""
+
+
+class Incoming:
+    """What a client sends: first what the waiting room collected, then the socket."""
+
+    def __init__(self, guest: Guest, slots: threading.Semaphore) -> None:
+        self.bytes_read = 0  # cheroot asks for it
+        self._guest = guest
+        self._slots = slots
+        self._deadline = 0.0  # 0.0 while no slot is held
+
+    def head(self) -> bytes:
+        """Return the first line and the headers, which are still to be read."""
+        return bytes(self._guest.data.partition(b"\r\n\r\n")[0])
+
+    def read(self, size: int) -> bytes:
+        """Return the next *size* bytes, fewer if the client leaves."""
+        while len(self._guest.data) < size and self._fetch():
+            pass
+        return self._take(size)
+
+    def readline(self, size: int = -1) -> bytes:
+        """Return up to and with the next line end, but at most *size* bytes."""
+        most = size if size >= 0 else LARGEST_BODY
+        while (end := self._guest.data.find(b"\n", 0, most) + 1) == 0:
+            if len(self._guest.data) >= most or not self._fetch():
+                return self._take(most)
+        return self._take(end)
+
+    def has_data(self) -> bool:
+        """Return whether the next request has begun to arrive."""
+        return bool(self._guest.data)
+
+    def release(self) -> None:
+        """Say that this request is over."""
+        if self._deadline:
+            self._deadline = 0.0
+            self._slots.release()
+
+    def close(self) -> None:
+        """Do nothing: the socket is closed elsewhere."""
+
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._guest.data[:size])
+        del self._guest.data[:size]
+        self.bytes_read += len(taken)
+        return taken
+
+    def _fetch(self) -> bool:
+        if not self._deadline:
+            if not self._slots.acquire(blocking=False):
+                raise TimeoutError("timed out")
+            self._deadline = time.monotonic() + BODY_WITHIN_S
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        self._guest.sock.settimeout(min(left, STALL_S))
+        piece = b"" if self._guest.ended else self._guest.sock.recv(65_536)
+        self._guest.ended = not piece
+        self._guest.data += piece
+        return bool(piece)
+
+
+class Outgoing:
+    """What is sent to a client."""
+
+    def __init__(self, guest: Guest) -> None:
+        self.bytes_written = 0  # cheroot asks for it
+        self._guest = guest
+
+    def write(self, data: bytes) -> int:
+        """Send *data*; a client that takes none of it for too long is given up."""
+        self._guest.sock.settimeout(STALL_S)
+        self._guest.sock.sendall(data)
+        self.bytes_written += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: nothing is held back."""
+
+
+class Request(HTTPRequest):
+    """One request; what cheroot itself refuses is refused in our form."""
+
+    def parse_request(self) -> None:
+        """Read the head, after a look at what would make its end ambiguous."""
+        status, flaw = examine(self.conn.rfile.head())
+        if flaw:
+            self.simple_response(status, flaw)
+        else:
+            super().parse_request()
+
+    def simple_response(self, status: str, msg: str = "") -> None:
+        """Answer an error as JSON with the headers of every other answer."""
+        code = int(str(status)[:3])
+        if code >= 500:  # "505 HTTP Version Not Supported" is the client's mistake
+            code, status = 400, "400 Bad Request"
+        self.close_connection = True
+        text = msg if isinstance(msg, str) else msg.decode("latin-1")
+        body = json.dumps({"error": text or str(status)[4:]}).encode() + b"\n"
+        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in HEADERS.items()]
+        lines += ["Content-Type: application/json", "Connection: close", "", ""]
+        self.sent_headers = True
+        self.conn.wfile.write("\r\n".join(lines).encode("latin-1") + body)
+
+
+def examine(head: bytes) -> tuple[str, str]:
+    """Return status and sentence for what is wrong with *head*, "" if nothing is."""
+    if len(head) > LONGEST_HEAD:
+        return "", ""  # cheroot says which part is too long
+    first, *lines = head.split(b"\r\n")
+    once: set[bytes] = set()
+    for line in lines:
+        found = HEADER.fullmatch(line)
+        if not found:
+            return "400 Bad Request", "a header line is malformed"
+        name, value = found[1].lower(), found[2].strip()
+        if name == b"transfer-encoding":
+            return "411 Length Required", "a body needs Content-Length"
+        if name == b"content-length" and not re.fullmatch(rb"[0-9]{1,18}", value):
+            return "400 Bad Request", "Content-Length is not a number"
+        if name in (b"host", b"content-length"):
+            if name in once:
+                return "400 Bad Request", "Host or Content-Length is there twice"
+            once.add(name)
+    return "400 Bad Request", "a NUL byte" if b"\0" in first else ""
+
+
+class Connection(HTTPConnection):
+    """One connection, over as many requests as it lasts."""
+
+    RequestHandlerClass = Request
+    guest: Guest
+
+    def communicate(self) -> bool:
+        """Serve one request; return whether the connection goes on."""
+        try:
+            goes_on: bool = super().communicate()  # type: ignore[no-untyped-call]
+            return goes_on
+        finally:
+            self.rfile.release()
+
+    def close(self) -> None:
+        """End the connection, without cutting off the answer."""
+        self.server.let_go(self.guest)
+
+
+class Engine(CherootServer):
+    """cheroot's workers and parser, fed from a waiting room."""
+
+    ConnectionClass = Connection
+    software = "edge"
+    max_request_header_size = LONGEST_HEAD
+    max_request_body_size = LARGEST_BODY
+
+    def begin(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
+        """Start the workers and the room for connections to *listener*."""
+        self.scheme = "https" if context else "http"
+        self.slots = threading.Semaphore(SLOW_BODIES)
+        self.room = WaitingRoom(listener, self.receive, context, redirect)
+        self.requests.start()
+        self.ready = True
+
+    def receive(self, guest: Guest) -> None:
+        """Give a connection with a complete request to the workers."""
+        if guest.kept is None:
+            guest.kept = self.connect(guest)
+        guest.sock.settimeout(STALL_S)
+        self.requests.put(guest.kept)
+
+    def connect(self, guest: Guest) -> Connection:
+        """Return the connection of a new *guest*."""
+        incoming, outgoing = Incoming(guest, self.slots), Outgoing(guest)
+        connection = Connection(
+            self, guest.sock, lambda _, mode, __: incoming if "r" in mode else outgoing
+        )
+        connection.guest = guest
+        connection.remote_addr, connection.remote_port = guest.address
+        local = guest.sock.getsockname()[0]
+        connection.ssl_env = {"SERVER_ADDR": local, "wsgi.url_scheme": self.scheme}
+        return connection
+
+    def put_conn(self, connection: Connection) -> None:
+        """Take back a connection that goes on."""
+        self.room.put(connection.guest)
+
+    def let_go(self, guest: Guest) -> None:
+        """End a connection: what the client still sends is read and dropped."""
+        guest.leaving = True
+        try:
+            if isinstance(guest.sock, ssl.SSLSocket):
+                guest.sock.settimeout(0.1)
+            guest.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            guest.sock.close()
+            return
+        self.room.put(guest)
+
+    @property
+    def can_add_keepalive_connection(self) -> bool:
+        """Say that there is room: the waiting room has its own limit."""
+        return bool(self.ready)
+
+    def error_log(
+        self, msg: str = "", level: int = 20, traceback: bool = False
+    ) -> None:
+        """Log in our form; what a client did wrong is for those who debug."""
+        serious = level >= logging.ERROR
+        logger.log(level if serious else logging.DEBUG, "%s", msg, exc_info=traceback)
+
+
+class Server:
+    """Serves an application from threads of its own until `stop`."""
+
+    def __init__(
+        self, app: Wsgi, listener: socket.socket, context: ssl.SSLContext | None = None
+    ) -> None:
+        self._engine = Engine(
+            listener.getsockname()[:2], app, numthreads=THREADS, server_name="edge"
+        )
+        self._listener = listener
+        self._engine.begin(listener, context)
+        self._thread = threading.Thread(
+            target=self._engine.room.run, name="web waiting room", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is being answered, then close every connection."""
+        self._listener.close()
+        self._engine.ready = False
+        self._engine.requests.stop(5)
+        self._engine.room.stop()
+        self._thread.join(10)
+
+
+def listen(host: str, port: int, given: Sequence[socket.socket] = ()) -> socket.socket:
+    """
+    Return a socket that listens on *host* and *port*, or the one *given* by systemd.
+
+    :raises ConfigError: if the address cannot be had
+    """
+    if given:
+        return given[0]
+    try:
+        return socket.create_server(
+            (host, port),
+            family=socket.AF_INET6 if ":" in host else socket.AF_INET,
+            backlog=512,
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"cannot listen on {host} port {port}: {error.strerror or error}; "
+            f"is another program there? Choose another [web] port"
+        ) from error
+
+
+def redirect(request: bytes) -> bytes:
+    """Return what a client gets that speaks plain HTTP where TLS is spoken."""
+    host = re.search(rb"\r\nHost:[ \t]*([A-Za-z0-9.:\[\]-]{1,260})[ \t]*\r\n", request)
+    if not host:
+        return b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+    return (
+        b"HTTP/1.1 308 Permanent Redirect\r\nLocation: https://%s/\r\n"
+        b"Content-Length: 0\r\nConnection: close\r\n\r\n" % host[1]
+    )

@@ -1,0 +1,136 @@
+"""How complete the last hour is, minute by minute, for the strip on the page."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from edge.history import History
+from edge.records import BoxNs, EcgChunk
+from edge.web import shapes
+from edge.web.shapes import Json
+
+MINUTE_NS = 60_000_000_000
+SECOND_NS = 1_000_000_000
+"""A pose, or a sample of a board without a fixed rate, speaks for this long at most."""
+
+WELL = 0.98
+"""From this share on a minute is not called a gap."""
+
+
+class Minute(NamedTuple):
+    """How much of one minute each stream covers, nanoseconds."""
+
+    length: int  # of the minute that lies after the first start and before now
+    ecg: int
+    pose: int
+
+
+STREAMS = ("ecg", "pose")
+
+
+class Strip:
+    """
+    The last hour. Minutes that are over are counted once; several threads may ask.
+
+    A late upload into a minute that is over is not seen.
+    """
+
+    def __init__(self) -> None:
+        self._minutes: dict[int, Minute] = {}
+
+    def read(self, past: History, now: BoxNs, minutes: int) -> Json:
+        """Return the share of each of the last *minutes*, and of all of them."""
+        last = now // MINUTE_NS
+        numbers = range(last - minutes + 1, last + 1)
+        first = beginning(past)
+        known = [n for n in numbers if n >= first // MINUTE_NS]
+        found = {n: self._minute(past, n, first, now) for n in known}
+        self._forget(last)
+        return {
+            "begin": shapes.ms(numbers[0] * MINUTE_NS),
+            "end": shapes.ms(numbers[-1] * MINUTE_NS + MINUTE_NS),
+            "step": 60_000,
+            "streams": [
+                stream(name, [found.get(number) for number in numbers])
+                for name in STREAMS
+            ],
+        }
+
+    def _minute(self, past: History, number: int, first: int, now: int) -> Minute:
+        kept = self._minutes.get(number)
+        if kept is not None:
+            return kept
+        begin, end = number * MINUTE_NS, (number + 1) * MINUTE_NS
+        minute = count(past, BoxNs(max(begin, first)), BoxNs(min(end, now)))
+        if now > end + SETTLED_NS:
+            self._minutes[number] = minute
+        return minute
+
+    def _forget(self, last: int) -> None:
+        for number in [n for n in list(self._minutes) if n < last - KEPT_MINUTES]:
+            self._minutes.pop(number, None)
+
+
+SETTLED_NS = 5 * SECOND_NS
+"""After this everything of a minute is on the card."""
+
+KEPT_MINUTES = 24 * 60
+
+
+def beginning(past: History) -> int:
+    """Return when recording first began; the far future if it never did."""
+    sessions = past.sessions()
+    return sessions[0].started if sessions else 2**62
+
+
+def count(past: History, begin: BoxNs, end: BoxNs) -> Minute:
+    """Return how much of [*begin*, *end*) is covered by a board and by poses."""
+    live = {key for key, s in past.segments().items() if s.source == "serial"}
+    ecg = [c for c in past.chunks(begin, end) if c.segment in live]
+    poses = [int(p.exposed) for p in past.poses(begin, end) if p.source == "camera"]
+    return Minute(
+        length=max(0, end - begin),
+        ecg=covered([(c.start, c.start + reach(c)) for c in ecg], begin, end),
+        pose=covered([(at, at + SECOND_NS) for at in poses], begin, end),
+    )
+
+
+def reach(chunk: EcgChunk) -> int:
+    """Return how long *chunk* lasts from its start, nanoseconds."""
+    if chunk.offsets_us is None:
+        return round(len(chunk.counts) * chunk.period_ns)
+    return int(chunk.offsets_us[-1]) * 1000 + SECOND_NS
+
+
+def covered(spans: Sequence[tuple[int, int]], begin: int, end: int) -> int:
+    """Return how much of [*begin*, *end*) lies in at least one of *spans*."""
+    total, reached = 0, begin
+    for first, last in sorted(spans):
+        first, last = max(first, reached), min(last, end)
+        if last > first:
+            total += last - first
+            reached = last
+    return total
+
+
+def stream(name: str, minutes: list[Minute | None]) -> Json:
+    """Return one row of the strip; ``None`` for minutes before the recording."""
+    whole = [None if m is None or not m.length else m for m in minutes]
+    shares = [m and round(getattr(m, name) / m.length, 4) for m in whole]
+    known = [share for share in shares if share is not None]
+    total = sum(m.length for m in whole if m)
+    covers = sum(getattr(m, name) for m in whole if m)
+    return {
+        "name": name,
+        "share": shares,
+        "overall": round(covers / total, 4) if total else None,
+        "gaps": gaps(known),
+    }
+
+
+def gaps(shares: list[float]) -> int:
+    """Return how many stretches of minutes are not complete."""
+    poor = [share < WELL for share in shares]
+    return sum(
+        now and not before
+        for before, now in zip([False, *poor[:-1]], poor, strict=True)
+    )

@@ -1,0 +1,97 @@
+"""Our own addresses: what the page and programs ask of this box."""
+
+import time
+from pathlib import Path
+from typing import Protocol
+
+from bottle import HTTPResponse, request
+
+from edge.config import Settings
+from edge.errors import StoreError
+from edge.history import History
+from edge.records import BoxState, UtcNs
+from edge.stamps import stamp
+from edge.web import live
+from edge.web.answers import as_json, json_body, refuse, text_field, whole_number
+from edge.web.strip import Strip
+
+
+class Recorder(Protocol):
+    """The part of `edge.control.Client` that is needed here."""
+
+    def state(self) -> BoxState: ...
+
+    def marker(self, note: str, by: str) -> None: ...
+
+
+class Box:
+    """What the addresses work with: the recording, the recorder, the settings."""
+
+    def __init__(
+        self, history_path: Path, recorder: Recorder, settings: Settings
+    ) -> None:
+        self.path = history_path
+        self.recorder = recorder
+        self.settings = settings
+        self.states = live.StateCache(recorder)
+
+    def past(self) -> History:
+        """Open the recording for this request."""
+        return History(self.path)
+
+    def present(self, past: History) -> live.Moment:
+        """Return the present box time."""
+        return live.moment(past, self.states.read(), time.monotonic)
+
+
+class Views:
+    """One method an address."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self._strip = Strip()
+
+    def live(self) -> HTTPResponse:
+        """Answer the state and what was stored since the cursor."""
+        try:
+            since = live.Cursor.parse(request.query.get("since", ""))
+        except ValueError:
+            refuse(400, "since must be a cursor that /live has given")
+        reading = self._box.states.read()
+        try:
+            with self._box.past() as past:
+                return as_json(live.answer(past, reading, since))
+        except StoreError as error:  # the page still has to say how the box does
+            return as_json(live.without_past(reading, str(error)))
+
+    def status(self) -> HTTPResponse:
+        """Answer the original system's five keys, and ours."""
+        reading = self._box.states.read()
+        with self._box.past() as past:
+            present = live.moment(past, reading, time.monotonic)
+            counts = past.counts()
+        pose = reading.box and [s for s in reading.box.streams if s.name == "pose"]
+        utc = UtcNs(present.now + present.utc_offset_ns)
+        return as_json(
+            {
+                **live.state(reading, present),
+                "ecg_records_loaded": counts.samples,
+                "integrated_records": counts.poses,
+                "pose_detector_ready": bool(pose and pose[0].state == "ok"),
+                "server_time": stamp(utc),
+                "status": "running",
+            }
+        )
+
+    def completeness(self) -> HTTPResponse:
+        """Answer how complete each of the last minutes is."""
+        minutes = whole_number(request, "minutes", 60, 1, 24 * 60)
+        with self._box.past() as past:
+            now = self._box.present(past).now
+            return as_json(self._strip.read(past, now, minutes))
+
+    def markers(self) -> HTTPResponse:
+        """Keep a note of a person at this moment."""
+        note = text_field(json_body(request), "note", 200)
+        self._box.recorder.marker(note, "page")
+        return as_json({"message": "Marker kept", "status": "success"})

@@ -1,0 +1,258 @@
+"""
+Where connections wait until there is something to work on.
+
+One thread holds all of them without blocking: it accepts, shakes hands for TLS, and
+collects a request until its head, and a small body, are complete. Only then does a
+connection go to a worker. So a client that connects and says nothing, sends one byte
+a minute, or stalls in the handshake costs a file descriptor and nobody's time.
+"""
+
+import contextlib
+import logging
+import re
+import selectors
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+logger = logging.getLogger(__name__)
+
+LONGEST_HEAD = 16_384
+"""Bytes of a request's first line and headers; beyond, the worker refuses it."""
+
+SMALL_BODY = 65_536
+"""A body up to this is collected here too; a larger one is read by the worker."""
+
+HEAD_WITHIN_S = 10.0
+"""From the first byte of a request to its last; also for the TLS handshake."""
+
+IDLE_S = 30.0
+"""How long a connection may stay without a request."""
+
+LINGER_S = 2.0
+"""How long a refused client may go on sending before it sees the connection end."""
+
+MOST_CONNECTIONS = 900
+"""Beyond, the connection whose time is up first is closed."""
+
+SEND_BUFFER = 262_144
+"""Bytes: every answer of the page fits, so that a slow reader holds no worker."""
+
+TLS_HANDSHAKE = 0x16
+"""First byte of every TLS connection (RFC 8446, section 5.1)."""
+
+LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*([0-9]{1,12})[ \t]*\r\n", re.I)
+EXPECT = re.compile(rb"\r\nExpect:", re.I)
+
+Address = tuple[str, int]
+
+
+@dataclass(eq=False)
+class Guest:
+    """One connection that waits."""
+
+    sock: socket.socket
+    address: Address
+    deadline: float = 0.0  # time.monotonic() at which it is closed
+    shaken: bool = True  # the TLS handshake is over, or there is none
+    data: bytearray = field(default_factory=bytearray)  # of the next request, so far
+    ended: bool = False  # the client sends no more
+    leaving: bool = False  # has its last answer; what it still sends is thrown away
+    kept: object = None  # what the worker keeps with the connection
+
+
+Ready = Callable[[Guest], None]
+"""Takes a connection whose next request is complete in ``data``."""
+
+
+class WaitingRoom:
+    """
+    Accepts on *listener* and calls *ready* for each request that is complete.
+
+    *ready* runs in the waiting thread and must not block. With *context*, connections
+    speak TLS; *plain* makes the answer for a client that does not.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        ready: Ready,
+        context: ssl.SSLContext | None = None,
+        plain: Callable[[bytes], bytes] = lambda request: b"",
+    ) -> None:
+        self._listener = listener
+        self._ready = ready
+        self._context = context
+        self._plain = plain
+        self._selector = selectors.DefaultSelector()
+        self._guests: set[Guest] = set()
+        self._returning: deque[Guest] = deque()
+        self._wake_read, self._wake_write = socket.socketpair()
+        self._wake_write.setblocking(False)
+        self._stopping = threading.Event()
+        listener.setblocking(False)
+
+    def run(self) -> None:
+        """Serve until `stop`; then close every waiting connection."""
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        swept = time.monotonic()
+        while not self._stopping.is_set():
+            for key, _ in self._selector.select(1.0):
+                self._serve(key.fileobj, key.data)
+            while self._returning:
+                guest = self._returning.popleft()
+                self._admit(guest, LINGER_S if guest.leaving else IDLE_S)
+            if time.monotonic() - swept > 1.0:
+                swept = time.monotonic()
+                self._sweep(swept)
+        for guest in [*self._guests, *self._returning]:
+            guest.sock.close()
+        for thing in (self._selector, self._wake_read, self._wake_write):
+            thing.close()
+
+    def stop(self) -> None:
+        """Make `run` return."""
+        self._stopping.set()
+        self._wake()
+
+    def put(self, guest: Guest) -> None:
+        """
+        Take back a connection for its next request, or to end it (``leaving``) without
+        cutting off the answer. Any thread may call it.
+        """
+        self._returning.append(guest)
+        self._wake()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # full: it will look; closed: too late
+            self._wake_write.send(b"\0")
+
+    def _serve(self, thing: object, guest: Guest | None) -> None:
+        if guest is not None:
+            self._attend(guest)
+        elif thing is self._listener:
+            self._accept()
+        else:
+            self._wake_read.recv(4096)
+
+    def _accept(self) -> None:
+        for _ in range(64):
+            try:
+                sock, address = self._listener.accept()
+            except OSError:  # none is left, or it went again, or too many are open
+                return
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            guest = Guest(sock, address[:2], shaken=self._context is None)
+            self._admit(guest, HEAD_WITHIN_S)
+            if len(self._guests) > MOST_CONNECTIONS:
+                self._close(min(self._guests, key=lambda other: other.deadline))
+
+    def _admit(self, guest: Guest, patience_s: float) -> None:
+        guest.deadline = time.monotonic() + patience_s
+        guest.sock.setblocking(False)
+        self._guests.add(guest)
+        self._selector.register(guest.sock, selectors.EVENT_READ, guest)
+        self._attend(guest)  # something may be there already, also inside TLS
+
+    def _attend(self, guest: Guest) -> None:
+        """Go on with *guest* as far as it goes without waiting."""
+        try:
+            if not guest.shaken and not self._shake(guest):
+                return
+            fresh = not guest.data
+            self._collect(guest)
+            if fresh and guest.data:
+                guest.deadline = time.monotonic() + HEAD_WITHIN_S
+        except (OSError, ValueError) as error:  # reset, TLS failure
+            logger.debug("%s left: %s", guest.address[0], error)
+            guest.ended = guest.leaving = True
+        if guest.ended and (guest.leaving or not complete(guest)):
+            self._close(guest)
+        elif not guest.leaving and complete(guest):
+            self._hand_over(guest)
+
+    def _shake(self, guest: Guest) -> bool:
+        """Return whether the TLS handshake is over."""
+        if not isinstance(guest.sock, ssl.SSLSocket) and not self._wrap(guest):
+            return False
+        assert isinstance(guest.sock, ssl.SSLSocket)
+        try:
+            guest.sock.do_handshake()
+        except ssl.SSLWantReadError:
+            self._watch(guest, selectors.EVENT_READ)
+            return False
+        except ssl.SSLWantWriteError:
+            self._watch(guest, selectors.EVENT_WRITE)
+            return False
+        self._watch(guest, selectors.EVENT_READ)
+        guest.shaken = True
+        return True
+
+    def _wrap(self, guest: Guest) -> bool:
+        """Begin TLS; a client that speaks plainly gets its answer instead."""
+        try:
+            first = guest.sock.recv(LONGEST_HEAD, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        if not first:
+            raise ConnectionResetError("nothing was said")
+        if first[0] != TLS_HANDSHAKE:
+            guest.sock.send(self._plain(first))
+            guest.sock.shutdown(socket.SHUT_WR)
+            guest.sock.recv(LONGEST_HEAD)
+            raise ConnectionResetError("plain HTTP on a TLS port")
+        assert self._context is not None
+        self._selector.unregister(guest.sock)
+        guest.sock = self._context.wrap_socket(
+            guest.sock, server_side=True, do_handshake_on_connect=False
+        )
+        self._selector.register(guest.sock, selectors.EVENT_READ, guest)
+        return True
+
+    def _watch(self, guest: Guest, events: int) -> None:
+        self._selector.modify(guest.sock, events, guest)
+
+    def _collect(self, guest: Guest) -> None:
+        """Take what has arrived, up to one request."""
+        while not guest.ended and (guest.leaving or not complete(guest)):
+            try:
+                piece = guest.sock.recv(SMALL_BODY)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return
+            guest.ended = not piece
+            if not guest.leaving:
+                guest.data += piece
+
+    def _hand_over(self, guest: Guest) -> None:
+        self._selector.unregister(guest.sock)
+        self._guests.discard(guest)
+        self._ready(guest)
+
+    def _sweep(self, now: float) -> None:
+        for guest in [g for g in self._guests if g.deadline < now]:
+            self._close(guest)
+
+    def _close(self, guest: Guest) -> None:
+        with contextlib.suppress(KeyError, ValueError):
+            self._selector.unregister(guest.sock)
+        self._guests.discard(guest)
+        guest.sock.close()
+
+
+def complete(guest: Guest) -> bool:
+    """Return whether a worker can go on without waiting for a small request."""
+    data = guest.data
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return len(data) > LONGEST_HEAD
+    length = LENGTH.search(data, 0, end + 2)
+    body = int(length[1]) if length else 0
+    if body > SMALL_BODY or EXPECT.search(data, 0, end + 2):
+        return True
+    return len(data) >= end + 4 + body

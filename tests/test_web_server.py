@@ -1,0 +1,241 @@
+"""The server under clients that are slow, rude or broken."""
+
+import http.client
+import json
+import select
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from edge.errors import ConfigError
+from edge.web.server import LARGEST_BODY, SLOW_BODIES, THREADS, Server, listen
+from edge.web.waiting import SMALL_BODY, Guest, complete
+
+Start = Callable[..., Any]
+
+
+def echo(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+    """Answer with what was asked."""
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    said = {"path": environ["PATH_INFO"], "length": len(body), "text": body[:80].hex()}
+    data = json.dumps(said).encode()
+    start("200 OK", [("Content-Length", str(len(data)))])
+    return [data]
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    listener = listen("127.0.0.1", 0)
+    server = Server(echo, listener)
+    yield listener.getsockname()[1]
+    server.stop()
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=20)
+
+
+def talk(port: int, *pieces: bytes) -> bytes:
+    """Send *pieces*, one packet each, and return everything that comes back."""
+    with connect(port) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for piece in pieces:
+            sock.sendall(piece)
+        sock.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def get(port: int, path: str = "/") -> tuple[int, dict[str, Any]]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
+    finally:
+        connection.close()
+
+
+def test_one_connection_serves_many_requests(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    for number in range(20):
+        connection.request("POST", f"/{number}", b"x" * number)
+        said = json.loads(connection.getresponse().read())
+        assert (said["path"], said["length"]) == (f"/{number}", number)
+    connection.close()
+
+
+def test_pipelined_requests_are_answered_in_order(port: int) -> None:
+    one = b"POST /%d HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+    said = talk(port, one % 1 + one % 2 + one % 3)
+
+    assert said.count(b"200 OK") == 3
+    assert said.find(b'"/1"') < said.find(b'"/2"') < said.find(b'"/3"')
+
+
+def test_a_request_may_come_byte_by_byte(port: int) -> None:
+    request = b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nabcd"
+    said = talk(port, *(bytes([byte]) for byte in request))
+
+    assert b'"length": 4' in said
+
+
+def test_a_large_body_arrives_whole(port: int) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("POST", "/big", bytes(5_000_000))
+
+    assert json.loads(connection.getresponse().read())["length"] == 5_000_000
+    connection.close()
+
+
+def test_expect_continue_is_answered_before_the_body(port: int) -> None:
+    with connect(port) as sock:
+        sock.sendall(
+            b"POST /e HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+            b"Expect: 100-continue\r\n\r\n"
+        )
+        assert b"100 Continue" in sock.recv(1000)
+        sock.sendall(b"abc")
+        assert b"200 OK" in sock.recv(1000)
+
+
+def test_half_open_connections_hold_up_nobody(port: int) -> None:
+    with ExitStack() as stack:
+        for number in range(300):
+            sock = stack.enter_context(connect(port))
+            if number % 3 == 1:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: ")
+            elif number % 3 == 2:
+                sock.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+
+        assert get(port) == (200, {"path": "/", "length": 0, "text": ""})
+
+
+def test_unfinished_large_bodies_leave_workers_free(port: int) -> None:
+    length = SMALL_BODY + 1
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length
+    with ExitStack() as stack:
+        waiting = {stack.enter_context(connect(port)) for _ in range(THREADS * 2)}
+        for sock in waiting:
+            sock.sendall(head + b"x")
+        assert get(port)[0] == 200
+
+        deadline = time.monotonic() + 20
+        while len(waiting) > SLOW_BODIES and time.monotonic() < deadline:
+            for sock in select.select(list(waiting), [], [], 1.0)[0]:
+                assert b" 408 " in sock.recv(1000)
+                waiting.remove(sock)
+        assert len(waiting) == SLOW_BODIES
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: 0x10\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 411),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip\r\n\r\n", 411),
+        (b"GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nX: a\0b\r\n\r\n", 400),
+        (b"GET / HTTP/9.9\r\n\r\n", 400),
+        (b"GET / \r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01" + b"\0" * 40 + b"\r\n\r\n", 400),
+        (b"get / HTTP/1.1\r\n\r\n", 400),
+        (b"GET http://evil/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + b"A: " + b"x" * 20000 + b"\r\n\r\n", 413),
+        (b"GET /" + b"x" * 20000 + b" HTTP/1.1\r\n\r\n", 414),
+        (b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (LARGEST_BODY + 1), 413),
+        (b"GET / HTTP/1.1\r\nBad Header: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n folded\r\n\r\n", 400),
+    ],
+)
+def test_malformed_requests_are_refused_as_json(
+    port: int, request_: bytes, status: int
+) -> None:
+    head, _, body = talk(port, request_).partition(b"\r\n\r\n")
+
+    assert int(head.split()[1]) == status, head
+    assert json.loads(body)["error"]
+    assert b"Content-Security-Policy" in head
+    assert b"nosniff" in head
+    assert get(port)[0] == 200
+
+
+def test_a_refused_upload_still_sees_its_answer(port: int) -> None:
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (10**9)
+    with connect(port) as sock:
+        sender = threading.Thread(target=flood, args=(sock, head), daemon=True)
+        sender.start()
+        said = sock.recv(1000)
+        sender.join(20)
+
+    assert b" 413 " in said
+
+
+def flood(sock: socket.socket, head: bytes) -> None:
+    """Send *head* and two megabytes, as a client does that does not listen."""
+    try:
+        sock.sendall(head + bytes(2_000_000))
+    except OSError:
+        return
+
+
+def test_an_answer_that_nobody_reads_holds_up_nobody() -> None:
+    data = bytes(200_000)
+
+    def large(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        body = data if environ["PATH_INFO"] == "/large" else b"{}"
+        start("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    listener = listen("127.0.0.1", 0)
+    server = Server(large, listener)
+    port = listener.getsockname()[1]
+    with ExitStack() as stack:
+        for _ in range(THREADS * 3):
+            sock = stack.enter_context(socket.socket())
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.connect(("127.0.0.1", port))
+            sock.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert get(port)[0] == 200
+    server.stop()
+
+
+def test_stopping_ends_kept_connections() -> None:
+    listener = listen("127.0.0.1", 0)
+    server = Server(echo, listener)
+    with connect(listener.getsockname()[1]) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200 OK" in sock.recv(1000)
+        server.stop()
+        rest = b"".join(iter(lambda: sock.recv(1000), b""))
+    assert rest in (b"", b'{"path": "/", "length": 0, "text": ""}')
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port}"):
+            listen("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("data", "whole"),
+    [
+        (b"GET / HTTP/1.1\r\n", False),
+        (b"GET / HTTP/1.1\r\n\r\n", True),
+        (b"P / HTTP/1.1\r\ncontent-length:3\r\n\r\nab", False),
+        (b"P / HTTP/1.1\r\ncontent-length:3\r\n\r\nabc", True),
+        (b"P / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n", True),
+        (b"x" * 20000, True),
+    ],
+)
+def test_complete_knows_when_a_worker_can_begin(data: bytes, whole: bool) -> None:
+    with socket.socket() as sock:
+        assert complete(Guest(sock, ("", 0), data=bytearray(data))) is whole
