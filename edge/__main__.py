@@ -15,6 +15,7 @@ from edge.errors import EdgeError
 
 COMMANDS: dict[str, str] = {
     "web": "serve the page and the API",
+    "doctor": "say what is well with this box, what is not, and what mends it",
     "simulate": "be a part that is not there: an ECG board on a serial port",
 }
 

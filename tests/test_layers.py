@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
     },
     {"joined"},
     {"pipeline", "export", "control"},
-    {"vision", "web"},
+    {"vision", "web", "doctor"},
     {"daemon", "commands", "__main__"},
 ]  # fmt: skip
 
@@ -45,7 +45,7 @@ DOORS: dict[str, set[str]] = {
     "pyarrow": {"edge.export.parquet"},
     "pyrage": {"edge.export.sealed"},
 }
-PEERS_ALLOWED = {"sources", "protocols", "export", "web", "commands"}
+PEERS_ALLOWED = {"sources", "protocols", "export", "web", "commands", "doctor"}
 """Rooms whose modules may use each other."""
 
 MODULES = sorted((ROOT / "edge").rglob("*.py"))

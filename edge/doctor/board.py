@@ -1,0 +1,85 @@
+"""The ECG board's serial port: found by a lasting name, open to us alone, and quick."""
+
+from pathlib import Path
+
+from edge.config import Settings
+from edge.doctor.machine import Finding, Machine
+from edge.errors import SourceUnavailable
+from edge.sources.ports import Port, find_port
+
+RULES = "etc/udev/rules.d/60-ecg-pose-edge.rules"
+BY_ID = "/dev/serial/by-id/"
+QUICK_MS = 1
+OURS = ("edge", "python")
+"""What the kernel calls the recorder's own process."""
+
+
+def check(settings: Settings, machine: Machine) -> list[Finding]:
+    """Return the findings on the port that *settings* name."""
+    if settings.ecg.source == "none":
+        return [Finding("serial", "ok", "switched off in the configuration")]
+    if settings.ecg.source != "serial":
+        text = f'the source is "{settings.ecg.source}": no real board is recorded'
+        return [Finding("serial", "warning", text, 'set [ecg] source = "serial"')]
+    try:
+        port = find_port(settings.ecg.port, machine.root)
+    except SourceUnavailable as error:
+        return [Finding("serial", "fault", str(error), "edge doctor, once it is in")]
+    return [name(port, machine), *latency(port, machine), *readers(port, machine)]
+
+
+def name(port: Port, machine: Machine) -> Finding:
+    """Say which port it is and whether its name lasts."""
+    shown = "/" + str(Path(port.name).relative_to(machine.root)).lstrip("/")
+    if shown.startswith("/dev/tty"):
+        return Finding(
+            "serial",
+            "warning",
+            f"{shown} is another board after the next plugging",
+            "set [ecg] port to its name in /dev/serial/by-id",
+        )
+    return Finding("serial", "ok", f"{shown} ({Path(port.device).name})")
+
+
+def latency(port: Port, machine: Machine) -> list[Finding]:
+    """Look at the timer with which an FTDI adapter holds bytes back."""
+    tty = Path(port.device).name
+    text = machine.text(f"sys/bus/usb-serial/devices/{tty}/latency_timer")
+    if not text.isdigit():
+        return []
+    if int(text) <= QUICK_MS:
+        return [Finding("serial", "ok", f"the adapter hands over every {text} ms")]
+    mend = f"echo 1 | sudo tee /sys/bus/usb-serial/devices/{tty}/latency_timer"
+    if not (machine.root / RULES).exists():
+        mend = "sudo scripts/install"
+    says = f"the adapter holds samples back for {text} ms"
+    return [Finding("serial", "warning", says, mend)]
+
+
+def readers(port: Port, machine: Machine) -> list[Finding]:
+    """Look for other programs that have the port open: they take bytes away."""
+    others = {
+        f"{machine.text(f'proc/{process}/comm')} ({process})"
+        for process in holders(port, machine)
+        if not machine.text(f"proc/{process}/comm").startswith(OURS)
+    }
+    if not others:
+        return []
+    names = ", ".join(sorted(others))
+    process = names.rpartition("(")[2].rstrip(")")
+    mend = f"sudo kill {process}"
+    return [Finding("serial", "fault", f"{names} reads the port as well", mend)]
+
+
+def holders(port: Port, machine: Machine) -> set[str]:
+    """Return the numbers of the processes that have *port* open, as far as we may."""
+    device = Path(port.device).resolve()
+    found = set()
+    for link in machine.glob("proc/[0-9]*/fd/*"):
+        try:
+            held = link.readlink()
+        except OSError:
+            continue
+        if machine.root / str(held).lstrip("/") == device:
+            found.add(link.parent.parent.name)
+    return found

@@ -1,0 +1,63 @@
+"""The machine itself: power, heat, memory, clock and the watchdog behind it all."""
+
+from edge.clock import synchronised
+from edge.config import Settings
+from edge.doctor.machine import Finding, Machine, judged
+from edge.health import HOT_C, LOW_MEMORY, Health
+
+AIR = "give it air or a fan"
+
+
+def check(settings: Settings, machine: Machine) -> list[Finding]:
+    """Return the findings on the machine."""
+    return [*power_and_heat(settings, machine), clock(machine), watchdog(machine)]
+
+
+def power_and_heat(settings: Settings, machine: Machine) -> list[Finding]:
+    """Say what the sensors say; nothing where there are none."""
+    reading = Health(settings.box.data_dir, machine.root).read()
+    found = []
+    if reading.under_voltage is not None:
+        says = "the supply sagged below 4.63 V since the start"
+        mend = "use the supply and cable made for this Raspberry Pi"
+        fine = "no under-voltage since the start"
+        sagged = reading.under_voltage
+        found.append(judged("power", "fault" if sagged else "ok", says, mend, fine))
+    if reading.slowed:
+        says = "the processor was slowed down by heat or power since the start"
+        found.append(judged("heat", "warning", says, AIR))
+    if reading.temperature_c is not None:
+        hot = reading.temperature_c >= HOT_C
+        says = f"the processor has {reading.temperature_c:.0f} °C"
+        found.append(judged("heat", "warning" if hot else "ok", says, AIR))
+    if reading.memory_available is not None:
+        low = reading.memory_available < LOW_MEMORY
+        says = f"{reading.memory_available:.0%} of the memory is available"
+        mend = "ps aux --sort=-rss | head"
+        found.append(judged("memory", "warning" if low else "ok", says, mend))
+    return found
+
+
+def clock(machine: Machine) -> Finding:
+    """Say whether a time server disciplines the clock, and what happens without."""
+    if synchronised():
+        return Finding("clock", "ok", "set by a time server")
+    rtc = bool(machine.glob("sys/class/rtc/rtc*"))
+    kept = "a battery clock keeps it" if rtc else "and there is no battery clock"
+    return Finding(
+        "clock",
+        "warning",
+        f"not set by a time server, {kept}: dates may be wrong, joins are not",
+        "sudo timedatectl set-ntp true",
+    )
+
+
+def watchdog(machine: Machine) -> Finding:
+    """Say whether the board resets itself when everything hangs."""
+    if not machine.glob("dev/watchdog0"):
+        says = "this machine has no hardware watchdog"
+        return Finding("watchdog", "warning", says, "sudo modprobe softdog")
+    if machine.text("sys/class/watchdog/watchdog0/state") != "active":
+        says = "the hardware watchdog is not running"
+        return Finding("watchdog", "warning", says, "sudo scripts/install, then reboot")
+    return Finding("watchdog", "ok", "the hardware watchdog is running")

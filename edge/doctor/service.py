@@ -1,0 +1,89 @@
+"""The installed service: users and groups, units, and what the recorder itself says."""
+
+import sqlite3
+
+from edge.config import Settings
+from edge.control import Client
+from edge.doctor.machine import Finding, Machine
+from edge.errors import ControlError
+
+USERS = ("edge", "edge-web")
+GROUPS = ("dialout", "video", "plugdev")
+"""Who owns serial ports, cameras and the Edge TPU; the unit joins them."""
+UNITS = ("edge.service", "edge-web.socket", "edge-web.service", "edge-drive.socket")
+ADDRESS = "etc/systemd/system/edge-web.socket.d/settings.conf"
+INSTALL = "sudo scripts/install"
+
+
+def check(settings: Settings, machine: Machine) -> list[Finding]:
+    """Return the findings on the installation and the running recorder."""
+    installed = (machine.root / "etc/systemd/system/edge.service").exists()
+    if not installed:
+        says = "not installed as a service"
+        return [Finding("service", "warning", says, INSTALL)]
+    return [
+        *people(machine),
+        *units(machine),
+        *address(settings, machine),
+        *recorder(settings),
+        Finding("database", "ok", f"SQLite {sqlite3.sqlite_version}, one writer"),
+    ]
+
+
+def people(machine: Machine) -> list[Finding]:
+    """Look for the users of the units and the groups that they join."""
+    absent = [user for user in USERS if not machine.has_user(user)]
+    names = {line.split(":")[0] for line in machine.text("etc/group").splitlines()}
+    absent += [group for group in GROUPS if group not in names]
+    if absent:
+        says = f"missing users or groups: {', '.join(absent)}"
+        return [Finding("service", "fault", says, INSTALL)]
+    return [Finding("service", "ok", "users and groups are there")]
+
+
+def units(machine: Machine) -> list[Finding]:
+    """Ask systemd how the units do and how often they were restarted."""
+    found = []
+    for unit in UNITS:
+        shown = machine.run(
+            "systemctl", "show", unit, "-P", "ActiveState", "-P", "NRestarts"
+        ).split()
+        state = shown[0] if shown else "unknown"
+        if state != "active":
+            mend = f"sudo systemctl restart {unit}; journalctl -u {unit} -n 30"
+            found.append(Finding("service", "fault", f"{unit} is {state}", mend))
+        elif len(shown) > 1 and shown[1] != "0":
+            says = f"{unit} was restarted {shown[1]} times since boot"
+            mend = f"journalctl -b -u {unit}"
+            found.append(Finding("service", "warning", says, mend))
+    return found or [Finding("service", "ok", "all units are active")]
+
+
+def address(settings: Settings, machine: Machine) -> list[Finding]:
+    """Compare the page's address in edge.toml with the one that systemd listens on."""
+    wanted = f":{settings.web.port}"
+    text = machine.text(ADDRESS)
+    if not text or (text.endswith(wanted) and settings.web.host in text):
+        return []
+    says = "the page still listens on the address before edge.toml was changed"
+    return [Finding("page", "warning", says, INSTALL)]
+
+
+def recorder(settings: Settings) -> list[Finding]:
+    """Ask the recorder how its streams do."""
+    client = Client(settings.control_socket)
+    try:
+        state = client.state()
+    except ControlError:
+        says = "the recorder does not answer"
+        mend = "sudo systemctl restart edge.service"
+        return [Finding("recorder", "fault", says, mend)]
+    finally:
+        client.close()
+    wrong = [stream for stream in state.streams if stream.state in ("stale", "lost")]
+    if not wrong and state.recording:
+        return [Finding("recorder", "ok", f"records, session {state.session}")]
+    return [
+        Finding("recorder", "fault", f"{stream.name}: {stream.cause}", "see its line")
+        for stream in wrong
+    ] or [Finding("recorder", "fault", "does not record", "edge status")]

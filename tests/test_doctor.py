@@ -1,0 +1,305 @@
+"""What the doctor finds, on machines made up of files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge import config, datafolder, doctor
+from edge.__main__ import main
+from edge.control import Server
+from edge.doctor import board, box, camera, card, service, tpu
+from edge.doctor.machine import Finding, Machine
+from edge.records import BoxNs, BoxState, StreamState
+
+STREAM = StreamState("ecg", "ok", BoxNs(1), "", BoxNs(2), 5, 0, 0)
+PLUGGED = "usb-FTDI_FT232R_A10K3XYZ-if00-port0"
+
+
+def put(root: Path, name: str, text: str | bytes) -> None:
+    path = root / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+
+
+def settings(root: Path, toml: str = "") -> config.Settings:
+    put(root, "edge.toml", f'[box]\ndata_dir = "{root / "data"}"\n{toml}')
+    return config.load(root / "edge.toml")
+
+
+def levels(findings: list[Finding]) -> list[str]:
+    return [finding.level for finding in findings]
+
+
+class Systemd(Machine):
+    """A machine whose systemctl answers *shown*."""
+
+    def __init__(self, root: Path, shown: str) -> None:
+        super().__init__(root)
+        self.shown = shown
+
+    def run(self, *command: str) -> str:
+        assert command[0] == "systemctl"
+        return self.shown
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+def test_bare_machine_is_told_without_error(
+    empty: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    findings = doctor.examine(settings(empty.root), empty)
+
+    assert "fault" in levels(findings)
+    for finding in findings:
+        assert "\n" not in finding.says + finding.mend
+        assert bool(finding.mend) == (finding.level != "ok")
+
+
+def test_this_machine_by_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings(tmp_path)
+    code = main(["doctor", "--json", "--config", str(tmp_path / "edge.toml")])
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    main(["doctor", "--config", str(tmp_path / "edge.toml")])
+    table = capsys.readouterr().out
+
+    assert code == int(any(entry["level"] == "fault" for entry in findings))
+    assert {entry["part"] for entry in findings} >= {"camera", "serial", "disk"}
+    assert all(entry["says"] in table for entry in findings)
+
+
+@pytest.mark.parametrize(
+    ("toml", "level"),
+    [
+        ('[camera]\nsource = "none"', "ok"),
+        ('[camera]\nsource = "synthetic"', "warning"),
+        ('[camera]\nsource = "video"\ndevice = "/dev/no-such-camera"', "fault"),
+        ('[camera]\nsource = "video"\ndevice = "/dev/null"', "ok"),
+        ('[camera]\nsource = "picamera"', "fault"),
+    ],
+)
+def test_camera_of_the_configuration(toml: str, level: str, empty: Machine) -> None:
+    assert levels(camera.check(settings(empty.root, toml), empty)) == [level]
+
+
+@pytest.mark.parametrize("name", ["unicam-image", "rp1-cfe-csi2_ch0"])
+def test_pi_camera_is_seen_by_its_receiver(
+    name: str, empty: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera, "find_spec", lambda _: object())
+    assert camera.pi_camera(empty).level == "fault"
+    put(empty.root, "sys/class/video4linux/video0/name", f"{name}\n")
+
+    assert camera.pi_camera(empty).level == "ok"
+
+
+def plug_coral(root: Path, product: str, library: str) -> None:
+    vendor, product = product.split(":")
+    put(root, "sys/bus/usb/devices/2-1/idVendor", f"{vendor}\n")
+    put(root, "sys/bus/usb/devices/2-1/idProduct", f"{product}\n")
+    status = "Package: libedgetpu1-std\nStatus: install ok installed\n"
+    put(root, "var/lib/dpkg/status", f"{status}Version: {library}\n\nPackage: x\n")
+
+
+@pytest.mark.parametrize(
+    ("library", "level"),
+    [("16.0TF2.19.1-1", "ok"), ("16.0", "fault"), ("", "fault")],
+)
+@pytest.mark.parametrize("product", [tpu.FRESH, tpu.LOADED])
+def test_tpu_library_that_crashes_is_named(
+    product: str, library: str, level: str, empty: Machine
+) -> None:
+    plug_coral(empty.root, product, library)
+    findings = tpu.check(settings(empty.root), empty)
+
+    assert f"plugged in ({product})" in [finding.says for finding in findings]
+    assert tpu.library(empty).level == level
+
+
+def test_absent_tpu_is_a_warning_unless_switched_off(empty: Machine) -> None:
+    wanted = tpu.check(settings(empty.root), empty)
+    unwanted = tpu.check(settings(empty.root, '[pose]\ndevice = "cpu"'), empty)
+
+    assert [f.level for f in wanted if f.part == "tpu"] == ["warning"]
+    assert [f.level for f in unwanted if f.part == "tpu"] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("supply_ma", "raised", "level"),
+    [(5000, 0, "ok"), (3000, 0, "warning"), (3000, 1, "ok")],
+)
+def test_supply_of_a_pi_5_is_weighed_against_the_coral(
+    supply_ma: int, raised: int, level: str, empty: Machine
+) -> None:
+    power = "proc/device-tree/chosen/power"
+    put(empty.root, f"{power}/max_current", supply_ma.to_bytes(4, "big"))
+    put(empty.root, f"{power}/usb_max_current_enable", raised.to_bytes(4, "big"))
+
+    assert levels(tpu.power(empty)) == [level]
+
+
+@pytest.fixture
+def plugged(empty: Machine) -> Machine:
+    """Return a machine with an FTDI adapter, as udev and the kernel show it."""
+    put(empty.root, "dev/ttyUSB0", "")
+    link = empty.root / "dev/serial/by-id" / PLUGGED
+    link.parent.mkdir(parents=True)
+    link.symlink_to(empty.root / "dev/ttyUSB0")
+    put(empty.root, "sys/bus/usb-serial/devices/ttyUSB0/latency_timer", "1\n")
+    return empty
+
+
+def test_board_that_is_well(plugged: Machine) -> None:
+    (found, quick) = board.check(settings(plugged.root), plugged)
+
+    assert (found.level, quick.level) == ("ok", "ok")
+    assert f"/dev/serial/by-id/{PLUGGED}" in found.says
+
+
+def test_slow_adapter_and_fleeting_name_are_warnings(plugged: Machine) -> None:
+    put(plugged.root, "sys/bus/usb-serial/devices/ttyUSB0/latency_timer", "16\n")
+    toml = '[ecg]\nport = "/dev/ttyUSB0"'
+
+    assert levels(board.check(settings(plugged.root, toml), plugged)) == [
+        "warning",
+        "warning",
+    ]
+
+
+@pytest.mark.parametrize(("program", "count"), [("ModemManager", 1), ("edge", 0)])
+def test_program_that_reads_the_port_as_well_is_named(
+    program: str, count: int, plugged: Machine
+) -> None:
+    put(plugged.root, "proc/4711/comm", f"{program}\n")
+    link = plugged.root / "proc/4711/fd/5"
+    link.parent.mkdir()
+    link.symlink_to("/dev/ttyUSB0")
+    findings = board.check(settings(plugged.root), plugged)[2:]
+
+    assert levels(findings) == ["fault"] * count
+    assert all(f"{program} (4711)" in finding.says for finding in findings)
+
+
+def test_absent_board_is_a_fault(empty: Machine) -> None:
+    (finding,) = board.check(settings(empty.root), empty)
+    assert finding.level == "fault"
+    assert "plug the board in" in finding.says
+
+
+@pytest.fixture
+def on_disk(empty: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Return a machine whose data folder is on ext4, wherever this test runs."""
+    (empty.root / "data").mkdir()
+    put(empty.root, "mountinfo", f"1 0 8:1 / {empty.root} rw - ext4 /dev/sda1 rw\n")
+    monkeypatch.setattr(datafolder, "MOUNTS", empty.root / "mountinfo")
+    return empty
+
+
+def test_disk_with_room_without_and_with_too_little(
+    on_disk: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen = settings(on_disk.root, "[store]\ncapacity_gb = 10.0")
+    found = []
+    for free in (20_000_000_000, 5_000_000_000, 100_000_000):
+        monkeypatch.setattr(card, "free_bytes", lambda _, free=free: free)
+        found += levels(card.check(chosen, on_disk))
+
+    assert found == ["ok", "warning", "fault"]
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "overlay"])
+def test_data_folder_that_forgets_is_a_fault(kind: str, on_disk: Machine) -> None:
+    put(on_disk.root, "mountinfo", f"1 0 8:1 / {on_disk.root} rw - {kind} none rw\n")
+
+    (finding,) = card.check(settings(on_disk.root), on_disk)
+
+    assert finding.level == "fault"
+    assert str(on_disk.root / "data") in finding.says
+
+
+def test_missing_data_folder_is_a_fault(empty: Machine) -> None:
+    assert levels(card.check(settings(empty.root), empty)) == ["fault"]
+
+
+def test_power_heat_and_watchdog_of_a_pi(empty: Machine) -> None:
+    put(empty.root, "sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n")
+    put(empty.root, "sys/class/thermal/thermal_zone0/temp", "84000\n")
+    put(empty.root, "dev/watchdog0", "")
+    put(empty.root, "sys/class/watchdog/watchdog0/state", "active\n")
+    found = {f.part: f.level for f in box.check(settings(empty.root), empty)}
+
+    assert found["power"] == "fault"
+    assert found["heat"] == "warning"
+    assert found["watchdog"] == "ok"
+
+
+def install(root: Path) -> None:
+    put(root, "etc/systemd/system/edge.service", "")
+    put(root, "etc/passwd", "edge:x:9:9::/:\nedge-web:x:8:8::/:\n")
+    put(root, "etc/group", "edge:x:9:\ndialout:x:20:edge\nvideo:x:44:\nplugdev:x:46:\n")
+    put(root, service.ADDRESS, "[Socket]\nListenStream=127.0.0.1:8080\n")
+
+
+def test_installed_box_that_is_well(tmp_path: Path) -> None:
+    install(tmp_path)
+    (tmp_path / "data").mkdir()
+    chosen = settings(tmp_path)
+    state = BoxState(BoxNs(2), 7, BoxNs(1), "", True, (STREAM,), {}, {})
+    whole = {**state._asdict(), "streams": [STREAM._asdict()]}
+    server = Server(chosen.control_socket, {"state": lambda *_: whole})
+    try:
+        findings = service.check(chosen, Systemd(tmp_path, "active\n0"))
+    finally:
+        server.close()
+
+    assert set(levels(findings)) == {"ok"}
+    assert "records, session 7" in [finding.says for finding in findings]
+
+
+@pytest.mark.parametrize(
+    ("shown", "level"), [("failed\n0", "fault"), ("active\n3", "warning")]
+)
+def test_units_that_failed_or_were_restarted(
+    shown: str, level: str, tmp_path: Path
+) -> None:
+    assert set(levels(service.units(Systemd(tmp_path, shown)))) == {level}
+
+
+def test_missing_user_or_group_is_a_fault(tmp_path: Path) -> None:
+    install(tmp_path)
+    put(tmp_path, "etc/group", "edge:x:9:\ndialout:x:20:\nvideo:x:44:\n")
+
+    (finding,) = service.people(Machine(tmp_path))
+
+    assert finding.level == "fault"
+    assert "plugdev" in finding.says
+
+
+def test_address_that_was_changed_without_installing_is_a_warning(
+    tmp_path: Path,
+) -> None:
+    install(tmp_path)
+    chosen = settings(tmp_path, "[web]\nport = 5000")
+
+    assert levels(service.address(chosen, Machine(tmp_path))) == ["warning"]
+
+
+def test_silent_recorder_and_lost_stream_are_faults(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    chosen = settings(tmp_path)
+    assert levels(service.recorder(chosen)) == ["fault"]
+    lost = STREAM._replace(state="lost", cause="the cable was pulled")
+    state = BoxState(BoxNs(2), 7, BoxNs(1), "", True, (lost,), {}, {})
+    whole = {**state._asdict(), "streams": [lost._asdict()]}
+    server = Server(chosen.control_socket, {"state": lambda *_: whole})
+    try:
+        (finding,) = service.recorder(chosen)
+    finally:
+        server.close()
+
+    assert finding.says == "ecg: the cable was pulled"
