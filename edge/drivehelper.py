@@ -88,7 +88,9 @@ def release(name: str, run: Run) -> Path:
 
 def properties(name: str, run: Run) -> dict[str, str]:
     """Return what udev knows of the block device *name*."""
-    lines = run(["udevadm", "info", "--query=property", f"--name=/dev/{name}"])
+    # By its place in /sys: the unit hides the devices themselves.
+    path = f"--path=/sys/class/block/{name}"
+    lines = run(["udevadm", "info", "--query=property", path])
     return dict(line.split("=", 1) for line in lines.splitlines() if "=" in line)
 
 

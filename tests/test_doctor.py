@@ -253,7 +253,9 @@ def test_installed_box_that_is_well(tmp_path: Path) -> None:
     whole = {**state._asdict(), "streams": [STREAM._asdict()]}
     server = Server(chosen.control_socket, {"state": lambda *_: whole})
     try:
-        findings = service.check(chosen, Systemd(tmp_path, "active\n0"))
+        findings = service.check(
+            chosen, Systemd(tmp_path, "NRestarts=0\nActiveState=active")
+        )
     finally:
         server.close()
 
@@ -262,7 +264,12 @@ def test_installed_box_that_is_well(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "level"), [("failed\n0", "fault"), ("active\n3", "warning")]
+    ("shown", "level"),
+    [
+        ("NRestarts=0\nActiveState=failed", "fault"),
+        ("NRestarts=3\nActiveState=active", "warning"),
+        ("", "fault"),
+    ],
 )
 def test_units_that_failed_or_were_restarted(
     shown: str, level: str, tmp_path: Path

@@ -45,15 +45,16 @@ def units(machine: Machine) -> list[Finding]:
     """Ask systemd how the units do and how often they were restarted."""
     found = []
     for unit in UNITS:
-        shown = machine.run(
-            "systemctl", "show", unit, "-P", "ActiveState", "-P", "NRestarts"
-        ).split()
-        state = shown[0] if shown else "unknown"
+        lines = machine.run(
+            "systemctl", "show", unit, "--property=ActiveState,NRestarts"
+        ).splitlines()
+        shown = dict(line.split("=", 1) for line in lines)
+        state = shown.get("ActiveState", "unknown")
         if state != "active":
             mend = f"sudo systemctl restart {unit}; journalctl -u {unit} -n 30"
             found.append(Finding("service", "fault", f"{unit} is {state}", mend))
-        elif len(shown) > 1 and shown[1] != "0":
-            says = f"{unit} was restarted {shown[1]} times since boot"
+        elif shown.get("NRestarts", "0") != "0":
+            says = f"{unit} was restarted {shown['NRestarts']} times since boot"
             mend = f"journalctl -b -u {unit}"
             found.append(Finding("service", "warning", says, mend))
     return found or [Finding("service", "ok", "all units are active")]
