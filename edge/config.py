@@ -103,6 +103,7 @@ class Ecg:
         one_of("csv", "healthypi", "healthypi5", "openbci-cyton", "olimex", "bitalino"),
     )
     baud: int = setting(0, between(0, 4_000_000, "bit/s"))
+    leads: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     latency_ms: float = setting(0.0, between(-1000, 1000, "ms"))
     file: str = ""

@@ -30,7 +30,12 @@ def open_writer(path: Path) -> sqlite3.Connection:
 
     :raises sqlite3.Error: if it cannot be opened or is not a database
     """
-    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
+    connection = sqlite3.connect(
+        path,
+        timeout=BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,  # opened by the main thread, then the writer's alone
+    )
     try:
         for pragma in (
             f"page_size = {PAGE_BYTES}",

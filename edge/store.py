@@ -26,7 +26,7 @@ CHECKPOINT_COMMITS = 64
 
 
 class Store:
-    """The database at *path*, for the one thread that made it."""
+    """The database at *path*, for one thread at a time."""
 
     opening: tuple[str, ...]
     """What a person should know about how it opened, a sentence each."""

@@ -24,7 +24,11 @@ LAYERS: list[set[str]] = [
     {"joined"},
     {"pipeline", "export", "control"},
     {"vision", "web", "doctor"},
-    {"daemon", "commands", "__main__"},
+    {"supervision"},
+    {"recorder"},
+    {"requests"},
+    {"daemon"},
+    {"commands", "__main__"},
 ]  # fmt: skip
 
 DOORS: dict[str, set[str]] = {

@@ -1,0 +1,316 @@
+"""
+The ECG's way through the box, as a straight line. Start reading here.
+
+::
+
+    serial ─bytes▶ decoder ─packets▶ device clock ─chunks▶ intake ▶ store
+    camera ─frames▶ model ─poses▶ intake ▶ store          (edge.vision)
+
+`EcgFlow` does no I/O and reads no clock: what arrives says when it did, so the same
+bytes with the same arrival times always give the same records.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.clock import BoxClock
+from edge.deviceclock import Break, DeviceClock, arrivals
+from edge.protocols import Board, Decoder, Packets, Reading
+from edge.records import (
+    BoxNs,
+    EcgChunk,
+    Event,
+    MonotonicNs,
+    Record,
+    Segment,
+    SerialChunk,
+    Vital,
+)
+
+CHUNK_NS = 400_000_000
+"""Bytes are decoded and dated together for so long: with a commit every half second a
+sample is on the card within one second of its arrival."""
+
+
+class Run(NamedTuple):
+    """Samples that follow one another, between two breaks."""
+
+    before: Break | None
+    first: int  # position of its first packet
+    stop: int  # and after its last
+
+
+class EcgFlow:
+    """
+    Bytes of one board to records, from the opening of its port to its loss.
+
+    *segment_ids* gives a new number at every call of ``next``; *latency_ns* is the
+    constant delay of the board's stamps, subtracted here and nowhere else; *baud* is
+    the line's speed in bit/s where it is not the board's usual one; *leads* names the
+    first channels, the others are not kept.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder,
+        clock: BoxClock,
+        session: int,
+        segment_ids: Iterator[int],
+        latency_ns: int = 0,
+        source: str = "serial",
+        baud: int = 0,
+        leads: tuple[str, ...] = (),
+    ) -> None:
+        self.board = board = with_leads(decoder.board, leads)
+        self._baud = baud or board.baud
+        self.decoder = decoder
+        self.newest: BoxNs | None = None  # instant of the newest sample
+        self._clock = clock
+        self._session = session
+        self._segment_ids = segment_ids
+        self._latency_ns = latency_ns
+        self._source = source
+        self._device = (
+            DeviceClock(board.sampling_rate_hz, board.counter_modulus or COUNTED_HERE)
+            if board.sampling_rate_hz
+            else None
+        )
+        self._counted = 0  # packets so far, the counter of a board that has none
+        self._bytes: list[SerialChunk] = []
+        self._segment = 0
+        self._last_arrival: MonotonicNs | None = None
+
+    def feed(self, chunk: SerialChunk) -> list[Record]:
+        """Take bytes in; return the records that are complete, usually none."""
+        self._bytes.append(chunk)
+        if chunk.received - self._bytes[0].received < CHUNK_NS:
+            return []
+        return self.flush()
+
+    def idle(self, now: MonotonicNs) -> list[Record]:
+        """Return what has waited long enough although nothing new came."""
+        waited = bool(self._bytes) and now - self._bytes[0].received >= CHUNK_NS
+        return self.flush() if waited else []
+
+    def flush(self) -> list[Record]:
+        """Return the records of all bytes taken in."""
+        if not self._bytes:
+            return []
+        chunks, self._bytes = self._bytes, []
+        packets = self.decoder.feed(b"".join(chunk.data for chunk in chunks))
+        kept = len(self.board.leads)
+        packets = packets._replace(
+            counts=packets.counts[:, :kept], reasons=packets.reasons[:kept]
+        )
+        sizes = np.cumsum([len(chunk.data) for chunk in chunks])
+        owner = np.searchsorted(sizes, packets.ends)  # the chunk that completed each
+        if self._device is None:
+            return self._by_arrival(packets, chunks, owner, sizes)
+        return self._by_counter(self._device, packets, chunks, owner)
+
+    def lost(self, cause: str) -> list[Record]:
+        """Return what was left when the port went; the next samples begin a segment."""
+        records = self.flush()
+        self._segment = 0
+        if self._device is not None:
+            self._device.reset(cause)
+        return records
+
+    def _by_counter(
+        self,
+        device: DeviceClock,
+        packets: Packets,
+        chunks: list[SerialChunk],
+        owner: NDArray[np.intp],
+    ) -> list[Record]:
+        counter = packets.counter
+        if not self.board.counter_modulus:
+            counter = np.arange(len(packets.ends), dtype=np.int64) + self._counted
+            self._counted += len(counter)
+        edges = np.searchsorted(owner, np.arange(len(chunks) + 1))
+        indices: list[NDArray[np.int64]] = []
+        breaks: list[Break] = []
+        for chunk, first, stop in zip(chunks, edges[:-1], edges[1:], strict=True):
+            if first == stop:
+                continue
+            seen = device.observe(counter[first:stop], chunk.received)
+            indices.append(seen.indices)
+            breaks += [
+                found._replace(at=found.at + int(first)) for found in seen.breaks
+            ]
+        if not indices:
+            return self._words(packets, self._box(chunks[-1].received))
+        return self._runs(device, packets, np.concatenate(indices), breaks)
+
+    def _runs(
+        self,
+        device: DeviceClock,
+        packets: Packets,
+        index: NDArray[np.int64],
+        breaks: list[Break],
+    ) -> list[Record]:
+        records: list[Record] = []
+        instants = np.empty(len(index), np.int64)
+        for run in runs(len(index), breaks):
+            timing = device.stamp(int(index[run.first]))
+            start = self._box(timing.start)
+            if run.before is not None:
+                records += self._break(run.before, start, packets)
+            elif not self._segment:
+                records.append(self._begin(packets))
+            counts = packets.counts[run.first : run.stop]
+            records.append(
+                EcgChunk(
+                    self._segment,
+                    start,
+                    timing.period_ns,
+                    timing.uncertainty_ns,
+                    counts,
+                    reasons=packets.reasons,
+                )
+            )
+            steps = np.arange(run.stop - run.first) * timing.period_ns
+            instants[run.first : run.stop] = start + np.round(steps)
+            self.newest = BoxNs(int(instants[run.stop - 1]))
+        records += self._readings(packets.readings, instants)
+        return records + self._words(packets, BoxNs(int(instants[0])))
+
+    def _by_arrival(
+        self,
+        packets: Packets,
+        chunks: list[SerialChunk],
+        owner: NDArray[np.intp],
+        sizes: NDArray[np.int64],
+    ) -> list[Record]:
+        if not len(packets.ends):
+            return self._words(packets, self._box(chunks[-1].received))
+        instants = np.empty(len(packets.ends), np.int64)
+        edges = np.searchsorted(owner, np.arange(len(chunks) + 1))
+        uncertainty_ns = 0
+        for number, chunk in enumerate(chunks):
+            mine = slice(edges[number], edges[number + 1])
+            if mine.start == mine.stop:
+                continue
+            size = len(chunk.data)
+            ends = packets.ends[mine] - (sizes[number] - size)
+            instants[mine], uncertainty_ns = arrivals(
+                ends, size, chunk.received, self._baud, self._last_arrival
+            )
+            self._last_arrival = MonotonicNs(int(instants[mine.stop - 1]))
+        instants += self._clock.offset_ns - self._latency_ns
+        instants -= instants % 1000  # what a chunk's microseconds can say exactly
+        self.newest = BoxNs(int(instants[-1]))
+        records: list[Record] = [] if self._segment else [self._begin(packets)]
+        records += irregular_chunks(
+            self._segment, instants, packets.counts, uncertainty_ns, packets.reasons
+        )
+        records += self._readings(packets.readings, instants)
+        return records + self._words(packets, BoxNs(int(instants[0])))
+
+    def _box(self, instant: MonotonicNs) -> BoxNs:
+        return BoxNs(self._clock.box(instant) - self._latency_ns)
+
+    def _begin(self, packets: Packets) -> Segment:
+        board = self.board
+        self._segment = next(self._segment_ids)
+        return Segment(
+            id=self._segment,
+            session=self._session,
+            source=self._source,
+            board=board.name,
+            leads=board.leads,
+            gain=board.gain,
+            baseline=board.baseline,
+            sampling_rate_hz=board.sampling_rate_hz,
+            checked=board.checked,
+            stamp="counter" if self._device is not None else "arrival",
+        )
+
+    def _break(self, found: Break, start: BoxNs, packets: Packets) -> list[Record]:
+        """Return the gap before *start*, and the segment that begins there, if one."""
+        records: list[Record] = []
+        if self.newest is not None:
+            detail: dict[str, object] = {"lost": found.lost} if found.lost >= 0 else {}
+            began = BoxNs(min(self.newest, start))
+            records.append(Event(began, start, "gap", "ecg", found.cause, detail))
+        if found.resets or not self._segment:
+            records.append(self._begin(packets))
+        return records
+
+    def _readings(
+        self, readings: tuple[Reading, ...], instants: NDArray[np.int64]
+    ) -> list[Record]:
+        """Return the vitals that the packets at *instants* carried."""
+        return [
+            Vital(
+                BoxNs(int(instants[reading.packet])),
+                reading.name,
+                reading.value,
+                reading.reason,
+                self._source,
+            )
+            for reading in readings
+        ]
+
+    def _words(self, packets: Packets, instant: BoxNs) -> list[Record]:
+        """Return what the board said in words, as events."""
+        return [Event(instant, None, "board", "ecg", note) for note in packets.notes]
+
+
+def with_leads(board: Board, leads: tuple[str, ...]) -> Board:
+    """Return *board* with its first channels called *leads*; as it is if empty."""
+    if not leads:
+        return board
+    count = len(leads)
+    return board._replace(
+        leads=leads, gain=board.gain[:count], baseline=board.baseline[:count]
+    )
+
+
+COUNTED_HERE = 2**62
+"""Modulus of the counter that we keep for a board without one."""
+
+
+def runs(count: int, breaks: list[Break]) -> Iterator[Run]:
+    """Yield the stretches of *count* packets between *breaks*."""
+    edges = [found.at for found in breaks] + [count]
+    if edges[0] > 0:
+        yield Run(None, 0, edges[0])
+    for found, stop in zip(breaks, edges[1:], strict=True):
+        if stop > found.at:
+            yield Run(found, found.at, stop)
+
+
+def irregular_chunks(
+    segment: int,
+    instants: NDArray[np.int64],
+    counts: NDArray[np.int32],
+    uncertainty_ns: int,
+    reasons: tuple[str, ...] = (),
+) -> list[EcgChunk]:
+    """
+    Return chunks of samples that were taken at *instants* (box time, rising), each
+    shorter than a second.
+    """
+    chunks: list[EcgChunk] = []
+    first = 0
+    while first < len(instants):
+        stop = int(np.searchsorted(instants, instants[first] + 1_000_000_000))
+        start = int(instants[first])
+        offsets_us = np.round((instants[first:stop] - start) / 1000).astype(np.uint32)
+        chunks.append(
+            EcgChunk(
+                segment,
+                BoxNs(start),
+                0.0,
+                uncertainty_ns,
+                counts[first:stop],
+                offsets_us,
+                reasons,
+            )
+        )
+        first = stop
+    return chunks

@@ -1,0 +1,212 @@
+"""Bytes of a board to records, with known true times and no clock of our own."""
+
+import itertools
+import random
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.clock import BoxClock
+from edge.encoders import WIRES, Samples
+from edge.pipeline import CHUNK_NS, EcgFlow
+from edge.protocols import make_decoder
+from edge.records import (
+    EcgChunk,
+    Event,
+    MonotonicNs,
+    Record,
+    Segment,
+    SerialChunk,
+    Vital,
+)
+
+LEADS = ("I", "II", "III")
+OFFSET_NS = 1_700_000_000_000_000_000
+BURST_NS = 16_000_000
+DELAY_NS = 3_000_000  # from the sample to the end of its packet on the line
+Floats = NDArray[np.float64]
+
+
+def make_flow(board: str = "openbci-cyton") -> EcgFlow:
+    leads = LEADS if board == "openbci-cyton" else ()
+    clock = BoxClock(OFFSET_NS, lambda: 0)
+    return EcgFlow(make_decoder(board), clock, 7, itertools.count(1), leads=leads)
+
+
+def patient(count: int) -> Samples:
+    number = np.arange(count)
+    lead = np.sin(number / 9.0)
+    millivolts = np.column_stack([lead, 2 * lead, lead])
+    return Samples(number, millivolts, number / 250.0, 70.0, 120.0, 80.0, 98.0)
+
+
+def bursts(
+    packets: list[bytes], period_ns: float, missing: frozenset[int] = frozenset()
+) -> list[SerialChunk]:
+    """Return the packets as USB hands them over: at the next 16 ms after each."""
+    by_burst: dict[int, bytes] = {}
+    for number, packet in enumerate(packets):
+        if number not in missing:
+            ready = number * period_ns + DELAY_NS
+            burst = int(ready // BURST_NS + 1) * BURST_NS
+            by_burst[burst] = by_burst.get(burst, b"") + packet
+    return [SerialChunk(MonotonicNs(at), data) for at, data in sorted(by_burst.items())]
+
+
+def record(flow: EcgFlow, chunks: list[SerialChunk]) -> list[Record]:
+    records = [made for chunk in chunks for made in flow.feed(chunk)]
+    return records + flow.lost("the test is over")
+
+
+def of(kind: type, records: list[Record]) -> list[Record]:
+    return [made for made in records if isinstance(made, kind)]
+
+
+def sample_times(records: list[Record]) -> Floats:
+    return np.concatenate(
+        [
+            np.float64(made.start - OFFSET_NS)
+            + np.arange(len(made.counts)) * made.period_ns
+            for made in records
+            if isinstance(made, EcgChunk)
+        ]
+    )
+
+
+def test_every_sample_is_kept_with_its_value_and_nearly_its_time() -> None:
+    samples = patient(250 * 120)
+    packets = WIRES["openbci-cyton"].encode(samples)
+    flow = make_flow()
+
+    records = record(flow, bursts(packets, 4_000_000))
+
+    (segment,) = of(Segment, records)
+    assert isinstance(segment, Segment)
+    assert (segment.leads, segment.stamp, segment.session) == (LEADS, "counter", 7)
+    chunks = [made for made in records if isinstance(made, EcgChunk)]
+    counts = np.concatenate([chunk.counts for chunk in chunks])
+    assert counts.shape == (len(packets), 3)
+    millivolts = counts / np.array(segment.gain)
+    assert np.abs(millivolts - samples.millivolts).max() < 2e-5
+    assert max(len(chunk.counts) for chunk in chunks) < 250
+    error_ms = (sample_times(records) - np.arange(len(packets)) * 4e6) / 1e6
+    assert np.abs(error_ms[250 * 60 :] - np.median(error_ms)).max() < 4.0
+    assert (np.diff(sample_times(records)) > 0).all()
+
+
+def test_lost_packets_are_gaps_that_name_how_many() -> None:
+    packets = WIRES["openbci-cyton"].encode(patient(2500))
+    missing = frozenset([300, 301, 302, 1200, 2000])
+
+    records = record(make_flow(), bursts(packets, 4_000_000, missing))
+
+    gaps = [made for made in records if isinstance(made, Event) and made.kind == "gap"]
+    assert [gap.detail["lost"] for gap in gaps] == [3, 1, 1]
+    assert sum(len(c.counts) for c in records if isinstance(c, EcgChunk)) == 2495
+    for gap in gaps:
+        assert gap.ended is not None
+        assert gap.began < gap.ended
+    assert len(of(Segment, records)) == 1
+
+
+def test_port_that_returns_begins_a_segment_after_a_gap() -> None:
+    packets = WIRES["openbci-cyton"].encode(patient(2000))
+    chunks = bursts(packets, 4_000_000)
+    flow = make_flow()
+
+    first = record(flow, chunks[:200])
+    second = record(flow, chunks[400:])
+
+    assert len(of(Segment, first)) == len(of(Segment, second)) == 1
+    (gap,) = [made for made in second if isinstance(made, Event)]
+    assert gap.kind == "gap"
+    assert gap.cause == "the test is over"
+    chunk = next(made for made in second if isinstance(made, EcgChunk))
+    assert gap.ended == chunk.start
+    assert chunk.segment == 2
+
+
+def test_how_the_bytes_are_cut_changes_no_value() -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    packets = WIRES["openbci-cyton"].encode(patient(1500))
+    whole = bursts(packets, 4_000_000)
+    cut: list[SerialChunk] = []
+    for chunk in whole:
+        at = chance.randrange(1, len(chunk.data))
+        early = MonotonicNs(chunk.received - chance.randrange(1, 2_000_000))
+        cut += [SerialChunk(early, chunk.data[:at])]
+        cut += [SerialChunk(chunk.received, chunk.data[at:])]
+
+    one, other = record(make_flow(), whole), record(make_flow(), cut)
+
+    counts = [
+        np.concatenate([c.counts for c in records if isinstance(c, EcgChunk)])
+        for records in (one, other)
+    ]
+    assert np.array_equal(*counts)
+    assert np.abs(sample_times(one) - sample_times(other)).max() < BURST_NS
+
+
+def test_same_arrivals_give_the_same_records() -> None:
+    packets = WIRES["openbci-cyton"].encode(patient(1000))
+    chunks = bursts(packets, 4_000_000)
+    first, second = record(make_flow(), chunks), record(make_flow(), chunks)
+    assert repr(first) == repr(second)
+
+
+def test_lines_are_dated_by_arrival_and_keep_their_vitals() -> None:
+    lines = WIRES["csv"].encode(patient(30))
+    chunks = [
+        SerialChunk(MonotonicNs((number + 1) * 100_000_000), line)
+        for number, line in enumerate(lines)
+    ]
+
+    records = record(make_flow("csv"), chunks)
+
+    (segment,) = of(Segment, records)
+    assert isinstance(segment, Segment)
+    assert (segment.sampling_rate_hz, segment.stamp) == (0.0, "arrival")
+    instants: list[int] = []
+    for made in records:
+        if isinstance(made, EcgChunk):
+            assert made.offsets_us is not None
+            instants += [made.start + 1000 * int(us) for us in made.offsets_us]
+    assert len(instants) == 30
+    assert (np.diff(instants) > 0).all()
+    arrivals = [OFFSET_NS + chunk.received for chunk in chunks]
+    late_ms = (np.array(arrivals) - instants) / 1e6
+    assert (late_ms > 0).all()
+    assert (late_ms < 20).all()
+    vitals = [made for made in records if isinstance(made, Vital)]
+    assert {vital.name for vital in vitals} == {
+        "heart_rate",
+        "blood_pressure_systolic",
+        "blood_pressure_diastolic",
+        "oxygen_saturation",
+    }
+    assert {vital.sampled for vital in vitals} <= set(instants)
+
+
+def test_waiting_bytes_are_not_held_back_by_silence() -> None:
+    packets = WIRES["openbci-cyton"].encode(patient(8))
+    flow = make_flow()
+    (chunk, *_) = bursts(packets, 4_000_000)
+
+    assert flow.feed(chunk) == []
+    assert flow.idle(MonotonicNs(chunk.received + CHUNK_NS - 1)) == []
+    assert of(EcgChunk, flow.idle(MonotonicNs(chunk.received + CHUNK_NS)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_makes_no_error_and_few_samples(seed: int) -> None:
+    noise = np.random.default_rng(seed).integers(0, 256, 200_000, np.uint8).tobytes()
+    chunks = [
+        SerialChunk(MonotonicNs(at * 1_000_000), noise[at : at + 1000])
+        for at in range(0, len(noise), 1000)
+    ]
+    records = record(make_flow(), chunks)
+    samples = sum(len(c.counts) for c in records if isinstance(c, EcgChunk))
+    assert samples < 200
