@@ -68,6 +68,7 @@ class Frame(NamedTuple):
     received: MonotonicNs  # when the program got it
     stamp: Stamp  # "sensor", or "arrival" where the sensor's stamp failed its check
     pixels: NDArray[np.uint8]  # shape (height, width, 3), RGB, 0 to 255
+    uncertainty_ns: int = 0  # half width of the interval that holds the true instant
 
 
 class SerialChunk(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Literal
 from edge.records import BoxNs, Event, StreamState
 
 State = Literal["ok", "stale", "lost", "off"]
+NOT_STARTED = "not started"
 
 
 class Stream:
@@ -23,7 +24,7 @@ class Stream:
             name=name,
             state="off" if off else "lost",
             since=now,
-            cause="switched off in the configuration" if off else "not started",
+            cause="switched off in the configuration" if off else NOT_STARTED,
             last=None,
             received=0,
             dropped=0,
@@ -43,7 +44,8 @@ class Stream:
             since = now if before.state != state else before.since
             self._state = before._replace(state=state, since=since, cause=cause)
         detail: dict[str, object] = {"from": before.state, "to": state}
-        sentence = cause or f"{before.name} is back"
+        fresh = before.cause == NOT_STARTED
+        sentence = cause or f"{before.name} {'works' if fresh else 'is back'}"
         return (Event(now, None, "state", before.name, sentence, detail),)
 
     def count(

@@ -1,0 +1,259 @@
+"""
+Starts the vision process, watches it, and replaces it when it hangs or dies.
+
+One thread does all of it. A process that does not move within the limit of its stage
+is killed; every change is an event; after three failures of the Edge TPU in ten
+minutes the CPU model takes over and the TPU is tried again later.
+"""
+
+import itertools
+import logging
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from multiprocessing.connection import Connection
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge import config
+from edge.clock import BoxClock
+from edge.errors import ControlError
+from edge.records import Pose, Record
+from edge.streams import Stream
+from edge.vision import START, Doing, Look, Orders, Over, Seen, Stage
+from edge.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+STAGE_LIMITS_S: dict[Stage, float] = {
+    "load model": 20.0,  # an Edge TPU takes its firmware and comes back first: ~3 s
+    "open camera": 10.0,
+    "read camera": 2.0,
+    "infer": 2.0,
+    "idle": 2.0,
+}
+NO_FRAME_S = 3.0
+"""A camera that is open and sends nothing for so long is opened anew."""
+LOOK_WITHIN_S = 5.0
+PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Rising pause between lives that never worked; a life that worked begins again."""
+TPU_FAILURES = 3
+TPU_WINDOW_S = 600.0
+Device = Literal["cpu", "tpu"]
+
+
+class Ladder:
+    """
+    Which device to use next: the Edge TPU, until it failed three times in ten minutes;
+    then the CPU for ten minutes.
+    """
+
+    def __init__(self, wanted: Device) -> None:
+        self._wanted = wanted
+        self._failures: list[float] = []
+
+    def device(self, now_s: float) -> Device:
+        """Return what the next process should use."""
+        recent = [at for at in self._failures if now_s - at < TPU_WINDOW_S]
+        self._failures = recent
+        return "cpu" if len(recent) >= TPU_FAILURES else self._wanted
+
+    def failed(self, device: Device, now_s: float) -> None:
+        """Say that a process on *device* failed."""
+        if device == "tpu":
+            self._failures.append(now_s)
+
+
+class End(NamedTuple):
+    """How one vision process ended."""
+
+    part: Literal["camera", "model"]
+    cause: str
+    worked: bool  # it made a pose, or was ready to
+    paused: bool = False  # it served uploads for a while before it ended
+
+
+class Supervision:
+    """The vision process as the recorder sees it: a worker's work, and `look`."""
+
+    def __init__(
+        self,
+        settings: config.Settings,
+        clock: BoxClock,
+        put: Callable[[Iterable[Record]], object],
+        camera: Stream,
+        pose: Stream,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._put = put
+        self._camera = camera
+        self._pose = pose
+        self._ladder = Ladder("tpu" if settings.pose.device == "tpu" else "cpu")
+        self._pipe: Connection | None = None
+        self._sending = threading.Lock()
+        self._numbers = itertools.count()
+        self._looks: dict[int, Future[Seen]] = {}
+        self.restarts = 0
+
+    def work(self, worker: Worker) -> None:
+        """Keep a vision process alive until *worker* is stopped."""
+        bad_lives = 0
+        while not worker.stopping.is_set():
+            device = self._ladder.device(time.monotonic())
+            pause_s = PAUSES_S[min(bad_lives, len(PAUSES_S) - 1)]
+            end = self._life(worker, device, pause_s)
+            if end is None:
+                return
+            self.restarts += 1
+            if end.part == "model":
+                self._ladder.failed(device, time.monotonic())
+            bad_lives = 0 if end.worked else bad_lives + 1
+            if not end.paused:
+                self._tell(end.part, end.cause)
+                worker.pause(pause_s)
+
+    def look(self, pixels: NDArray[np.uint8]) -> Seen:
+        """
+        Have the model look at *pixels*, shape (height, width, 3), RGB.
+
+        :raises ControlError: if there is no answer in time
+        """
+        number = next(self._numbers)
+        future: Future[Seen] = Future()
+        height, width, _ = pixels.shape
+        look = Look(number, width, height, np.ascontiguousarray(pixels).tobytes())
+        with self._sending:
+            if self._pipe is None:
+                raise ControlError("the pose model is starting; try again in a moment")
+            self._looks[number] = future
+            try:
+                self._pipe.send(look)
+            except OSError as error:
+                self._looks.pop(number)
+                raise ControlError("the pose model was just restarted") from error
+        try:
+            return future.result(LOOK_WITHIN_S)
+        except FutureTimeout:
+            raise ControlError("the pose model did not answer in time") from None
+        finally:
+            self._looks.pop(number, None)
+
+    def _life(self, worker: Worker, device: Device, pause_s: float) -> End | None:
+        """Start a process and follow it to its end; ``None`` if we were stopped."""
+        camera, pose = self._settings.camera, self._settings.pose
+        orders = Orders(camera, pose, device, self._clock.offset_ns, pause_s)
+        process, pipe = start(orders)
+        with self._sending:
+            self._pipe = pipe
+        try:
+            return self._follow(worker, process, pipe)
+        finally:
+            process.kill()
+            process.wait()
+            with self._sending:
+                self._pipe = None
+            pipe.close()
+            for future in list(self._looks.values()):
+                future.set_exception(ControlError("the pose model was restarted"))
+
+    def _follow(
+        self, worker: Worker, process: subprocess.Popen[bytes], pipe: Connection
+    ) -> End | None:
+        stage: Stage = "load model"
+        moved = last_frame = time.monotonic()
+        worked = False
+        over: Over | None = None
+        while not worker.stopping.is_set():
+            worker.beat()
+            try:
+                message = pipe.recv() if pipe.poll(0.1) else None
+            except (EOFError, OSError):
+                if over is not None:
+                    return End(over.part, over.cause, worked, over.part == "camera")
+                return End(part(stage), death(process, stage), worked)
+            now = time.monotonic()
+            if isinstance(message, Doing):
+                stage, moved = message.stage, now
+                worked = worked or stage == "infer"
+                last_frame = last_frame if stage == "read camera" else now
+                self._note(message)
+            elif isinstance(message, Pose):
+                moved = last_frame = now
+                self._keep(message)
+            elif isinstance(message, Seen):
+                self._answer(message)
+            elif isinstance(message, Over):
+                over, moved = message, now
+                self._tell(over.part, over.cause)
+            if now - moved > STAGE_LIMITS_S[stage]:
+                return End(part(stage), f"'{stage}' hung; restarted", worked)
+            if now - last_frame > NO_FRAME_S and stage == "read camera":
+                return End("camera", "the camera sends no frames; reopened", worked)
+        return None
+
+    def _note(self, doing: Doing) -> None:
+        if doing.stage in ("open camera", "idle"):  # so the model is loaded
+            self._pose.count(model=doing.about)
+            self._put(self._pose.enter("ok", self._clock.now()))
+
+    def _keep(self, pose: Pose) -> None:
+        self._put([pose])
+        now = self._clock.now()
+        self._camera.count(pose.exposed, received=1, stamp=pose.stamp)
+        self._pose.count(
+            pose.exposed,
+            received=1,
+            device=pose.device,
+            model=pose.model,
+            inference_ms=round(pose.inference_ms, 2),
+            finding=pose.state,
+        )
+        self._put(self._camera.enter("ok", now))
+
+    def _answer(self, seen: Seen) -> None:
+        future = self._looks.get(seen.number)
+        if future is not None and not future.done():
+            future.set_result(seen)
+
+    def _tell(self, failed: Literal["camera", "model"], cause: str) -> None:
+        """Keep what happened; without a model the camera's stream stands as well."""
+        now = self._clock.now()
+        if failed == "model":
+            self._put(self._pose.enter("lost", now, cause))
+        if self._settings.camera.source != "none":
+            self._put(self._camera.enter("lost", now, cause))
+
+
+def start(orders: Orders) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start a vision process and return it with our end of its pipe."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        descriptor = theirs.fileno()
+        process = subprocess.Popen(
+            [*START, str(descriptor)],
+            pass_fds=[descriptor],
+            stdin=subprocess.DEVNULL,
+        )
+    pipe = Connection(ours.detach())
+    pipe.send(orders)
+    return process, pipe
+
+
+def part(stage: Stage) -> Literal["camera", "model"]:
+    """Return what a process in *stage* depends on."""
+    return "camera" if stage in ("open camera", "read camera") else "model"
+
+
+def death(process: subprocess.Popen[bytes], stage: Stage) -> str:
+    """Return a sentence on how *process* died."""
+    code = process.wait()
+    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    return f"the vision process died ({how}) in '{stage}'; restarted"

@@ -1,0 +1,180 @@
+"""
+The vision process: camera → model → poses on a pipe. Frames never leave it.
+
+It is a process of its own because the Edge TPU's driver aborts on a USB fault and
+holds the interpreter lock while it loads, and because a camera call can hang for ever.
+It never repairs itself: on any fault it ends, and the recorder starts a new one
+(`edge.supervision`), which is also what reopening a camera or a TPU takes.
+
+Started by `START` with the number of its end of a socket pair.
+"""
+
+import ctypes
+import logging
+import math
+import signal
+import sys
+import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Literal, NamedTuple, cast
+
+import numpy as np
+
+from edge import config
+from edge.crop import Rotation
+from edge.errors import EdgeError, SourceEnded, SourceError
+from edge.models import Model, find_model, load_model
+from edge.pose import Estimate, PoseTracker, estimate
+from edge.records import BoxNs, Frame, Pose
+from edge.sources import FrameSource, open_frames
+
+logger = logging.getLogger(__name__)
+
+START = (sys.executable, "-c", "import edge.vision; edge.vision.main()")
+"""The command; not ``-m``, which would make the classes below another module's."""
+
+FRAME_WITHIN_S = 0.25
+"""How long one read may wait; requests for pictures are looked at in between."""
+
+Stage = Literal["load model", "open camera", "read camera", "infer", "idle"]
+
+
+class Orders(NamedTuple):
+    """What the recorder tells a new vision process; the first message on the pipe."""
+
+    camera: config.Camera
+    pose: config.Pose
+    device: Literal["cpu", "tpu"]
+    offset_ns: int  # box time − monotonic time
+    pause_s: float  # how long to serve uploads only after the camera failed
+
+
+class Doing(NamedTuple):
+    """The stage that begins now; the recorder knows how long it may take."""
+
+    stage: Stage
+    about: str = ""
+
+
+class Look(NamedTuple):
+    """A picture to look at: an upload."""
+
+    number: int
+    width: int
+    height: int
+    pixels: bytes  # RGB, height × width × 3
+
+
+class Seen(NamedTuple):
+    """The answer to `Look`."""
+
+    number: int
+    estimate: Estimate
+    model: str
+    device: str
+
+
+class Over(NamedTuple):
+    """Why this process will end; if the camera failed it serves uploads for a while."""
+
+    part: Literal["camera", "model"]
+    ended: bool  # a recording is over: nothing to mend
+    cause: str
+
+
+def main() -> None:
+    """Serve the pipe whose number is the last argument until the recorder has gone."""
+    logging.basicConfig(level=logging.INFO, format="vision: %(message)s")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the recorder ends this process
+    die_with_parent()
+    with (
+        Connection(int(sys.argv[-1])) as pipe,
+        suppress(EOFError, BrokenPipeError, ConnectionResetError),
+    ):
+        run(pipe, pipe.recv())
+
+
+def run(pipe: Connection, orders: Orders) -> None:
+    """Load the model, open the camera, and look at pictures until told to end."""
+    try:
+        pipe.send(Doing("load model", orders.device))
+        model = load(orders)
+    except EdgeError as error:
+        pipe.send(Over("model", False, str(error)))
+        return
+    try:
+        if orders.camera.source == "none":
+            serve_pictures(pipe, model, math.inf)
+        pipe.send(Doing("open camera", model.name))
+        with open_frames(orders.camera) as source:
+            watch(pipe, source, model, orders)
+    except SourceError as error:
+        ended = isinstance(error, SourceEnded)
+        pipe.send(Over("camera", ended, str(error)))
+        serve_pictures(pipe, model, math.inf if ended else orders.pause_s)
+    except EdgeError as error:
+        pipe.send(Over("model", False, str(error)))
+
+
+def load(orders: Orders) -> Model:
+    """Return the model for the device that was ordered."""
+    tpu = orders.device == "tpu"
+    name = orders.pose.tpu_model if tpu else orders.pose.model
+    return load_model(find_model(name), orders.device, orders.pose.threads)
+
+
+def watch(pipe: Connection, source: FrameSource, model: Model, orders: Orders) -> None:
+    """Turn each frame into a pose, for ever."""
+    tracker = PoseTracker(model, cast(Rotation, orders.camera.rotation_deg))
+    while True:
+        answer_pictures(pipe, model, 0)
+        pipe.send(Doing("read camera"))
+        frame = source.read(FRAME_WITHIN_S)
+        if frame is not None:
+            pipe.send(Doing("infer"))
+            pipe.send(as_pose(frame, tracker.step(frame), model, orders))
+
+
+def serve_pictures(pipe: Connection, model: Model, for_s: float) -> None:
+    """Without a camera: look at uploads only, for *for_s* seconds."""
+    end = time.monotonic() + for_s
+    while time.monotonic() < end:
+        pipe.send(Doing("idle", model.name))
+        answer_pictures(pipe, model, FRAME_WITHIN_S)
+
+
+def answer_pictures(pipe: Connection, model: Model, wait_s: float) -> None:
+    """Look at the pictures that were asked for."""
+    while pipe.poll(wait_s):
+        look: Look = pipe.recv()
+        pipe.send(Doing("infer"))
+        pixels = np.frombuffer(look.pixels, np.uint8)
+        found = estimate(model, pixels.reshape(look.height, look.width, 3))
+        pipe.send(Seen(look.number, found, model.name, model.device))
+        wait_s = 0
+
+
+def as_pose(frame: Frame, found: Estimate, model: Model, orders: Orders) -> Pose:
+    """Return the record of one frame, in box time."""
+    latency_ns = round(orders.camera.latency_ms * 1e6)
+    return Pose(
+        exposed=BoxNs(frame.exposed - latency_ns + orders.offset_ns),
+        uncertainty_ns=frame.uncertainty_ns,
+        stamp=frame.stamp,
+        source="camera",
+        state=found.state,
+        keypoints=found.keypoints,
+        width=found.width,
+        height=found.height,
+        rotation=found.rotation,
+        model=model.name,
+        device=model.device,
+        inference_ms=found.inference_ms,
+    )
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process with the thread that started it."""
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG in linux/prctl.h
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
