@@ -16,6 +16,9 @@ from edge.errors import EdgeError
 COMMANDS: dict[str, str] = {
     "web": "serve the page and the API",
     "doctor": "say what is well with this box, what is not, and what mends it",
+    "run": "record until stopped",
+    "status": "how the recorder does",
+    "check-config": "name every mistake in a configuration",
     "simulate": "be a part that is not there: an ECG board on a serial port",
 }
 

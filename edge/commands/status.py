@@ -1,0 +1,51 @@
+"""`edge status`: how the recorder does, for people or as JSON."""
+
+import argparse
+import json
+from pathlib import Path
+
+from edge import config
+from edge.control import Client
+from edge.records import BoxState, StreamState
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take the configuration file and the form of the answer."""
+    parser.add_argument(
+        "--config", type=Path, required=True, metavar="FILE", help="configuration file"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the state; 0 if it records and every stream is well."""
+    state = Client(config.load(arguments.config).control_socket).state()
+    print(as_json(state) if arguments.json else as_text(state))
+    wrong = any(stream.state in ("stale", "lost") for stream in state.streams)
+    return int(wrong or not state.recording)
+
+
+def as_json(state: BoxState) -> str:
+    """Return every field of *state*."""
+    streams = [stream._asdict() for stream in state.streams]
+    return json.dumps({**state._asdict(), "streams": streams}, indent=1)
+
+
+def as_text(state: BoxState) -> str:
+    """Return a few lines for people."""
+    saved = ", ".join(f"{count:,} {name}" for name, count in state.saved.items())
+    lines = [
+        "recording" if state.recording else "NOT RECORDING",
+        f"session {state.session}, for {(state.now - state.started) / 1e9:.0f} s",
+        f"saved: {saved}",
+        *(stream_line(stream, state.now) for stream in state.streams),
+    ]
+    return "\n".join(lines)
+
+
+def stream_line(stream: StreamState, now: int) -> str:
+    """Return one stream's state, counts and age."""
+    age = "never" if stream.last is None else f"{(now - stream.last) / 1e9:.1f} s ago"
+    counts = f"{stream.received:,} received, {stream.dropped:,} dropped"
+    words = f"{stream.name:7} {stream.state:6} {counts}, {stream.damaged:,} damaged"
+    return f"{words}, last {age}" + (f": {stream.cause}" if stream.cause else "")

@@ -1,0 +1,287 @@
+"""
+The recorder's workers: what is done with a source that is absent, lost or silent, and
+with a card that does not take records. That policy lives here and nowhere else.
+
+A source is waited for and reopened, for ever; the page says so meanwhile. Records that
+the card refuses stay in memory and are tried again. A fault of this program stops the
+recorder, and the service manager starts it afresh.
+"""
+
+import itertools
+import logging
+import threading
+import time
+from collections import Counter
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from edge import config
+from edge.clock import BoxClock, LedgerKeeper
+from edge.errors import SourceEnded, SourceError, StoreError
+from edge.history import History
+from edge.pipeline import EcgFlow
+from edge.protocols import make_decoder
+from edge.records import (
+    BoxNs,
+    EcgChunk,
+    Event,
+    MonotonicNs,
+    Pose,
+    Record,
+    Session,
+    Vital,
+)
+from edge.sources import EcgSource, open_ecg
+from edge.store import Store
+from edge.streams import Stream
+from edge.supervision import Supervision
+from edge.worker import Intake, Worker
+
+logger = logging.getLogger(__name__)
+
+VERSION = metadata.version("ecg-pose-edge")
+ECG_STALE_S = 1.5
+"""An open port without a sample for so long is said to be stale."""
+REOPEN_S = 0.5
+"""Pause before a lost port is tried again."""
+BEAT_LIMIT_S = 8.0
+"""A worker that has not moved for so long keeps the watchdog hungry."""
+STOP_WITHIN_S = 5.0
+WEIGH_EVERY_S = 10.0
+ENDED = "recording ended"
+"""The last event of a session that was stopped, not cut off."""
+CUT_OFF = "the recorder was cut off: power, a crash or a kill"
+LATELY_NS = 60_000_000_000
+"""The last event of a session is at most so far from the newest instant stored."""
+COUNTED: dict[type, str] = {Pose: "poses", Vital: "vitals", Event: "events"}
+"""Records that `BoxState.saved` counts one by one; ECG is counted in samples."""
+
+
+class Recorder:
+    """
+    Everything that runs between the opened *store* and the last commit.
+
+    *ending* is set when a worker fails.
+    """
+
+    def __init__(
+        self, settings: config.Settings, store: Store, ending: threading.Event
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.clock = BoxClock.start(store.last_box)
+        self.session = store.next_session
+        self.segment_ids = itertools.count(store.next_segment)
+        self.intake = Intake()
+        now = self.clock.now()
+        self.started = now
+        no_camera, no_ecg = (
+            settings.camera.source == "none",
+            settings.ecg.source == "none",
+        )
+        self.camera = Stream("camera", now, off=no_camera)
+        self.ecg = Stream("ecg", now, off=no_ecg)
+        self.pose = Stream("pose", now)
+        self.card = Stream("store", now)
+        self.saved = dict.fromkeys(("samples", "poses", "vitals", "events"), 0)
+        self.storage = store.storage()
+        self._weighed = now  # when `storage` was asked
+        self.keeper = LedgerKeeper(self.session, self.clock)
+        self.vision = Supervision(
+            settings, self.clock, self.intake.put, self.camera, self.pose
+        )
+        works = {"store": self.keep_store, "clock": self.keep_ledger}
+        works |= {"vision": self.vision.work} | (
+            {} if no_ecg else {"ecg": self.keep_ecg}
+        )
+        self.workers = [Worker(name, work, ending.set) for name, work in works.items()]
+
+    def begin(self) -> None:
+        """Queue what opens a session: its row, the clock, and what the store found."""
+        session = Session(
+            id=self.session,
+            boot_id=boot_id(),
+            started=self.started,
+            offset_ns=self.clock.offset_ns,
+            version=VERSION,
+            subject=self.settings.box.subject,
+            configuration=self.settings.as_json(),
+        )
+        began = Event(self.started, None, "session", "", "recording began")
+        gap = pause_before(self.settings.database, self.store.last_box, self.started)
+        found = [*gap] + [
+            Event(self.started, None, "state", "store", notice)
+            for notice in self.store.opening
+        ]
+        self.intake.put([session, *self.keeper.observe(), began, *found])
+
+    def start(self) -> None:
+        """Start the workers."""
+        for worker in self.workers:
+            worker.start()
+
+    def stop(self) -> bool:
+        """
+        Stop the workers, the store last, and return whether all of them ended.
+
+        Everything that was taken in is committed before this returns.
+        """
+        *others, store = reversed(self.workers)
+        ended = [worker.stop(STOP_WITHIN_S) for worker in others]
+        self.intake.put(
+            [Event(self.clock.now(), None, "session", "", "recording ended")]
+        )
+        store.stopping.set()
+        self.intake.close()
+        return all([*ended, store.stop(STOP_WITHIN_S)])
+
+    def moving(self, now: MonotonicNs) -> bool:
+        """Return whether every worker has moved lately: what the watchdog asks."""
+        return all(now - worker.beaten < BEAT_LIMIT_S * 1e9 for worker in self.workers)
+
+    def keep_store(self, worker: Worker) -> None:
+        """Intake → card: one transaction an interval, tried again until it succeeds."""
+        interval_s = self.settings.store.commit_interval_ms / 1000
+        while True:
+            worker.beat()
+            stopping = worker.stopping.is_set()
+            records = self.intake.take(interval_s)
+            if not self._commit(worker, records) and stopping:
+                return
+            if stopping and not self.intake.waiting:
+                return
+
+    def _commit(self, worker: Worker, records: list[Record]) -> bool:
+        """Write *records* and return whether they are on the card."""
+        try:
+            if records:
+                self.store.append(records)
+        except StoreError as error:
+            self.intake.put(self.card.enter("lost", self.clock.now(), str(error)))
+            worker.pause(REOPEN_S)
+            return False
+        self.intake.saved(len(records))
+        tell(records)
+        self.intake.put(self.card.enter("ok", self.clock.now()))
+        self.card.count(self.clock.now(), received=len(records))
+        self._add_up(records)
+        return True
+
+    def _add_up(self, records: list[Record]) -> None:
+        """Count what is on the card; weigh the card now and then."""
+        counts = Counter[str]()
+        for record in records:
+            if isinstance(record, EcgChunk):
+                counts["samples"] += record.counts.size
+            elif type(record) in COUNTED:
+                counts[COUNTED[type(record)]] += 1
+        self.saved = {name: had + counts[name] for name, had in self.saved.items()}
+        now = self.clock.now()
+        if now - self._weighed > WEIGH_EVERY_S * 1e9:
+            self.storage, self._weighed = self.store.storage(), now
+
+    def keep_ledger(self, worker: Worker) -> None:
+        """Wall clock → ledger, each second."""
+        while worker.pause(1.0):
+            self.intake.put(self.keeper.observe())
+
+    def keep_ecg(self, worker: Worker) -> None:
+        """Serial port → intake, reopened for ever."""
+        ecg = self.settings.ecg
+        flow = EcgFlow(
+            make_decoder(ecg.board, **decoder_options(ecg)),
+            self.clock,
+            self.session,
+            self.segment_ids,
+            round(ecg.latency_ms * 1e6),
+            baud=ecg.baud,
+            leads=ecg.leads,
+        )
+        identity = ""
+        while not worker.stopping.is_set():
+            cause = "the recorder stopped"
+            try:
+                with open_ecg(ecg, flow.board.baud, identity) as source:
+                    identity = source.identity
+                    self._read_ecg(worker, source, flow)
+            except SourceError as error:
+                cause = str(error)
+                self.intake.put(self.ecg.enter("lost", self.clock.now(), cause))
+                if isinstance(error, SourceEnded):
+                    worker.stopping.wait()
+            self.intake.put(flow.lost(cause))
+            worker.pause(REOPEN_S)
+
+    def _read_ecg(self, worker: Worker, source: EcgSource, flow: EcgFlow) -> None:
+        board = flow.decoder.board
+        self.ecg.count(board=board.name, checked=board.checked)
+        if board.start_command:
+            source.write(board.start_command)
+        opened = self.clock.now()
+        before = flow.decoder.tally
+        while not worker.stopping.is_set():
+            worker.beat()
+            chunk = source.read(0.1)
+            now = MonotonicNs(time.monotonic_ns())
+            self.intake.put(flow.feed(chunk) if chunk else flow.idle(now))
+            tally = flow.decoder.tally
+            if tally != before:
+                self.ecg.count(
+                    flow.newest,
+                    received=tally.packets - before.packets,
+                    damaged=tally.damaged - before.damaged,
+                    skipped_bytes=tally.skipped_bytes,
+                )
+                before = tally
+            self._judge(flow, opened)
+
+    def _judge(self, flow: EcgFlow, opened: BoxNs) -> None:
+        """Say whether an open port delivers."""
+        now = self.clock.now()
+        silent_s = (now - (flow.newest or opened)) / 1e9
+        if silent_s <= ECG_STALE_S:
+            if flow.newest is not None:
+                self.intake.put(self.ecg.enter("ok", now))
+        elif self.ecg.state.state != "stale":
+            board = flow.decoder.board.name
+            cause = f"the port is open but no {board} sample comes; is the board on?"
+            self.intake.put(self.ecg.enter("stale", now, cause))
+
+
+def decoder_options(ecg: config.Ecg) -> dict[str, Any]:
+    """Return what the configuration says to the decoder of its board."""
+    return {"columns": ecg.columns} if ecg.board == "csv" and ecg.columns else {}
+
+
+def tell(records: list[Record]) -> None:
+    """Log each change of state that was kept: one line."""
+    for record in records:
+        if isinstance(record, Event) and record.kind in (
+            "state",
+            "clock step",
+            "session",
+        ):
+            logger.info("%s: %s", record.stream or record.kind, record.cause)
+
+
+def pause_before(
+    database: Path, last: BoxNs | None, started: BoxNs
+) -> tuple[Event, ...]:
+    """Return the gap between the session before and the one *started* now, if any."""
+    if last is None:
+        return ()
+    with History(database) as history:
+        lately = history.events(BoxNs(last - LATELY_NS), started)
+        causes = [event.cause for event in lately if event.kind == "session"]
+    cut_off = not causes or causes[-1] != ENDED
+    cause = CUT_OFF if cut_off else "no recorder was running"
+    return (Event(last, started, "gap", "", cause),)
+
+
+def boot_id() -> str:
+    """Return the kernel's name for this boot, "" where it has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,166 @@
+"""
+What the recorder does for the page and for commands: one function a request.
+
+Each returns after its records are on the card, so that "saved" means saved.
+"""
+
+import math
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from edge.control import Handler
+from edge.errors import ControlError
+from edge.pipeline import irregular_chunks
+from edge.recorder import Recorder
+from edge.records import (
+    MISSING,
+    VITALS,
+    BoxNs,
+    BoxState,
+    Event,
+    Pose,
+    Record,
+    Segment,
+    Vital,
+)
+
+SAVED_WITHIN_S = 5.0
+UPLOAD_GAIN = 1e6
+"""Counts per millivolt of an uploaded value: nanovolts, so that no digit is lost."""
+LEADS = {"ecg_lead1": "I", "ecg_lead2": "II", "ecg_lead3": "III"}
+"""Fields of the original system to leads."""
+
+
+def handlers(recorder: Recorder) -> dict[str, Handler]:
+    """Return the requests that the control socket answers."""
+    requests = Requests(recorder)
+    return {
+        "state": requests.state,
+        "marker": requests.marker,
+        "ecg_record": requests.ecg_record,
+        "picture": requests.picture,
+    }
+
+
+class Requests:
+    """The handlers; several threads call them at once."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._upload_segment: Segment | None = None
+        self._uploading = threading.Lock()
+
+    def state(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        """Answer how the recorder does, as `BoxState`."""
+        recorder = self._recorder
+        streams = (recorder.ecg, recorder.camera, recorder.pose, recorder.card)
+        state = BoxState(
+            now=recorder.clock.now(),
+            session=recorder.session,
+            started=recorder.started,
+            subject=recorder.settings.box.subject,
+            recording=recorder.card.state.state == "ok",
+            streams=tuple(stream.state for stream in streams),
+            saved=recorder.saved,
+            storage=recorder.storage,
+        )
+        return {
+            **state._asdict(),
+            "streams": [stream._asdict() for stream in state.streams],
+        }
+
+    def marker(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        """Keep a note of a person."""
+        now = self._recorder.clock.now()
+        by = {"by": str(request["by"])[:64]}
+        self._save(
+            [Event(now, None, "marker", "", str(request["note"])[:500], dict(by))]
+        )
+        return {"at": now}
+
+    def ecg_record(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        """Keep one record of the original system's fields."""
+        sampled = request["sampled"]
+        instant = self._recorder.clock.now() if sampled is None else BoxNs(int(sampled))
+        instant = BoxNs(instant - instant % 1000)
+        values = {str(name): float(value) for name, value in request["values"].items()}
+        unknown = [name for name in values if name not in LEADS and name not in VITALS]
+        if unknown or not all(map(math.isfinite, values.values())):
+            raise ControlError(f"not fields of an ECG record: {unknown or values}")
+        intake = self._recorder.intake
+        with self._uploading:  # the segment goes ahead of every chunk of it
+            ticket = intake.put(self._ecg_records(instant, values))
+        intake.wait(ticket, SAVED_WITHIN_S)
+        return {"sampled": instant}
+
+    def picture(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        """Look at a picture and keep its pose."""
+        height, width = int(request["height"]), int(request["width"])
+        pixels = np.frombuffer(payload, np.uint8).reshape(height, width, 3)
+        seen = self._recorder.vision.look(pixels)
+        found = seen.estimate
+        pose = Pose(
+            exposed=BoxNs(int(request["exposed"])),
+            uncertainty_ns=0,
+            stamp="given",
+            source="upload",
+            state=found.state,
+            keypoints=found.keypoints,
+            width=found.width,
+            height=found.height,
+            rotation=found.rotation,
+            model=seen.model,
+            device=seen.device,
+            inference_ms=found.inference_ms,
+            picture=str(request["name"]),
+        )
+        self._save([pose])
+        return {**pose._asdict(), "keypoints": pose.keypoints.tolist()}
+
+    def _ecg_records(self, instant: BoxNs, values: dict[str, float]) -> list[Record]:
+        records: list[Record] = []
+        segment = self._upload_segment
+        if segment is None:
+            segment = upload_segment(
+                next(self._recorder.segment_ids), self._recorder.session
+            )
+            self._upload_segment = segment
+            records.append(segment)
+        counts = [
+            round(values[name] * UPLOAD_GAIN) if name in values else MISSING
+            for name in LEADS
+        ]
+        if any(abs(count) > -MISSING for count in counts):
+            raise ControlError("an ECG value is beyond 2147 mV")
+        records += irregular_chunks(
+            segment.id, np.array([instant]), np.array([counts], np.int32), 0
+        )
+        records += [
+            Vital(instant, name, values[name], "", "upload")
+            for name in VITALS
+            if name in values
+        ]
+        return records
+
+    def _save(self, records: Iterable[Record]) -> None:
+        intake = self._recorder.intake
+        intake.wait(intake.put(records), SAVED_WITHIN_S)
+
+
+def upload_segment(number: int, session: int) -> Segment:
+    """Return the segment that a session's uploaded ECG records belong to."""
+    return Segment(
+        id=number,
+        session=session,
+        source="upload",
+        board="",
+        leads=tuple(LEADS.values()),
+        gain=(UPLOAD_GAIN,) * 3,
+        baseline=(0,) * 3,
+        sampling_rate_hz=0.0,
+        checked=False,
+        stamp="given",
+    )

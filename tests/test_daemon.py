@@ -1,0 +1,176 @@
+"""The recorder whole: real processes, real signals, a board on a pseudo-terminal."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from box import Box, alive, descendants, running_box, stream_is, wait_for
+from edge.history import History
+from edge.records import BoxNs
+from edge.simulator import SimulatedBoard
+
+ALWAYS = BoxNs(0), BoxNs(2**62)
+
+
+def kinds(box: Box) -> list[tuple[str, str, str]]:
+    history = History(box.settings.database)
+    return [
+        (event.kind, event.stream, event.cause) for event in history.events(*ALWAYS)
+    ]
+
+
+def test_records_a_board_and_stops_with_everything_saved(tmp_path: Path) -> None:
+    with SimulatedBoard(tmp_path / "ecg-board"), running_box(tmp_path) as box:
+        box.until(stream_is("ecg", "ok"))
+        box.until(lambda state: state.saved["samples"] > 500)
+        last = box.client.state()
+        assert box.stop() == 0
+
+    history = History(box.settings.database)
+    samples = sum(chunk.counts.size for chunk in history.chunks(*ALWAYS))
+    assert samples >= last.saved["samples"]
+    assert kinds(box)[-1] == ("session", "", "recording ended")
+    assert not box.settings.control_socket.exists()
+
+
+def test_absent_board_is_waited_for_and_lost_one_taken_back(tmp_path: Path) -> None:
+    with running_box(tmp_path) as box:
+        box.until(stream_is("ecg", "lost"))
+        with SimulatedBoard(tmp_path / "ecg-board") as board:
+            box.until(stream_is("ecg", "ok"))
+            board.unplug()
+            box.until(stream_is("ecg", "lost"))
+            board.plug()
+            box.until(stream_is("ecg", "ok"))
+        assert box.stop() == 0
+
+    segments = History(box.settings.database).segments()
+    assert len(segments) == 2
+    assert any(kind == "gap" for kind, _, _ in kinds(box))
+
+
+def test_mute_board_is_stale(tmp_path: Path) -> None:
+    with SimulatedBoard(tmp_path / "ecg-board") as board, running_box(tmp_path) as box:
+        box.until(stream_is("ecg", "ok"))
+        board.mute()
+        state = box.until(stream_is("ecg", "stale"))
+        assert "no openbci-cyton sample" in str(state.streams)
+        board.mute(False)
+        box.until(stream_is("ecg", "ok"))
+
+
+def test_second_recorder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
+    with running_box(tmp_path) as box:
+        second = subprocess.run(
+            [sys.executable, "-m", "edge", "run", "--config", str(box.file)],
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+        assert second.returncode == 1
+        assert len(second.stderr.splitlines()) == 1
+        assert str(box.process and box.process.pid) in second.stderr
+        box.until(lambda state: state.recording)
+        assert box.stop() == 0
+
+
+def test_broken_configuration_ends_the_start_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text("[ecg]\nboard = 'toaster'\nbuad = 9600\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "edge", "run", "--config", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "did you mean baud?" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_vision_records_poses_and_is_replaced_when_killed(tmp_path: Path) -> None:
+    with running_box(tmp_path, camera="synthetic") as box:
+        assert box.process is not None
+        box.until(lambda state: state.saved["poses"] > 5)
+        (vision,) = descendants(box.process.pid)
+        os.kill(vision, signal.SIGKILL)
+        box.until(stream_is("camera", "lost"))
+        before = box.client.state().saved["poses"]
+        box.until(lambda state: state.saved["poses"] > before + 5)
+        (second,) = descendants(box.process.pid)
+        assert second != vision
+        assert box.stop() == 0
+        assert not alive(second)
+
+    assert any("SIGKILL" in cause for _, _, cause in kinds(box))
+
+
+def test_hung_vision_is_killed_and_replaced_without_an_ecg_gap(tmp_path: Path) -> None:
+    with (
+        SimulatedBoard(tmp_path / "ecg-board"),
+        running_box(tmp_path, camera="synthetic") as box,
+    ):
+        assert box.process is not None
+        box.until(lambda state: state.saved["poses"] > 5 and state.saved["samples"] > 0)
+        (vision,) = descendants(box.process.pid)
+        os.kill(vision, signal.SIGSTOP)
+        box.until(stream_is("camera", "lost"))
+        before = box.client.state().saved["poses"]
+        box.until(lambda state: state.saved["poses"] > before)
+        assert box.stop() == 0
+
+    events = kinds(box)
+    assert any("hung" in cause for _, _, cause in events)
+    assert not [event for event in events if event[:2] == ("gap", "ecg")]
+
+
+@pytest.mark.parametrize("kill", [False, True], ids=["stopped", "killed"])
+def test_pause_between_two_sessions_is_a_gap_with_its_cause(
+    tmp_path: Path, kill: bool
+) -> None:
+    with SimulatedBoard(tmp_path / "ecg-board"), running_box(tmp_path) as box:
+        box.until(lambda state: state.saved["samples"] > 0)
+        box.kill() if kill else box.stop()
+        box.start()
+        box.until(lambda state: state.saved["samples"] > 0)
+        assert box.stop() == 0
+
+    (gap,) = [event for event in kinds(box) if event[0] == "gap"]
+    assert ("cut off" in gap[2]) == kill
+    history = History(box.settings.database)
+    first, second = history.sessions()
+    assert second.started > first.started
+    starts = [chunk.start for chunk in history.chunks(*ALWAYS)]
+    assert starts == sorted(starts)
+
+
+def test_marker_and_ecg_record_are_on_the_card_when_answered(tmp_path: Path) -> None:
+    with running_box(tmp_path) as box:
+        box.client.marker("turned the patient", "nurse")
+        sampled = box.client.ecg_record(None, {"heart_rate": 72, "ecg_lead2": 0.5})
+        box.kill()
+
+    history = History(box.settings.database)
+    (chunk,) = history.chunks(*ALWAYS)
+    segment = history.segments()[chunk.segment]
+    assert chunk.start == sampled
+    assert chunk.counts[0, 1] / segment.gain[1] == 0.5
+    (vital,) = history.vitals(*ALWAYS)
+    assert (vital.name, vital.value, vital.sampled) == ("heart_rate", 72.0, sampled)
+    assert ("marker", "", "turned the patient") in kinds(box)
+
+
+def test_children_end_with_a_killed_recorder(tmp_path: Path) -> None:
+    with running_box(tmp_path, camera="synthetic") as box:
+        assert box.process is not None
+        box.until(lambda state: state.saved["poses"] > 0)
+        below = descendants(box.process.pid)
+        assert below
+        box.kill()
+        wait_for(lambda: None if any(map(alive, below)) else True)
