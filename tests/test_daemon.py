@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from box import Box, alive, descendants, running_box, stream_is, wait_for
+
 from edge.history import History
 from edge.records import BoxNs
 from edge.simulator import SimulatedBoard

@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-
 from box import Box
+
 from edge.history import History
 from edge.records import BoxNs, EcgChunk
 from edge.simulator import SimulatedBoard
