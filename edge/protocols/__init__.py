@@ -43,10 +43,15 @@ class Packets(NamedTuple):
 
     counts: NDArray[np.int32]  # shape (n, leads); records.MISSING where no value
     counter: NDArray[np.int64]  # shape (n,), as sent; shape (0,) without counter
-    ends: NDArray[np.int64]  # shape (n,): bytes of this call up to each packet's end
+    ends: NDArray[np.int64]
+    # shape (n,): bytes of this call up to each packet's end; 0 for one that had arrived
+    # before and could be told from garbage only now
     readings: tuple[Reading, ...] = ()
     notes: tuple[str, ...] = ()  # what the board said in words, a reset
     reasons: tuple[str, ...] = ()  # why values are missing, one a lead; "" if none
+    board_ms: NDArray[np.int64] = np.empty(0, np.int64)
+    # shape (n,): the board's own clock, 32 bit, -1 where it was not sent; shape (0,)
+    # for a board that has none
 
 
 class Tally(NamedTuple):
@@ -70,11 +75,19 @@ class Decoder(Protocol):
         """Return what was accepted and what was dropped so far."""
 
 
-DECODERS: dict[str, str] = {
-    "csv": "edge.protocols.csv",
-    "openbci-cyton": "edge.protocols.cyton",
+DECODERS: dict[str, tuple[str, dict[str, object]]] = {
+    "csv": ("edge.protocols.csv", {}),
+    "healthypi": ("edge.protocols.healthypi", {}),
+    "healthypi3": ("edge.protocols.healthypi", {"version": 3}),
+    "healthypi5": ("edge.protocols.healthypi5", {}),
+    "healthypi5-batches": ("edge.protocols.healthypi5", {"batches": True}),
+    "openbci-cyton": ("edge.protocols.cyton", {}),
+    "openbci-cyton-daisy": ("edge.protocols.cyton", {"daisy": True}),
+    "olimex": ("edge.protocols.olimex", {}),
+    "olimex-125": ("edge.protocols.olimex", {"sampling_rate_hz": 125}),
+    "bitalino": ("edge.protocols.bitalino", {}),
 }
-"""Board name to module; each module has ``decoder(**options) -> Decoder``."""
+"""Board name to module and options; each module has ``decoder(**options)``."""
 
 
 def make_decoder(name: str, **options: object) -> Decoder:
@@ -85,8 +98,9 @@ def make_decoder(name: str, **options: object) -> Decoder:
     """
     if name not in DECODERS:
         raise ConfigError(f"no board {name!r}; known are {', '.join(sorted(DECODERS))}")
+    module, given = DECODERS[name]
     try:
-        decoder: Decoder = import_module(DECODERS[name]).decoder(**options)
+        decoder: Decoder = import_module(module).decoder(**{**given, **options})
     except TypeError as error:
         raise ConfigError(f"board {name}: {error}") from error
     return decoder

@@ -93,7 +93,6 @@ class Csv:
             stream[:stop], notes
         )
         self._keep(stream[stop:])
-        self._lines += len(table)
         return self._packets(table, ends - before, tuple(notes[:NOTES_AT_MOST]))
 
     def _keep(self, rest: bytes) -> None:
@@ -142,6 +141,7 @@ class Csv:
             numbers = [float(field or b"nan") for field in fields]
         except ValueError:
             return None
+        self._lines += len(ends)
         return self._table(numbers, len(ends)), ends + 1
 
     def _table(self, numbers: list[float], lines: int) -> Table:
@@ -167,6 +167,7 @@ class Csv:
             if row is None:
                 self._skipped_bytes += len(line) + 1
             else:
+                self._lines += 1
                 rows.append(row)
                 ends.append(end)
         table = np.concatenate(rows) if rows else np.empty((0, len(self._names)))

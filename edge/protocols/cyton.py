@@ -1,73 +1,131 @@
 """
-OpenBCI Cyton: 8 leads at 250 Hz, with the daisy module 16 at 125 Hz.
+OpenBCI Cyton: 8 channels at 250 Hz, with the daisy module 16 at 125 Hz.
 
 The packets have a counter, start and stop bytes and no checksum: framing is weak.
-Channels of the ADC are free to be wired as one likes, so the leads are called by
-their channel.
+Electrodes go to its channels as one likes, so the leads are called by their channel.
+
+With the daisy, packets with an even counter carry its channels 9 to 16 and those with
+an odd one the board's own 1 to 8; an even one and the odd one after it are a sample
+(OpenBCI_Cyton_Library, `ADS_writeChannelDataAvgDaisy`).
 """
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.protocols import Board, Packets, Tally
 from edge.protocols.framing import Framer
 from edge.protocols.layout import Layout
-from edge.protocols.scan import Rule
+from edge.protocols.notes import Words
+from edge.protocols.scan import Bytes, Rule
+from edge.records import MISSING
 
-# OpenBCI documentation, "Cyton Data Format"; the counter wraps at 256.
+# OpenBCI documentation, "Cyton Data Format". By the stop byte, aux holds the
+# acceleration (C0), free values (C1, C2), or two bytes of these and the board's clock
+# in milliseconds (C3 to C6).
 PACKET = Layout.parse("""
 u8       start     a0
 u8       counter
 i24be*8  channels
-u8*6     aux
+u8*2     aux
+i32be    aux_or_ms
 u8       stop      c0..c6
 """)
+FIRST_TIMED = 0xC3
 
-VOLTAGE_REFERENCE = 4.5  # volts; OpenBCI documentation, "Interpreting the EEG Data"
+CHANNELS = 8  # of the board, and as many of the daisy
+VOLTAGE_REFERENCE = 4.5  # V; OpenBCI documentation, "Interpreting the EEG Data"
 FULL_SCALE = 2**23 - 1  # counts, likewise
-GAINS = (1, 2, 4, 6, 8, 12, 24)  # of the ADS1299's amplifier; the board starts with 24
+
+RULE = Rule(
+    lambda data, offsets: data[1 : 1 + offsets],
+    modulus=256,
+    confirm=1,
+    slack_bytes=PACKET.size,
+)
 
 
 class Cyton:
     """Decoder of one stream."""
 
-    def __init__(self, gain: float) -> None:
+    def __init__(self, daisy: bool, gain: float, clock: bool) -> None:
+        channels = CHANNELS * (1 + daisy)
         self.board = Board(
-            name="openbci-cyton",
-            leads=tuple(f"ch{number}" for number in range(1, 9)),
-            gain=(FULL_SCALE * gain / (VOLTAGE_REFERENCE * 1000),) * 8,
-            baseline=(0,) * 8,
-            sampling_rate_hz=250.0,
-            counter_modulus=256,
+            name="openbci-cyton-daisy" if daisy else "openbci-cyton",
+            leads=tuple(f"ch{number + 1}" for number in range(channels)),
+            gain=(FULL_SCALE * gain / (VOLTAGE_REFERENCE * 1000),) * channels,
+            baseline=(0,) * channels,
+            sampling_rate_hz=125.0 if daisy else 250.0,
+            counter_modulus=128 if daisy else 256,
             checked=False,
             baud=115_200,
-            start_command=b"b",
+            start_command=b"<b" if clock else b"b",
             stop_command=b"s",
         )
-        self._framer = Framer(
-            PACKET,
-            Rule(
-                lambda data, offsets: data[1 : 1 + offsets],
-                modulus=256,
-                confirm=1,
-                slack_bytes=PACKET.size,
-            ),
-        )
-
-    def feed(self, data: bytes) -> Packets:
-        """Return the packets that *data* completes."""
-        found = self._framer.feed(data)
-        return Packets(
-            counts=PACKET.values(found.packets, "channels"),
-            counter=found.packets[:, 1].astype(np.int64),
-            ends=found.ends,
-        )
+        self._daisy = daisy
+        self._framer = Framer(PACKET, RULE)
+        self._words = Words()
+        self._half: Bytes = np.empty((0, PACKET.size), np.uint8)  # waits for its other
 
     @property
     def tally(self) -> Tally:
         """Return what was accepted and what was dropped so far."""
         return self._framer.tally
 
+    def feed(self, data: bytes) -> Packets:
+        """Return the samples that *data* completes."""
+        found = self._framer.feed(data)
+        notes = self._words.feed(found.skipped)
+        if self._daisy:
+            return self._paired(found.packets, found.ends)._replace(notes=notes)
+        return Packets(
+            counts=PACKET.values(found.packets, "channels"),
+            counter=found.packets[:, 1].astype(np.int64),
+            ends=found.ends,
+            notes=notes,
+            board_ms=board_ms(found.packets),
+        )
 
-def decoder(gain: float = 24.0) -> Cyton:
-    """Return a decoder; *gain* is that of the amplifier as the board was set."""
-    return Cyton(gain)
+    def _paired(self, arrived: Bytes, ends: NDArray[np.int64]) -> Packets:
+        """Return the samples whose halves have arrived, or been lost."""
+        ends = np.concatenate((np.zeros(len(self._half), np.int64), ends))
+        packets = np.concatenate((self._half, arrived))
+        number = packets[:, 1]
+        odd = number % 2 == 1
+        second = np.zeros(len(packets), np.bool_)  # of its sample
+        second[1:] = odd[1:] & (number[1:] - number[:-1] == 1)
+        sample = np.cumsum(~second) - 1
+        waits = len(packets) - 1 if len(packets) and not odd[-1] else len(packets)
+        self._half = packets[waits:]
+        packets, odd, sample = packets[:waits], odd[:waits], sample[:waits]
+        samples = int(sample[-1]) + 1 if waits else 0
+        counts = np.full((samples, 2 * CHANNELS), MISSING, np.int32)
+        channels = PACKET.values(packets, "channels")
+        counts[sample[odd], :CHANNELS] = channels[odd]
+        counts[sample[~odd], CHANNELS:] = channels[~odd]
+        last = np.flatnonzero(np.diff(sample, append=samples))  # of each sample
+        return Packets(
+            counts=counts,
+            counter=packets[last, 1].astype(np.int64) // 2,
+            ends=ends[:waits][last],
+            reasons=tuple(
+                "lost" if lost else "" for lost in (counts == MISSING).any(axis=0)
+            ),
+            board_ms=board_ms(packets[last]),
+        )
+
+
+def board_ms(packets: Bytes) -> NDArray[np.int64]:
+    """Return the board's clock in *packets*, shape (n,), -1 where it is not sent."""
+    timed = packets[:, -1] >= FIRST_TIMED
+    if not timed.any():
+        return np.full(len(packets), -1)
+    sent = PACKET.values(packets, "aux_or_ms")[:, 0].astype(np.int64) & 0xFFFFFFFF
+    return np.where(timed, sent, -1)
+
+
+def decoder(daisy: bool = False, gain: float = 24.0, clock: bool = False) -> Cyton:
+    """
+    Return a decoder, for a board with the *daisy* or without. *gain* is that of its
+    amplifier, 24 unless it was set otherwise. With *clock* it is asked for its time.
+    """
+    return Cyton(daisy, gain, clock)

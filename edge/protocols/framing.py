@@ -30,6 +30,7 @@ REACH_PACKETS = 8
 """After a loss of up to so many packets the counter alone finds the way back."""
 
 Positions = NDArray[np.int64]
+NONE: Positions = np.empty(0, np.int64)
 
 
 class Found(NamedTuple):
@@ -37,6 +38,7 @@ class Found(NamedTuple):
 
     packets: Bytes  # shape (n, size)
     ends: Positions  # shape (n,): bytes of this call up to each end, 0 if before it
+    before: Positions  # shape (n,): bytes skipped before each, since the beginning
     skipped: bytes  # what belonged to no packet, up to the last one decided on
 
 
@@ -69,6 +71,7 @@ class Framer:
         return Found(
             np.concatenate([part.packets for part in found]),
             np.concatenate([part.ends for part in found]),
+            np.concatenate([part.before for part in found]),
             b"".join(part.skipped for part in found),
         )
 
@@ -78,18 +81,50 @@ class Framer:
         size = self.layout.size
         if len(stream) < size:
             self._rest = stream
-            return Found(np.empty((0, size), np.uint8), np.empty(0, np.int64), b"")
+            return Found(np.empty((0, size), np.uint8), NONE, NONE, b"")
+        if self._last == -size and (packets := self._goes_on(stream)) is not None:
+            return self._accept_all(packets, stream, before)
         scan = Scan(stream, self.layout, self.rule)
         due = None if self._last is None else self._last + size
         at, decided = self._weak(scan) if self.rule.confirm else self._strong(scan)
         if len(at):
             self._last = int(at[-1])
             self._number = scan.number(self._last)
+        skipped_before = self._skipped_bytes + at - np.arange(len(at)) * size
         skipped = self._count(scan, at, decided, due)
         self._rest = stream[decided:]
         if self._last is not None:
             self._last -= decided
-        return Found(scan.packets(at), np.maximum(at + size - before, 0), skipped)
+        ends = np.maximum(at + size - before, 0)
+        return Found(scan.packets(at), ends, skipped_before, skipped)
+
+    def _goes_on(self, stream: bytes) -> Bytes | None:
+        """Return the packets of *stream*, ``None`` if it is anything but, in step."""
+        size, rule = self.layout.size, self.rule
+        count = len(stream) // size
+        data = np.frombuffer(stream, np.uint8, count * size)
+        packets = data.reshape(count, size)
+        if not self.layout.all_match(packets):
+            return None
+        offsets = len(data) - size + 1
+        if rule.counter:
+            numbers = rule.counter(data, offsets)[::size]
+            due = np.arange(self._number + 1, self._number + 1 + count)
+            if ((numbers - due) & (rule.modulus - 1)).any():
+                return None
+        if rule.check and not rule.check(stream, offsets)[::size].all():
+            return None
+        return packets
+
+    def _accept_all(self, packets: Bytes, stream: bytes, before: int) -> Found:
+        """Accept *packets* as they are; keep what is left of *stream*."""
+        count, size = packets.shape
+        if self.rule.counter:
+            self._number = (self._number + count) % self.rule.modulus
+        self._packets += count
+        self._rest = stream[count * size :]
+        ends = np.arange(size - before, count * size - before + 1, size)
+        return Found(packets, ends, np.full(count, self._skipped_bytes), b"")
 
     def _strong(self, scan: Scan) -> tuple[Positions, int]:
         """Return where packets begin, and up to where that is decided."""
@@ -107,7 +142,7 @@ class Framer:
     ) -> tuple[Positions, int]:
         """As `_strong`, without a packet whose counter was damaged."""
         size, mask = self.layout.size, self.rule.modulus - 1
-        last = -size if self._last is None else self._last
+        last = -2 * size if self._last is None else self._last
         numbers = scan.numbers_at(at)
         steps = np.diff(numbers, prepend=self._number) & mask
         odd = (np.diff(at, prepend=last) == size) & (steps != 1)
@@ -201,4 +236,4 @@ def apart(at: Positions, size: int) -> Positions:
 
 def together(parts: list[Positions]) -> Positions:
     """Return *parts* one after the other."""
-    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+    return np.concatenate(parts) if parts else NONE

@@ -45,6 +45,8 @@ class Layout(NamedTuple):
     size: int  # bytes of a packet
     fields: dict[str, Field]
     checks: tuple[Check, ...]
+    fixed: tuple[NDArray[np.intp], NDArray[np.uint8], NDArray[np.uint8]]
+    # the same as arrays of shape (checks,): position, lowest value, span above it
 
     @classmethod
     def parse(cls, table: str) -> Self:
@@ -58,7 +60,9 @@ class Layout(NamedTuple):
             fields[label] = field
             checks += [check for text in must for check in parse_check(text, field)]
             size += field.width * field.number
-        return cls(size, fields, tuple(checks))
+        at, low, high = np.array(checks, np.intp).reshape(-1, 3).T
+        fixed = (at, low.astype(np.uint8), (high - low).astype(np.uint8))
+        return cls(size, fields, tuple(checks), fixed)
 
     def matches(self, data: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """
@@ -76,6 +80,11 @@ class Layout(NamedTuple):
             else:
                 found &= (byte - np.uint8(low)) <= high - low  # wraps below low
         return found
+
+    def all_match(self, packets: NDArray[np.uint8]) -> bool:
+        """Return whether all of *packets*, of shape (n, size), have the fixed bytes."""
+        at, low, span = self.fixed
+        return bool((packets[:, at] - low <= span).all())  # wraps below low
 
     def values(self, packets: NDArray[np.uint8], label: str) -> NDArray[np.int32]:
         """
