@@ -100,7 +100,18 @@ class Ecg:
     port: str = "/dev/serial/by-id/*"
     board: str = setting(
         "csv",
-        one_of("csv", "healthypi", "healthypi5", "openbci-cyton", "olimex", "bitalino"),
+        one_of(
+            "csv",
+            "healthypi",
+            "healthypi3",
+            "healthypi5",
+            "healthypi5-batches",
+            "openbci-cyton",
+            "openbci-cyton-daisy",
+            "olimex",
+            "olimex-125",
+            "bitalino",
+        ),
     )
     baud: int = setting(0, between(0, 4_000_000, "bit/s"))
     leads: tuple[str, ...] = ()

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge import config
 from edge.errors import ConfigError
 from edge.protocols import DECODERS, Decoder, Packets, make_decoder
 from edge.records import MISSING, VITALS
@@ -239,6 +240,13 @@ def damage(data: bytearray, rng: random.Random, times: int) -> None:
 
 def test_every_board_of_the_table_is_tested() -> None:
     assert {kind.name for kind in KINDS} == set(DECODERS)
+
+
+@pytest.mark.parametrize("name", sorted(DECODERS))
+def test_every_board_of_the_table_can_be_configured(name: str, tmp_path: Path) -> None:
+    (tmp_path / "edge.toml").write_text(f'[ecg]\nboard = "{name}"\n')
+
+    assert config.load(tmp_path / "edge.toml").ecg.board == name
 
 
 @every_board
