@@ -1,6 +1,6 @@
 """Records as the rows of one transaction."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ ROW_BYTES = 64
 class Batch:
     """The rows of one transaction, by table, and what they amount to."""
 
-    brought: set[int]  # ids of segments whose source is one of BROUGHT
+    brought: set[int]  # ids of segments whose source is one of BROUGHT, shared
     sessions: list[Row] = field(default_factory=list)
     segments: list[Row] = field(default_factory=list)
     chunks: list[Row] = field(default_factory=list)
@@ -111,14 +111,15 @@ ADD: dict[type, Callable[[Batch, Any], None]] = {
 }
 
 
-def make_batch(records: Iterable[Record], brought: Collection[int]) -> Batch:
+def make_batch(records: Iterable[Record], brought: set[int]) -> Batch:
     """
-    Return the rows of *records*; *brought* are the segments that were uploaded.
+    Return the rows of *records*; *brought* are the ids of uploaded segments, to which
+    new ones are added.
 
     A record that no row can hold becomes an event that says so: refusing the whole
     batch would stop the recording for good, since it comes again.
     """
-    batch = Batch(set(brought))
+    batch = Batch(brought)
     for record in records:
         try:
             ADD[type(record)](batch, record)

@@ -14,13 +14,14 @@ from urllib.parse import quote
 PAGE_BYTES = 4096
 """Also what SD cards and ext4 write at least."""
 
-WAL_LIMIT_BYTES = 1 << 20
+WAL_LIMIT_BYTES = 4 << 20
 """What the WAL file is cut back to at a checkpoint that empties it."""
 
 BUSY_S = 5.0
 """How long to wait for another connection: they all hold locks for milliseconds."""
 
 FULL = {sqlite3.SQLITE_FULL}
+BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
@@ -94,7 +95,7 @@ def connect_reader(path: Path, how: str) -> sqlite3.Connection:
     return connection
 
 
-def primary_code(error: sqlite3.Error) -> int:
+def primary_code(error: Exception) -> int:
     """Return SQLite's result code of *error*, not extended; 0 if it has none."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 

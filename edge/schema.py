@@ -65,6 +65,7 @@ def tables(db: Database) -> None:
             # Every few seconds of recording: where each table stood.
             "id": int, "recorded_ns": int, "session": int, "chunks": int,
             "poses": int, "vitals": int, "events": int, "clock_readings": int,
+            "crc": int,
         },
         "protected": {"id": int, "begin": int, "until": int, "why": str},
         "totals": {
@@ -72,7 +73,7 @@ def tables(db: Database) -> None:
             "id": int, "batch": int, "samples": int, "chunks": int, "poses": int,
             "vitals": int, "events": int, "clock_readings": int, "sessions": int,
             "segments": int, "last_box": int, "recorded_ns": int,
-            "longest_chunk_ns": int, "longest_event_ns": int,
+            "longest_chunk_ns": int, "longest_event_ns": int, "crc": int,
         },
     }  # fmt: skip
     for name, columns in made.items():
@@ -82,8 +83,8 @@ def tables(db: Database) -> None:
     db.table("vitals").create_index(["sampled"])
     db.table("vitals").create_index(["name", "sampled"])
     db.table("events").create_index(["began"])
-    row = dict[str, Any].fromkeys(made["totals"], 0) | {"id": 1, "last_box": None}
-    db.table("totals").insert(row)
+    db.table("segments").create_index(["last_mark"])
+    db.table("totals").insert(dict.fromkeys(made["totals"], 0) | {"id": 1})
 
 
 STEPS: tuple[Step, ...] = (tables,)

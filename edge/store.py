@@ -5,24 +5,34 @@ What `Store.append` has returned from stays: it is one transaction, synced befor
 call returns. What it raised `StoreError` for is not there, and may come again.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-from edge.batch import BROUGHT, make_batch
-from edge.database import open_writer
+from edge.ballast import Ballast
 from edge.datafolder import FolderLock, fleeting, free_bytes
 from edge.errors import StoreError
+from edge.prune import protect, protected_bytes, prune_passed, release
 from edge.records import BoxNs, Record
-from edge.schema import migrate
-from edge.totals import Totals, read_totals
-from edge.writing import write_batch
+from edge.steady import SteadyWriter
+from edge.totals import Totals
+from edge.writer import Limits
 
 CAPACITY_BYTES = 8 << 30
 RETENTION_H = 14 * 24.0
+
 BALLAST_BYTES = 8 << 20
-CHECKPOINT_COMMITS = 64
+"""Some minutes of recording in the WAL, with room to empty it."""
+
+MOST_PROTECTED = 0.5
+"""Of the capacity; the rest is for what is being recorded."""
+
+KNOWN_H = 0.01
+"""Recording after which it is fair to say how long the room will last."""
+
+H = 3_600_000_000_000
 
 
 class Store:
@@ -41,82 +51,132 @@ class Store:
         """
         Open the database at *path*, made if there is none.
 
+        It grows to *capacity_bytes* and keeps *retention_h* hours of recording; from
+        then on the oldest leaves. *ballast_bytes* lie beside it for a full disk. A
+        file that is damaged, foreign or of a later version is set aside under another
+        name and a new one begun: `opening` says so.
+
         :raises StoreError: if another recorder has it, or the folder cannot be written
         """
         self.path = path
-        self.capacity_bytes = capacity_bytes
         self._lock = FolderLock(path)
+        limits = Limits(capacity_bytes, round(retention_h * H))
+        self._limits = limits
         try:
-            self._connection = open_writer(path)
-            migrate(self._connection)
-        except sqlite3.Error as error:
+            self._steady = SteadyWriter(path, limits, Ballast(path, ballast_bytes))
+        except BaseException:
             self._lock.release()
-            raise StoreError(f"cannot open {path}: {error}") from error
-        warning = fleeting(path.parent)
-        self.opening = (warning,) if warning else ()
-        self._totals: Totals = read_totals(self._connection)
-        rows = self._connection.execute("SELECT id, source FROM segments").fetchall()
-        self._brought = {int(number) for number, source in rows if source in BROUGHT}
+            raise
+        said = [fleeting(path.parent), *self._steady.said]
+        self.opening = tuple(sentence for sentence in said if sentence)
+        self._usage = self._steady.writer.usage()
+
+    @property
+    def totals(self) -> Totals:
+        """How much was saved since the file began."""
+        return self._steady.totals
 
     @property
     def last_box(self) -> BoxNs | None:
         """The newest instant that was recorded here, ``None`` in a new database."""
-        return self._totals.last_box
+        return self.totals.last_box
 
     @property
     def next_session(self) -> int:
         """An id that no session has had."""
-        return self._totals.sessions + 1
+        return self.totals.sessions + 1
 
     @property
     def next_segment(self) -> int:
         """An id that no segment has had."""
-        return self._totals.segments + 1
+        return self.totals.segments + 1
 
     def append(self, records: Iterable[Record]) -> None:
         """
         Store *records* in one transaction; when it returns, all are on the card.
 
-        :raises StoreError: if none of them is; the same may be appended again
+        A session or segment whose id is known replaces that one. After a
+        `StoreError` the same records, and more, may be given again: none is stored
+        twice, so long as they are the same objects.
+
+        :raises StoreError: if none of them is stored
         """
-        batch = make_batch(records, self._brought)
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            totals = write_batch(self._connection, batch)
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            raise StoreError(f"cannot store in {self.path}: {error}") from error
-        self._totals = totals
-        self._brought = batch.brought
-        if totals.batch % CHECKPOINT_COMMITS == 0:
-            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        given = list(records)
+        if given:
+            self._steady.commit(given)
+            self._steady.tidy()
+            self._measure()
 
     def storage(self) -> dict[str, object]:
-        """Return bytes, capacity_bytes, free_bytes, hours_left (``None``: unknown)."""
-        used = self.path.stat().st_size
+        """
+        Return how much room there is; may be called from any thread.
+
+        ``bytes`` in use, ``capacity_bytes``, ``free_bytes`` of the disk, ``hours_left``
+        until the oldest rows leave (0.0 once they do, ``None`` while unknown),
+        ``hours_kept`` of recording in the file, ``tight``: the disk is full.
+        """
+        usage = self._usage
         free = free_bytes(self.path.parent)
-        hours = self._totals.recorded_ns / 3.6e12
-        left = min(self.capacity_bytes - used, free) / (used / hours) if hours else None
+        kept_h = usage.kept_ns / H
+        left_h = None
+        if kept_h > KNOWN_H:
+            room = min(usage.limit_bytes - usage.used_bytes, free)
+            until_full = room * kept_h / usage.used_bytes
+            until_old = self._limits.retention_ns / H - kept_h
+            left_h = round(max(min(until_full, until_old), 0.0), 2)
         return {
-            "bytes": used,
-            "capacity_bytes": self.capacity_bytes,
+            "bytes": usage.used_bytes,
+            "capacity_bytes": self._limits.capacity_bytes,
             "free_bytes": free,
-            "hours_left": left,
+            "hours_left": left_h,
+            "hours_kept": round(kept_h, 2),
+            "tight": usage.tight,
         }
 
     def protect(self, begin: BoxNs, end: BoxNs, why: str) -> None:
-        """Keep what was recorded in [*begin*, *end*), however old it gets."""
-        self._connection.execute(
-            "INSERT INTO protected (begin, until, why) VALUES (?, ?, ?)",
-            (begin, end, why),
-        )
+        """
+        Keep what was recorded in [*begin*, *end*), however old it gets.
+
+        :raises StoreError: if more than half of the capacity would be protected
+        """
+        steady = self._steady
+        try:
+            with steady.writer.transaction() as connection:
+                protect(connection, begin, end, why)
+                share = protected_bytes(connection) / self._limits.capacity_bytes
+                if share > MOST_PROTECTED:
+                    raise StoreError(
+                        f"{share:.0%} of the capacity would be protected, at most "
+                        f"{MOST_PROTECTED:.0%} can be: release some or give more room"
+                    )
+        except sqlite3.Error as error:
+            raise steady.refusal(error) from error
+
+    def release(self, begin: BoxNs, end: BoxNs) -> None:
+        """
+        Take back the protection of intervals that lie in [*begin*, *end*).
+
+        :raises StoreError: if that cannot be written
+        """
+        steady = self._steady
+        try:
+            with steady.writer.transaction() as connection:
+                release(connection, begin, end)
+            deleted = 1
+            while deleted:
+                with steady.writer.transaction() as connection:
+                    deleted = prune_passed(connection, self.totals)
+        except sqlite3.Error as error:
+            raise steady.refusal(error) from error
 
     def close(self) -> None:
         """Close the database and let another recorder have it. Safe to call twice."""
-        self._connection.close()
+        self._steady.close()
         self._lock.release()
+
+    def _measure(self) -> None:
+        with contextlib.suppress(sqlite3.Error, StoreError):
+            self._usage = self._steady.writer.usage()
 
     def __enter__(self) -> Self:
         return self

@@ -4,35 +4,47 @@ import sqlite3
 from typing import NamedTuple
 
 from edge.records import BoxNs
+from edge.sums import Damaged, check, summed
 
 
 class Totals(NamedTuple):
     """Since the file began; the counts never fall, and are the ids given so far."""
 
-    batch: int  # transactions
-    samples: int  # places of ECG chunks, with and without a value
-    chunks: int
-    poses: int
-    vitals: int
-    events: int
-    clock_readings: int
-    sessions: int  # highest Session.id
-    segments: int  # highest Segment.id
-    last_box: BoxNs | None  # newest instant of what was recorded here, not uploaded
-    recorded_ns: int  # how long was recorded, switched-off times left out
-    longest_chunk_ns: int  # first to last sample
-    longest_event_ns: int
+    batch: int = 0  # transactions
+    samples: int = 0  # places of ECG chunks, with and without a value
+    chunks: int = 0
+    poses: int = 0
+    vitals: int = 0
+    events: int = 0
+    clock_readings: int = 0
+    sessions: int = 0  # highest Session.id
+    segments: int = 0  # highest Segment.id
+    last_box: BoxNs | None = None  # newest instant of what was recorded, not uploaded
+    recorded_ns: int = 0  # how long was recorded, switched-off times left out
+    longest_chunk_ns: int = 0  # first to last sample
+    longest_event_ns: int = 0
 
 
-READ = f"SELECT {', '.join(Totals._fields)} FROM totals"
-WRITE = f"UPDATE totals SET {', '.join(f'{name} = ?' for name in Totals._fields)}"
+COLUMNS = (*Totals._fields, "crc")
+READ = f"SELECT {', '.join(COLUMNS)} FROM totals"
+WRITE = f"UPDATE totals SET {', '.join(f'{name} = ?' for name in COLUMNS)}"
 
 
 def read_totals(connection: sqlite3.Connection) -> Totals:
-    """Return the totals as of the connection's transaction."""
-    return Totals._make(connection.execute(READ).fetchone())
+    """
+    Return the totals as of the connection's transaction.
+
+    :raises Damaged: if they are not as they were written
+    """
+    row = connection.execute(READ).fetchone()
+    if row is None:
+        raise Damaged("the totals are gone")
+    if not row[0]:  # nothing was ever stored
+        return Totals()
+    check(row)
+    return Totals._make(row[:-1])
 
 
 def write_totals(connection: sqlite3.Connection, totals: Totals) -> None:
     """Store *totals* in the connection's transaction."""
-    connection.execute(WRITE, totals)
+    connection.execute(WRITE, summed(totals))

@@ -4,14 +4,18 @@ import sqlite3
 from collections.abc import Iterator
 
 from edge.batch import Batch
+from edge.prune import note_kept
 from edge.records import BoxNs
-from edge.sums import Row
+from edge.sums import Row, summed
 from edge.totals import Totals, read_totals, write_totals
 
 S = 1_000_000_000
 
 MARK_NS = 10 * S
 """How much recording one mark stands for: the grain in which old rows leave."""
+
+MARK_ROWS = 4096
+"""The same where no time passes: a long record that is uploaded."""
 
 MOST_RECORDED_NS = 3600 * S
 """Counted of one batch at most, so that no wrong instant can make all rows old."""
@@ -32,7 +36,7 @@ EVENT = insert("events", 8)
 READING = insert("clock_readings", 8)
 SESSION = insert("sessions", 8).replace("INSERT", "INSERT OR REPLACE")
 SEGMENT = """
-    INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)
+    INSERT INTO segments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)
     ON CONFLICT (id) DO UPDATE SET session = excluded.session,
         source = excluded.source, board = excluded.board, leads = excluded.leads,
         gain = excluded.gain, baseline = excluded.baseline,
@@ -46,10 +50,10 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> Totals:
     before = read_totals(connection)
     after = totals_after(before, batch)
     connection.executemany(SESSION, batch.sessions)
-    connection.executemany(SEGMENT, batch.segments)
     mark = set_mark(connection, before, after)
+    connection.executemany(SEGMENT, ((*row, mark) for row in batch.segments))
     connection.executemany(CHUNK, numbered(batch.chunks, before.chunks))
-    note_segments(connection, batch, mark)
+    note_segments(connection, batch, mark, before)
     origins = origin_ids(connection, batch)
     poses = (
         (*row[:2], origins[origin], *row[2:])
@@ -99,35 +103,44 @@ def totals_after(before: Totals, batch: Batch) -> Totals:
 def set_mark(connection: sqlite3.Connection, before: Totals, after: Totals) -> int:
     """Return the id of the mark that new rows belong to, made if it is time."""
     newest = connection.execute(
-        "SELECT id, recorded_ns, session FROM marks ORDER BY id DESC LIMIT 1"
+        "SELECT id, recorded_ns, session, chunks + poses + vitals + events"
+        " FROM marks ORDER BY id DESC LIMIT 1"
     ).fetchone()
     if newest:
-        number, recorded_ns, session = newest
-        if session == after.sessions and before.recorded_ns - recorded_ns < MARK_NS:
+        number, recorded_ns, session, rows = newest
+        stored = before.chunks + before.poses + before.vitals + before.events
+        if (
+            session == after.sessions
+            and before.recorded_ns - recorded_ns < MARK_NS
+            and stored - rows < MARK_ROWS
+        ):
             return int(number)
-    made = connection.execute(
-        insert("marks", 8),
-        (
-            None if newest else 1,
-            before.recorded_ns,
-            after.sessions,
-            before.chunks + 1,
-            before.poses + 1,
-            before.vitals + 1,
-            before.events + 1,
-            before.clock_readings + 1,
-        ),
+    number = 1 + int(newest[0]) if newest else 1
+    values = (
+        number,
+        before.recorded_ns,
+        after.sessions,
+        before.chunks + 1,
+        before.poses + 1,
+        before.vitals + 1,
+        before.events + 1,
+        before.clock_readings + 1,
     )
-    return int(made.lastrowid or 0)
+    connection.execute(insert("marks", 9), summed(values))
+    return number
 
 
-def note_segments(connection: sqlite3.Connection, batch: Batch, mark: int) -> None:
+def note_segments(
+    connection: sqlite3.Connection, batch: Batch, mark: int, before: Totals
+) -> None:
     """Keep with each segment of *batch* the mark of its newest chunk."""
     for segment in {row[0] for row in batch.chunks}:
         connection.execute(
             "UPDATE segments SET last_mark = ?1 WHERE id = ?2 AND last_mark < ?1",
             (mark, segment),
         )
+    if connection.execute("SELECT 1 FROM protected LIMIT 1").fetchone():
+        note_kept(connection, before.chunks + 1)
 
 
 def origin_ids(connection: sqlite3.Connection, batch: Batch) -> dict[Row, int]:

@@ -1,5 +1,11 @@
 """Records of every kind for tests of the store, drawn from a seed."""
 
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 
 from edge.records import (
@@ -19,6 +25,17 @@ from edge.records import (
 
 S = 1_000_000_000
 START = BoxNs(1_700_000_000 * S)
+EVER = (BoxNs(0), BoxNs(2**62))
+
+
+@contextlib.contextmanager
+def quick_folder() -> Iterator[Path]:
+    """Give a folder in memory, where syncing costs nothing, if there is one."""
+    memory = Path("/dev/shm")
+    quick = memory if os.access(memory, os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=quick) as folder:
+        yield Path(folder)
+
 
 Random = np.random.Generator
 

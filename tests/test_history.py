@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from records_store import (
+    EVER,
     START,
     S,
+    quick_folder,
     second,
     segment,
     session,
@@ -15,10 +17,8 @@ from records_store import (
 )
 
 from edge.history import History
-from edge.records import BoxNs, ClockReading, EcgChunk, Event, Pose, Record, Vital
+from edge.records import ClockReading, EcgChunk, Event, Pose, Record, Vital
 from edge.store import Store
-
-EVER = (BoxNs(0), BoxNs(2**62))
 
 
 def of(kind: type, records: list[Record]) -> list[Record]:
@@ -26,8 +26,9 @@ def of(kind: type, records: list[Record]) -> list[Record]:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "edge.db"
+def path() -> Iterator[Path]:
+    with quick_folder() as folder:
+        yield folder / "edge.db"
 
 
 @pytest.fixture

@@ -14,9 +14,11 @@ LAYERS: list[set[str]] = [
         "beats", "pulses", "encoders", "pseudoterminal",
         "datafolder", "packing", "sums",
     },
-    {"rows", "signals", "schema", "totals", "database"},
-    {"batch", "tables"},
+    {"rows", "signals", "schema", "totals", "database", "ballast"},
+    {"batch", "tables", "prune", "soundness"},
     {"writing"},
+    {"writer"},
+    {"steady"},
     {
         "sources", "protocols", "pose", "store", "history", "join", "heart",
         "pictures", "models", "ring", "columns", "simulator",

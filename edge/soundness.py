@@ -1,0 +1,128 @@
+"""
+Is a database file what it should be? If not, it is set aside, never deleted.
+
+The look at start takes moments also for gigabytes: all small tables, and both ends of
+the large ones. A row in the middle that has rotted is found by its sum when it is
+read, a page when it is met.
+"""
+
+import sqlite3
+from pathlib import Path
+
+from edge.database import open_reader
+from edge.datafolder import beside, sync_folder
+from edge.errors import StoreError
+from edge.schema import version
+from edge.sums import Damaged
+from edge.totals import Totals, read_totals
+
+WHOLE_BYTES = 16 << 20
+"""A file up to this size is checked from end to end."""
+
+END_ROWS = 128
+"""Rows of each large table looked at from each end."""
+
+LARGE = ("chunks", "poses", "vitals", "events", "clock_readings")
+SMALL = ("totals", "sessions", "segments", "pose_origins", "protected", "marks")
+
+ENDINGS = ("", "-wal", "-shm")
+
+
+def trouble(path: Path) -> str:
+    """Return what is wrong with the file at *path*, "" if it is sound or absent."""
+    if not path.exists() or path.stat().st_size == 0:
+        wal = beside(path, "-wal")
+        orphaned = wal.exists() and wal.stat().st_size > 0
+        return "a log without its database" if orphaned else ""
+    try:
+        connection = open_reader(path)
+    except sqlite3.DatabaseError as error:
+        return str(error) if is_damage(error) else ""
+    try:
+        if not version(connection):
+            return ""
+        return look(connection, path.stat().st_size)
+    except (StoreError, Damaged) as error:
+        return str(error)
+    except sqlite3.DatabaseError as error:
+        return str(error) if is_damage(error) else ""
+    finally:
+        connection.close()
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether *error* is about what the file holds, not about reaching it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    reached = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY,
+               sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
+               sqlite3.SQLITE_FULL, sqlite3.SQLITE_LOCKED}  # fmt: skip
+    return code not in reached
+
+
+def look(connection: sqlite3.Connection, size_bytes: int) -> str:
+    """Return what is wrong with the open database of *size_bytes*, or ""."""
+    tables = "" if size_bytes <= WHOLE_BYTES else SMALL
+    for table in tables or ("",):
+        argument = f"({table})" if table else "(1)"
+        (said,) = connection.execute(f"PRAGMA quick_check{argument}").fetchone()
+        if said != "ok":
+            return str(said).replace("\n", " ")
+    totals = read_totals(connection)
+    for table in LARGE:
+        wrong = look_at_ends(connection, table, totals)
+        if wrong:
+            return wrong
+    return ""
+
+
+def look_at_ends(connection: sqlite3.Connection, table: str, totals: Totals) -> str:
+    """Return what is wrong with the first or last rows of *table*, or ""."""
+    for order in ("ASC", "DESC"):
+        rows = connection.execute(
+            f"SELECT * FROM {table} ORDER BY id {order} LIMIT {END_ROWS}"
+        ).fetchall()
+        numbers = [row[0] for row in rows]
+        if numbers != sorted(set(numbers), reverse=order == "DESC"):
+            return f"the rows of {table} are out of order"
+        if numbers and max(numbers) > getattr(totals, table):
+            return f"{table} holds more than the totals say: parts of two databases"
+    return ""
+
+
+def salvaged_totals(path: Path) -> Totals | None:
+    """Return the totals of a file in trouble if they can be read at all."""
+    try:
+        connection = open_reader(path)
+    except sqlite3.Error:
+        return None
+    try:
+        return read_totals(connection)
+    except (sqlite3.Error, Damaged):
+        return None
+    finally:
+        connection.close()
+
+
+def set_aside(path: Path) -> Path:
+    """
+    Rename *path* and what belongs to it, and return the new path.
+
+    The database goes first: a log that is left behind by a power cut is found at the
+    next start and follows it.
+
+    :raises OSError: if it cannot be renamed
+    """
+    numbers = range(1, 1_000_000)
+    for number in numbers:
+        target = path.with_name(f"{path.stem}.damaged-{number}{path.suffix}")
+        if not any(beside(target, ending).exists() for ending in ENDINGS):
+            break
+    if not path.exists() and beside(path, "-wal").exists():
+        last = path.with_name(f"{path.stem}.damaged-{number - 1}{path.suffix}")
+        if last.exists() and not beside(last, "-wal").exists():
+            target = last
+    for ending in ENDINGS:
+        if beside(path, ending).exists():
+            beside(path, ending).rename(beside(target, ending))
+    sync_folder(path.parent)
+    return target

@@ -1,0 +1,230 @@
+"""
+The one connection that writes: transactions, checkpoints, and room on the disk.
+
+Raises SQLite's own errors; what they mean for the recording is decided in `store`.
+"""
+
+import contextlib
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from edge.ballast import Ballast
+from edge.batch import BROUGHT, Batch
+from edge.database import BUSY_S, FULL, PAGE_BYTES, open_writer, pragma, primary_code
+from edge.datafolder import beside, free_bytes
+from edge.prune import ROUNDS, prune
+from edge.schema import migrate
+from edge.totals import Totals, read_totals, write_totals
+from edge.writing import write_batch
+
+logger = logging.getLogger(__name__)
+
+CHECKPOINT_BYTES = 2 << 20
+"""About what is written to the WAL from one checkpoint to the next."""
+
+COMMIT_BYTES = 16 * PAGE_BYTES
+"""What a transaction writes beside its rows: ends of tables and indexes, totals."""
+
+SPARE_PAGES = 32
+"""Kept free beyond what a batch is thought to need: pages that fill up half."""
+
+RESTART_WAIT_MS = 500
+
+
+RESERVE_BYTES = 4 << 20
+"""Left on a disk that is nearly full, so that the WAL can grow and be emptied."""
+
+
+class Limits(NamedTuple):
+    """How much the ring keeps."""
+
+    capacity_bytes: int
+    retention_ns: int  # of recording
+
+
+class Usage(NamedTuple):
+    """How much room the recording takes."""
+
+    used_bytes: int
+    limit_bytes: int  # how large the file may get just now
+    kept_ns: int  # recording that is in it
+    tight: bool  # the disk is full
+
+
+class Writer:
+    """The writing connection to *path*, for the one thread that made it."""
+
+    totals: Totals
+    """As of the last transaction."""
+
+    committing: bool
+    """Whether the last commit failed so late that its outcome is unknown."""
+
+    def __init__(self, path: Path, limits: Limits, ballast: Ballast) -> None:
+        """
+        Open *path*, made if it is not there, at the newest schema.
+
+        :raises sqlite3.Error: if that fails
+        :raises StoreError: if it is not ours, or of a later version
+        :raises Damaged: if its totals are not as they were written
+        """
+        self.path = path
+        self.committing = False
+        self._limits = limits
+        self._ballast = ballast
+        self._tight = not ballast.held
+        self._unmoved_bytes = 0  # in the WAL since the last checkpoint, about
+        self.connection = open_writer(path)
+        try:
+            migrate(self.connection)
+            self.set_limit()
+            self.totals = read_totals(self.connection)
+            self._inode = path.stat().st_ino
+        except BaseException:
+            self.connection.close()
+            raise
+
+    def is_in_place(self) -> bool:
+        """Return whether the file that is open is still the one at its path."""
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def brought_segments(self) -> set[int]:
+        """Return the ids of the segments that were uploaded."""
+        rows = self.connection.execute("SELECT id, source FROM segments")
+        return {int(number) for number, source in rows if source in BROUGHT}
+
+    def commit(self, batch: Batch, effort: int = 1) -> None:
+        """
+        Store *batch* in one transaction, letting old rows go.
+
+        :raises sqlite3.Error: if it did not return from its commit
+        """
+        self.committing = False
+        wanted = batch.size_bytes * 5 // 4 // PAGE_BYTES + SPARE_PAGES
+        with self.transaction() as connection:
+            prune(
+                connection,
+                self.totals,
+                self._limit_pages,
+                wanted * effort,
+                self._limits.retention_ns,
+                ROUNDS * effort,
+            )
+            totals = write_batch(connection, batch)
+            self.committing = True
+        self.committing = False
+        self.totals = totals
+        self._unmoved_bytes += COMMIT_BYTES + 2 * batch.size_bytes
+
+    def begin_with(self, totals: Totals) -> None:
+        """Let a new file go on from *totals* of the one before it."""
+        with self.transaction() as connection:
+            write_totals(connection, totals._replace(batch=1))
+        self.totals = totals._replace(batch=1)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Run a block as one transaction, undone if it raises."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                with contextlib.suppress(sqlite3.Error):
+                    self.connection.execute("ROLLBACK")
+            raise
+
+    def tidy(self) -> None:
+        """
+        Do between transactions what may wait: checkpoint, take the ballast again.
+
+        :raises sqlite3.Error: if the checkpoint fails other than for want of room
+        """
+        if self._unmoved_bytes > CHECKPOINT_BYTES:
+            try:
+                self.checkpoint("PASSIVE")
+            except sqlite3.Error as error:
+                if primary_code(error) not in FULL:
+                    raise
+                self.make_room()
+        if self._tight:
+            self._tight = not self._ballast.take()
+            self.set_limit()
+
+    def checkpoint(self, mode: str) -> None:
+        """Move what the WAL holds into the database; readers may hold up a part."""
+        self.connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        self._unmoved_bytes = 0
+
+    def make_room(self) -> None:
+        """
+        Give the ballast up and live in the file as large as it is.
+
+        The WAL is emptied but not cut: its room on the disk stays ours.
+        """
+        if self._ballast.give_up():
+            logger.warning("the disk of %s is full: the ballast is given up", self.path)
+        self._tight = True
+        with contextlib.suppress(sqlite3.Error):
+            pragma(self.connection, f"busy_timeout = {RESTART_WAIT_MS}")
+            self.checkpoint("RESTART")
+            pragma(self.connection, f"busy_timeout = {round(BUSY_S * 1000)}")
+        self.set_limit()
+
+    def set_limit(self) -> None:
+        """Tell SQLite how many pages the file may have."""
+        pages = self._limits.capacity_bytes // PAGE_BYTES
+        if self._tight:
+            spare = free_bytes(self.path.parent) - RESERVE_BYTES
+            spare -= self._ballast.size_bytes
+            held = pragma(self.connection, "page_count")
+            pages = min(pages, held + max(spare, 0) // PAGE_BYTES)
+        self._limit_pages = max(pages, 1)
+        pragma(self.connection, f"max_page_count = {self._limit_pages}")
+
+    def usage(self) -> Usage:
+        """Return how much room the recording takes and may take."""
+        pages = pragma(self.connection, "page_count")
+        used = pages - pragma(self.connection, "freelist_count")
+        (since_ns,) = self.connection.execute(
+            "SELECT coalesce(min(recorded_ns), 0) FROM marks"
+        ).fetchone()
+        return Usage(
+            used * PAGE_BYTES,
+            self._limit_pages * PAGE_BYTES,
+            self.totals.recorded_ns - since_ns,
+            self._tight,
+        )
+
+    def close(self) -> None:
+        """Let the file go. Safe to call twice, and whatever the disk does."""
+        with contextlib.suppress(sqlite3.Error):
+            self.connection.close()
+
+
+def write_again(path: Path) -> None:
+    """
+    Write the WAL of *path* over itself and sync it.
+
+    After a failed sync the kernel takes pages for clean that never reached the disk;
+    only writing them again makes the next sync mean what it says (Rebello et al.,
+    "Can Applications Recover from fsync Failures?", USENIX ATC 2020).
+
+    :raises OSError: if the disk still fails
+    """
+    wal = beside(path, "-wal")
+    if not wal.exists():
+        return
+    with wal.open("r+b", buffering=0) as file:
+        held = file.read()
+        file.seek(0)
+        file.write(held)
+        os.fsync(file.fileno())

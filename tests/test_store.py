@@ -1,0 +1,525 @@
+"""The one writer: what it keeps, what leaves, who else may write."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from records_store import (
+    EVER,
+    START,
+    S,
+    chunk,
+    event,
+    pose,
+    quick_folder,
+    reading,
+    second,
+    segment,
+    session,
+    vital,
+)
+
+from edge import datafolder, schema
+from edge.database import open_writer
+from edge.errors import StoreError
+from edge.history import History
+from edge.records import BoxNs, EcgChunk, Record, Vital
+from edge.store import Store
+
+H = 3600 * S
+BALLAST = 1 << 16
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    with quick_folder() as folder:
+        yield folder / "edge.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with Store(path, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        yield store
+
+
+def starts(path: Path) -> list[int]:
+    """Return the seconds from START at which the chunks that are left begin."""
+    with History(path) as history:
+        return [(chunk.start - START) // S for chunk in history.chunks(*EVER)]
+
+
+def fill(store: Store, seconds: range, seed: int = 0) -> None:
+    """Append a chunk, a pose and a vital for each of *seconds*."""
+    random = np.random.default_rng(seed)
+    for number in seconds:
+        at = START + number * S
+        store.append([chunk(random, at), pose(random, at), vital(random, at)])
+
+
+# What it remembers
+
+
+def test_a_new_store_has_stored_nothing(path: Path) -> None:
+    with Store(path) as store:
+        assert store.last_box is None
+        assert (store.next_session, store.next_segment) == (1, 1)
+        assert store.totals.batch == 0
+
+
+def test_reopening_goes_on_where_it_was(path: Path) -> None:
+    with Store(path, ballast_bytes=BALLAST) as store:
+        store.append([session(3), segment(7)])
+        fill(store, range(5))
+        before = store.totals
+    with Store(path, ballast_bytes=BALLAST) as store:
+        assert store.totals == before
+        assert (store.next_session, store.next_segment) == (4, 8)
+        fill(store, range(5, 9))
+    assert starts(path) == list(range(9))
+
+
+def test_the_newest_instant_is_that_of_the_last_sample(store: Store) -> None:
+    counts = np.zeros((500, 3), np.int32)
+    store.append([EcgChunk(1, START, 2e6, 0, counts)])
+    assert store.last_box == START + 499 * 2_000_000
+
+
+def test_uploads_do_not_move_the_newest_instant(store: Store) -> None:
+    random = np.random.default_rng(0)
+    later = START + 400 * H
+    store.append([segment(2, "upload")])
+    store.append([chunk(random, later, 2), pose(random, later, "upload")])
+    store.append([Vital(BoxNs(later), "heart_rate", 60.0, "", "file")])
+    assert store.last_box == START
+    assert store.totals.recorded_ns == 0
+
+
+def test_no_records_make_no_transaction(store: Store) -> None:
+    before = store.totals
+    store.append([])
+    assert store.totals == before
+
+
+def test_a_session_may_be_stated_again(store: Store, path: Path) -> None:
+    better = session()._replace(subject="bed 2")
+    store.append([better])
+    with History(path) as history:
+        assert history.sessions() == [better]
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        EcgChunk(1, START, 2e6, 0, np.zeros((5, 3), np.float64)),  # type: ignore[arg-type]
+        EcgChunk(1, START, 2e6, 0, np.zeros(5, np.int32)),
+        EcgChunk(1, START, float("nan"), 0, np.zeros((5, 3), np.int32)),
+        EcgChunk(1, BoxNs(2**64), 2e6, 0, np.zeros((5, 3), np.int32)),
+        pose(np.random.default_rng(0), START)._replace(keypoints=np.zeros((3, 3))),
+        event(np.random.default_rng(0), START)._replace(detail={(1, 2): 3}),
+        "no record at all",
+    ],
+)
+def test_what_no_row_can_hold_becomes_an_event(
+    store: Store, path: Path, spoilt: Record
+) -> None:
+    fine = chunk(np.random.default_rng(1), START)
+    store.append([spoilt, fine])
+    with History(path) as history:
+        assert len(list(history.chunks(*EVER))) == 1
+        (said,) = history.events(*EVER)
+    assert (said.kind, said.stream) == ("drop", "store")
+
+
+def test_a_chunk_without_samples_is_no_row(store: Store) -> None:
+    store.append([EcgChunk(1, START, 2e6, 0, np.zeros((0, 3), np.int32))])
+    assert store.totals.chunks == 0
+
+
+def test_totals_count_what_was_given(store: Store) -> None:
+    random = np.random.default_rng(5)
+    given: list[Record] = []
+    for number in range(30):
+        batch = second(random, START + number * S)
+        store.append(batch)
+        given += batch
+    chunks = [record for record in given if isinstance(record, EcgChunk)]
+    assert store.totals.samples == sum(chunk.counts.size for chunk in chunks)
+    assert store.totals.chunks == len(chunks)
+    assert store.totals.vitals == sum(isinstance(record, Vital) for record in given)
+
+
+# What leaves
+
+
+def test_the_file_grows_to_its_plateau_and_keeps_the_newest(path: Path) -> None:
+    capacity = 1_500_000
+    with Store(path, capacity, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        fill(store, range(200))
+        assert starts(path) == list(range(200))
+        fill(store, range(200, 2000))
+        assert store.totals.chunks == 2000
+        kept = starts(path)
+        assert kept == list(range(kept[0], 2000))
+        assert len(kept) > 300
+        assert store.storage()["hours_left"] < 0.02
+    assert 0.9 * capacity < path.stat().st_size <= capacity
+
+
+def test_all_tables_leave_together(path: Path) -> None:
+    with Store(path, 500_000, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        random = np.random.default_rng(1)
+        for number in range(1000):
+            at = START + number * S
+            batch = [chunk(random, at), pose(random, at), vital(random, at)]
+            store.append([*batch, event(random, at), reading(random, at)])
+    with History(path) as history:
+        begun = (BoxNs(START), BoxNs(START + 1000 * S))
+        oldest = [
+            next(history.chunks(*begun)).start,
+            next(history.poses(*begun)).exposed,
+            next(history.vitals(*begun)).sampled,
+            next(history.events(*begun)).began,
+        ]
+    assert max(oldest) - min(oldest) <= 20 * S
+    assert min(oldest) > START + 100 * S
+
+
+def test_hours_are_hours_of_recording(path: Path) -> None:
+    """Switched off for a year, or dated wrong by one, nothing gets old."""
+    with Store(path, retention_h=1.0, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        for number in range(30):
+            store.append(
+                [Vital(BoxNs(START + number * 60 * S), "a", 1.0, "", "serial")]
+            )
+    year = 365 * 24 * H
+    with Store(path, retention_h=1.0, ballast_bytes=BALLAST) as store:
+        store.append([session(2, START + year)])
+        for number in range(20):
+            at = BoxNs(START + year + number * 60 * S)
+            store.append([Vital(at, "b", 1.0, "", "serial")])
+        with History(path) as history:
+            names = [vital.name for vital in history.vitals(*EVER)]
+        assert (names.count("a"), names.count("b")) == (30, 20)
+        for number in range(20, 120):
+            at = BoxNs(START + year + number * 60 * S)
+            store.append([Vital(at, "b", 1.0, "", "serial")])
+        with History(path) as history:
+            names = [vital.name for vital in history.vitals(*EVER)]
+        assert names.count("a") == 0
+        assert 60 <= names.count("b") <= 62
+
+
+def test_one_instant_far_ahead_makes_nothing_old(path: Path) -> None:
+    with Store(path, retention_h=2.0, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        fill(store, range(100))
+        store.append([Vital(BoxNs(START + 10**6 * H), "a", 1.0, "", "serial")])
+        fill(store, range(100, 110))
+    assert starts(path) == list(range(110))
+
+
+def test_protected_intervals_stay(path: Path) -> None:
+    with Store(path, 1_500_000, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        fill(store, range(200))
+        store.protect(BoxNs(START + 50 * S), BoxNs(START + 100 * S), "export")
+        fill(store, range(200, 1500))
+        kept = starts(path)
+        inside = [number for number in kept if number < 200]
+        # A chunk that reaches into the interval has part in it.
+        assert inside in (list(range(50, 100)), list(range(49, 100)))
+        newest = [number for number in kept if number >= 200]
+        assert newest == list(range(newest[0], 1500))
+        with History(path) as history:
+            assert list(history.segments()) == [1]
+            begin, end = BoxNs(START + 50 * S), BoxNs(START + 100 * S)
+            assert len(list(history.poses(begin, end))) == 50
+        store.release(BoxNs(START), BoxNs(START + 200 * S))
+        assert starts(path) == newest
+    assert path.stat().st_size <= 1_500_000
+
+
+def test_protecting_nearly_everything_is_refused(path: Path) -> None:
+    with Store(path, 1_500_000, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        fill(store, range(500))
+        with pytest.raises(StoreError, match="release some"):
+            store.protect(BoxNs(0), BoxNs(2**62), "everything")
+        fill(store, range(500, 1500))
+        assert starts(path)[0] > 500
+
+
+def test_late_records_are_kept_as_long_as_others(path: Path) -> None:
+    """What was recorded long ago and uploaded now is not the oldest."""
+    with Store(path, 500_000, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment(), segment(2, "upload")])
+        fill(store, range(500))
+        late = [chunk(np.random.default_rng(n), START - n * H, 2) for n in range(1, 9)]
+        store.append(late)
+        fill(store, range(500, 550))
+        with History(path) as history:
+            found = list(history.chunks(BoxNs(0), START))
+        assert [one.start for one in found] == sorted(one.start for one in late)
+        fill(store, range(550, 1500))
+        with History(path) as history:
+            assert list(history.chunks(BoxNs(0), START)) == []
+
+
+def test_uploads_alone_reach_a_plateau_too(path: Path) -> None:
+    with Store(path, 600_000, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment(1, "upload")])
+        fill(store, range(1000))
+        assert starts(path)[-1] == 999
+    assert path.stat().st_size <= 600_000
+
+
+def test_segments_and_sessions_leave_with_their_rows(path: Path) -> None:
+    random = np.random.default_rng(3)
+    number = 0
+    for life in range(1, 31):
+        with Store(path, 400_000, ballast_bytes=BALLAST) as store:
+            begun = START + life * 1000 * S
+            ledger_line = reading(random, begun)._replace(session=life)
+            store.append([session(life, begun), ledger_line])
+            for step in range(40):
+                number += 1
+                at = begun + step * 12 * S
+                store.append([segment(number)._replace(session=life)])
+                store.append([chunk(random, at, number), pose(random, at)])
+    with History(path) as history:
+        chunks = list(history.chunks(*EVER))
+        segments = history.segments()
+        sessions = history.sessions()
+        ledger = history.clock_readings()
+    assert {one.segment for one in chunks} <= set(segments)
+    assert len(segments) < number / 2
+    assert {one.session for one in segments.values()} <= {one.id for one in sessions}
+    assert len(sessions) < 25
+    assert len(ledger) == len(sessions)
+
+
+def test_a_smaller_capacity_is_approached_in_steps(path: Path) -> None:
+    with Store(path, 3_000_000, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        fill(store, range(1500))
+        large = path.stat().st_size
+    with Store(path, 800_000, ballast_bytes=BALLAST) as store:
+        fill(store, range(1500, 1700))
+        assert store.storage()["bytes"] <= 800_000
+        kept = starts(path)
+        assert kept == list(range(kept[0], 1700))
+    assert path.stat().st_size <= large
+
+
+# Who may write
+
+
+HOLD = """
+import sys, pathlib
+from edge.store import Store
+store = Store(pathlib.Path(sys.argv[1]))
+print("open", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def other(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another recorder that has the database open."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "open\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_recorder_is_refused(path: Path, other: subprocess.Popen[str]) -> None:
+    for _ in range(20):
+        with pytest.raises(StoreError, match=rf"process {other.pid}\b"):
+            Store(path)
+
+
+def test_a_killed_recorder_leaves_no_lock(
+    path: Path, other: subprocess.Popen[str]
+) -> None:
+    other.send_signal(signal.SIGKILL)
+    other.wait()
+    with Store(path) as store:
+        store.append([session()])
+
+
+def test_a_second_store_harms_nothing(store: Store, path: Path) -> None:
+    with pytest.raises(StoreError, match=f"process {os.getpid()}"):
+        Store(path)
+    fill(store, range(3))
+    assert starts(path) == [0, 1, 2]
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot write"):
+        Store(tmp_path / "file" / "edge.db")
+
+
+def test_a_slow_reader_does_not_hold_the_log(store: Store, path: Path) -> None:
+    """Whoever works slowly through an answer holds no transaction open."""
+    fill(store, range(300))
+    with History(path) as history:
+        slow = history.chunks(*EVER)
+        next(slow)
+        fill(store, range(300, 2000))
+        assert len(list(slow)) == 1999
+    assert path.with_name("edge.db-wal").stat().st_size < 8 << 20
+
+
+def test_a_foreign_lock_is_named(store: Store, path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store._steady.writer.connection.execute("PRAGMA busy_timeout = 10")
+    with pytest.raises(StoreError, match="another program"):
+        fill(store, range(1))
+    other.execute("ROLLBACK")
+    other.close()
+    fill(store, range(1))
+    assert starts(path) == [0]
+
+
+# Where it lies
+
+
+MOUNTS = """\
+22 1 8:2 / / rw,relatime shared:1 - ext4 /dev/root rw
+30 22 0:25 / /run rw,nosuid shared:5 - tmpfs tmpfs rw
+41 22 0:30 / /media/root-ro ro - ext4 /dev/root ro
+42 22 8:3 / /var/lib/edge rw - ext4 /dev/mmcblk0p3 rw
+43 22 0:31 / /mnt/a\\040b rw - tmpfs tmpfs rw
+44 42 0:32 / /var/lib/edge/over rw - overlay overlay rw
+45 42 8:4 / /var/lib/edge/over rw - ext4 /dev/sda1 rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        ("/var/lib/edge/data", "ext4"),
+        ("/var/lib/other", "ext4"),
+        ("/run/edge", "tmpfs"),
+        ("/mnt/a b/c", "tmpfs"),
+        ("/running", "ext4"),
+        ("/var/lib/edge/over/x", "ext4"),
+    ],
+)
+def test_the_file_system_of_a_folder_is_found(folder: str, expected: str) -> None:
+    listed = datafolder.mounts(MOUNTS)
+    assert datafolder.filesystem_of(Path(folder), listed) == expected
+
+
+@pytest.mark.parametrize("kind", sorted(datafolder.FLEETING))
+def test_a_folder_that_does_not_last_is_said(
+    path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed = path.with_name("mounts")
+    listed.write_text(f"1 0 0:1 / {path.parent} rw - {kind} none rw\n")
+    monkeypatch.setattr(datafolder, "MOUNTS", listed)
+    with Store(path) as store:
+        (sentence,) = store.opening
+    assert str(path.parent) in sentence
+
+
+# The schema
+
+
+def made(path: Path, steps: tuple[schema.Step, ...]) -> int:
+    """Bring *path* to the version of *steps* and return the version it then has."""
+    connection = open_writer(path)
+    try:
+        schema.migrate(connection, steps)
+        return schema.version(connection)
+    finally:
+        connection.close()
+
+
+def second_step(db: object) -> None:
+    """A version that does not exist yet: a table, a column and rewritten rows."""
+    execute: Callable[[str], object] = db.execute  # type: ignore[attr-defined]
+    execute("CREATE TABLE later (id INTEGER PRIMARY KEY)")
+    execute("ALTER TABLE sessions ADD COLUMN ward TEXT NOT NULL DEFAULT 'x'")
+    execute("UPDATE sessions SET ward = 'y'")
+
+
+STEPS = (*schema.STEPS, second_step)
+
+
+@pytest.mark.parametrize("begun", [0, 1])
+def test_an_upgrade_that_is_killed_is_done_or_not(path: Path, begun: int) -> None:
+    """Killed at each statement in turn, the file is of one version or the next."""
+    seen = set()
+    for killed_at in range(1, 200):
+        for ending in ("", "-wal", "-shm"):
+            path.with_name(path.name + ending).unlink(missing_ok=True)
+        if begun:
+            made(path, schema.STEPS)
+        pid = os.fork()
+        if not pid:
+            statements = iter(range(killed_at - 1, -1, -1))
+            connection = open_writer(path)
+            connection.set_trace_callback(
+                lambda _, left=statements: next(left) or os.kill(os.getpid(), 9)
+            )
+            schema.migrate(connection, STEPS)
+            os._exit(0)
+        killed = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
+        connection = sqlite3.connect(path)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        found = schema.version(connection)
+        tables = {
+            name for (name,) in connection.execute("SELECT name FROM sqlite_schema")
+        }
+        assert ("later" in tables) == (found == 2)
+        assert ("chunks" in tables) == (found >= 1)
+        connection.close()
+        seen.add(found)
+        assert made(path, STEPS) == 2
+        if not killed:
+            break
+    else:
+        pytest.fail("it never came to an end")
+    assert seen == {begun, 1, 2}
+
+
+def test_a_later_version_is_set_aside(path: Path) -> None:
+    made(path, STEPS)
+    with Store(path) as store:
+        sentence = store.opening[-1]
+        store.append([session()])
+    assert "later version" in sentence
+    assert "edge.damaged-1.db" in sentence
+    assert made(path.with_name("edge.damaged-1.db"), STEPS) == 2
+
+
+def test_storage_says_how_long_the_room_lasts(path: Path) -> None:
+    with Store(path, 10_000_000, retention_h=100.0, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        assert store.storage()["hours_left"] is None
+        fill(store, range(300))
+        said = store.storage()
+        assert json.loads(json.dumps(said)) == said
+        per_hour = path.stat().st_size * 12
+        assert said["hours_left"] == pytest.approx(10_000_000 / per_hour, rel=0.3)
+        assert said["tight"] is False
