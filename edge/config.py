@@ -78,6 +78,8 @@ class Camera:
     width_px: int = setting(640, even)
     height_px: int = setting(480, even)
     rate_hz: float = setting(15.0, between(0.1, 120, "Hz"))
+    slowest_rate_hz: float = setting(10.0, between(0.1, 120, "Hz"))
+    tuning: str = ""
     rotation_deg: int = setting(0, one_of(0, 90, 180, 270))
     latency_ms: float = setting(0.0, between(-1000, 1000, "ms"))
 

@@ -61,6 +61,8 @@ class EcgSource(Protocol):
 
 
 FRAME_SOURCES: dict[str, str] = {
+    "picamera": "edge.sources.picamera",
+    "video": "edge.sources.video",
     "synthetic": "edge.sources.synthetic",
 }
 """Name in the configuration to module; each has ``open_source(camera)``."""
