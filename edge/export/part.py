@@ -1,0 +1,119 @@
+"""
+A file that has its final name only if every byte of it was read back from the medium.
+
+It is written under another name, synced, dropped from memory, read again, compared and
+renamed. What an earlier try left is compared with what should be there and kept as far
+as it agrees, so that a try after a pulled drive goes on where that one ended, and
+nothing on the drive is believed.
+"""
+
+import hashlib
+from contextlib import suppress
+from typing import NamedTuple
+
+from edge.errors import ExportError
+from edge.export.folder import Folder, plainly
+
+ASIDE = ".part"
+"""Behind the name of a file that is not whole yet."""
+
+SETTLE_EVERY = 16 * 1024 * 1024
+"""Bytes between two syncs: keeps the memory of a slow drive's backlog small, and the
+progress honest."""
+
+READ_SIZE = 1024 * 1024
+
+
+class PartEntry(NamedTuple):
+    """One finished file, as the manifest tells of it."""
+
+    name: str
+    size: int  # bytes
+    sha256: str
+
+
+class Part:
+    """One file of an export that is being written."""
+
+    def __init__(self, folder: Folder, name: str) -> None:
+        self.name = name
+        self.size = 0
+        self._folder = folder
+        self._sum = hashlib.sha256()
+        self._unsettled = 0
+        with plainly(name):
+            there = folder.names()
+            if name in there:  # of an earlier try: no longer called whole
+                folder.rename(name, name + ASIDE)
+            self._handle = folder.open(name + ASIDE)
+        self._agrees = name in there or name + ASIDE in there
+
+    def write(self, data: bytes) -> None:
+        """
+        Add *data*.
+
+        :raises ExportError: if the drive does not take it
+        """
+        with plainly(self.name):
+            if not (self._agrees and self._found(data)):
+                self._add(data)
+        self._sum.update(data)
+        self.size += len(data)
+
+    def finish(self) -> PartEntry:
+        """
+        Return the entry of the file once it is whole on the medium under its name.
+
+        :raises ExportError: if the drive fails, or gives back other bytes
+        """
+        with plainly(self.name):
+            self._folder.truncate(self._handle, self.size)
+            self._folder.settle(self._handle)
+            self._folder.seek(self._handle, 0)
+            if read_sum(self._folder, self._handle) != (self.size, self._sum.digest()):
+                raise ExportError(
+                    f"{self.name}: the drive gave back other bytes than were written "
+                    "to it; it is damaged or smaller than it says, take another"
+                )
+            self.close()
+            self._folder.rename(self.name + ASIDE, self.name)
+        return PartEntry(self.name, self.size, self._sum.hexdigest())
+
+    def close(self) -> None:
+        """Give up, leaving what is written for a later try. Safe to repeat."""
+        if self._handle >= 0:
+            handle, self._handle = self._handle, -1
+            with suppress(OSError):
+                self._folder.close(handle)
+
+    def _found(self, data: bytes) -> bool:
+        """Return whether *data* is what an earlier try left here; if not, be there."""
+        left = memoryview(data)
+        while left:
+            old = self._folder.read(self._handle, len(left))
+            if not old or old != left[: len(old)]:
+                self._agrees = False
+                self._folder.seek(self._handle, self.size)
+                self._folder.truncate(self._handle, self.size)
+                return False
+            left = left[len(old) :]
+        return True
+
+    def _add(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._folder.write(self._handle, left) :]
+        self._unsettled += len(data)
+        if self._unsettled >= SETTLE_EVERY:
+            self._folder.settle(self._handle)
+            self._unsettled = 0
+
+
+def read_sum(folder: Folder, handle: int) -> tuple[int, bytes]:
+    """Return the size and SHA-256 of the open file from its present place on."""
+    found = hashlib.sha256()
+    size = 0
+    while data := folder.read(handle, READ_SIZE):
+        found.update(data)
+        size += len(data)
+    return size, found.digest()
