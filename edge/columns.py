@@ -19,6 +19,8 @@ LEGACY_VITALS = tuple(VITALS)[:4]
 """What the original system's records hold."""
 
 MS_NS = 1_000_000
+SECOND_NS = 1_000_000_000
+"""Box time is split at the second: spreadsheets cut 19 digits off at 15."""
 
 
 class Sample(NamedTuple):
@@ -111,9 +113,8 @@ def _ours() -> tuple[Column, ...]:
     columns = [
         Column("session", "", "%d", "number of the recorder's run"),
         Column("clock_synchronised", "", "%s", "True: UTC comes from a time server"),
-        Column(
-            "pose_box_ns", "ns", "%d", "box time of the pose: never steps or repeats"
-        ),
+        Column("pose_box_s", "s", "%d", "box time of the pose: never steps or repeats"),
+        Column("pose_box_ns", "ns", "%d", "nanoseconds beyond pose_box_s"),
         Column(
             "pose_uncertainty_ms", "ms", "%.3f", "the pose's instant is this sure, ±"
         ),
@@ -126,7 +127,8 @@ def _ours() -> tuple[Column, ...]:
         Column("model", "", "%s", "file name of the pose model"),
         Column("device", "", "%s", "cpu or tpu"),
         Column("inference_ms", "ms", "%.2f", "time the model took"),
-        Column("ecg_box_ns", "ns", "%d", "box time of the ECG sample"),
+        Column("ecg_box_s", "s", "%d", "box time of the ECG sample"),
+        Column("ecg_box_ns", "ns", "%d", "nanoseconds beyond ecg_box_s"),
         Column("difference_ms", "ms", "%.6f", "ECG sample − pose; negative: earlier"),
         Column(
             "ecg_uncertainty_ms", "ms", "%.3f", "the sample's instant is this sure, ±"
@@ -206,7 +208,8 @@ def window_cells(row: JoinedRow) -> list[Cell]:
 def _our_cells(row: JoinedRow) -> list[Cell]:
     pose = row.pose
     found: list[Cell] = [
-        row.session, row.synchronised, pose.exposed, pose.uncertainty_ns / MS_NS,
+        row.session, row.synchronised, *divmod(pose.exposed, SECOND_NS),
+        pose.uncertainty_ns / MS_NS,
         pose.stamp, pose.source, pose.state, pose.width, pose.height, pose.rotation,
         pose.model, pose.device, pose.inference_ms,
     ]  # fmt: skip
@@ -225,11 +228,12 @@ def _our_cells(row: JoinedRow) -> list[Cell]:
 
 def _sample_cells(sample: Sample | None) -> list[Cell]:
     if sample is None:
-        return [None] * 9
+        return [None] * 10
     segment = sample.segment
     reasons = zip(segment.leads, sample.reasons, strict=False)
     return [
-        sample.sampled, sample.difference_ms, sample.uncertainty_ns / MS_NS,
+        *divmod(sample.sampled, SECOND_NS), sample.difference_ms,
+        sample.uncertainty_ns / MS_NS,
         segment.stamp, segment.id, segment.source, segment.board or None,
         " ".join(segment.leads),
         " ".join(f"{lead}:{reason}" for lead, reason in reasons if reason) or None,
