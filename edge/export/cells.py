@@ -7,6 +7,7 @@ out (`lines`). Digits come from tables of four characters, so that one look-up w
 three or four of them; `scripts/bench export` says what that is worth.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -77,10 +78,14 @@ MINUS, COMMA = quads(np.frombuffer(b"\0\0\0-\0\0\0,", np.uint8).reshape(2, 4))
 
 
 def lines(columns: Sequence[Cells]) -> bytes:
-    """Return the rows of *columns* as lines with commas between the columns."""
+    """
+    Return the rows of *columns* as lines with commas between the columns.
+
+    Columns without rows are passed over: the one before holds their text (`exact`).
+    """
     rows = len(columns[0])
     comma = np.full((rows, 1), ord(","), np.uint8)
-    parts = [part for column in columns for part in (column, comma)]
+    parts = [part for column in columns if len(column) for part in (column, comma)]
     parts[-1] = np.full((rows, 1), ord("\n"), np.uint8)
     return np.concatenate(parts, axis=1).tobytes().translate(None, b"\0")
 
@@ -161,7 +166,7 @@ def trimmed(scaled: Whole) -> Cells:
 def odd(value: np.float32, width: int) -> Cells:
     """Return one huge, tiny or not finite *value* as text, and a comma."""
     text = ""
-    if 1 <= abs(value) < 1e9:
+    if 1e-7 <= abs(value) < 1e9:
         text = np.format_float_positional(value, trim="0")
     elif np.isfinite(value):
         text = np.format_float_scientific(value)
@@ -222,6 +227,22 @@ def texts(values: Sequence[str]) -> Cells:
     """Return *values* as CSV texts: guarded against formulas and quoted at need."""
     forms = {value: quoted(guarded(value)).encode() for value in set(values)}
     column = np.array([forms[value] for value in values], np.bytes_)
+    return column.view(np.uint8).reshape(len(values), -1)
+
+
+def numbers(values: Sequence[float | None]) -> Cells:
+    """Return *values* as Python writes them, which is exact; nothing for none."""
+    return plain(
+        [
+            "" if value is None or not math.isfinite(value) else repr(value)
+            for value in values
+        ]
+    )
+
+
+def plain(values: Sequence[str]) -> Cells:
+    """Return *values*, ASCII without anything that CSV would have to quote."""
+    column = np.array(values, np.bytes_)
     return column.view(np.uint8).reshape(len(values), -1)
 
 

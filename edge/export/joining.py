@@ -1,0 +1,309 @@
+"""
+The joined table: each pose with the ECG sample nearest to it, as blocks of text.
+
+It says what `edge.joined` says of the same poses (a test compares them cell by cell)
+but works on whole arrays, because a night has half a million poses.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.columns import COLUMNS, LEADS
+from edge.export import cells
+from edge.export.cells import Cells, Mask, Whole
+from edge.export.recording import Recording, sample_times
+from edge.export.tables import Block, Table, batched, millivolts, reasons
+from edge.records import KEYPOINTS, MISSING, VITALS, BoxNs, EcgChunk, Pose, Vital
+
+BLOCK_POSES = 500
+"""Poses formatted at once."""
+
+Columns = dict[str, Cells]
+
+
+def joined(recording: Recording, tolerance_ns: int) -> Table:
+    """Return the poses of *recording* with the ECG no further away than that."""
+    about = "Each pose with the ECG sample nearest to it and the vitals then known."
+
+    def blocks() -> Iterator[Block]:
+        return joined_blocks(recording, tolerance_ns)
+
+    return Table("joined", about, COLUMNS, blocks)
+
+
+def joined_blocks(recording: Recording, tolerance_ns: int) -> Iterator[Block]:
+    """Yield the rows of the joined table."""
+    ecg = Samples(recording, tolerance_ns)
+    vitals = Stated(recording)
+    found = recording.history.poses(recording.begin, recording.end)
+    for poses in batched(found, BLOCK_POSES):
+        times = np.array([pose.exposed for pose in poses], np.int64)
+        samples = ecg.nearest(times)
+        columns = pose_columns(recording, poses, times)
+        columns |= sample_columns(recording, times, samples)
+        columns |= vitals.columns(samples)
+        text = cells.lines([columns[column.name] for column in COLUMNS])
+        yield Block(text, len(poses), BoxNs(int(times[-1])))
+
+
+class Matches(NamedTuple):
+    """The samples found for poses: arrays of shape (poses,), 0 where there is none."""
+
+    found: Mask
+    times: Whole
+    chunks: list[EcgChunk]
+    owner: NDArray[np.intp]  # index in chunks
+    counts: NDArray[np.int32]  # shape (poses, LEADS); MISSING beyond the segment's
+    any_ecg: bool  # there is some ECG in the recording's stretch
+
+
+class Samples:
+    """The ECG around poses that come in order."""
+
+    def __init__(self, recording: Recording, tolerance_ns: int) -> None:
+        self._tolerance_ns = tolerance_ns
+        self._coming = recording.history.chunks(
+            BoxNs(recording.begin - tolerance_ns),
+            BoxNs(recording.end + tolerance_ns + 1),
+        )
+        self._next = next(self._coming, None)
+        self._window: list[tuple[EcgChunk, Whole]] = []
+
+    def nearest(self, poses: Whole) -> Matches:
+        """Return the sample nearest to each of the times *poses*, which ascend."""
+        self._move(int(poses[0]), int(poses[-1]))
+        if not self._window:
+            return no_matches(len(poses))
+        times = np.concatenate([times for _, times in self._window])
+        lengths = [len(times) for _, times in self._window]
+        owner = np.repeat(np.arange(len(lengths)), lengths)
+        first = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
+        order = np.argsort(times, kind="stable")
+        place = nearest(poses, times[order], self._tolerance_ns)
+        found = place >= 0
+        which = order[np.maximum(place, 0)]
+        chunks = [chunk for chunk, _ in self._window]
+        row = which - first[which]
+        counts = np.full((len(poses), LEADS), MISSING, np.int32)
+        for number in np.unique(owner[which]).tolist():
+            rows = np.flatnonzero((owner[which] == number) & found)
+            taken = chunks[number].counts[row[rows], :LEADS]
+            counts[rows, : taken.shape[1]] = taken
+        return Matches(found, times[which], chunks, owner[which], counts, True)
+
+    def _move(self, first: int, last: int) -> None:
+        begin, end = first - self._tolerance_ns, last + self._tolerance_ns
+        while self._next is not None and self._next.start <= end:
+            self._window.append((self._next, sample_times(self._next)))
+            self._next = next(self._coming, None)
+        self._window = [
+            (chunk, times) for chunk, times in self._window if times[-1] >= begin
+        ]
+
+
+def no_matches(poses: int) -> Matches:
+    """Return the answer where there is no ECG."""
+    none = np.zeros(poses, np.int64)
+    counts = np.full((poses, LEADS), MISSING, np.int32)
+    owner = np.zeros(poses, np.intp)
+    return Matches(np.zeros(poses, np.bool_), none, [], owner, counts, False)
+
+
+def nearest(poses: Whole, samples: Whole, tolerance_ns: int) -> Whole:
+    """
+    Return the index of the sample nearest to each pose, −1 beyond the tolerance.
+
+    Both ascend; of two samples equally near the earlier one is taken.
+    """
+    after = np.searchsorted(samples, poses)
+    before = np.maximum(after - 1, 0)
+    after = np.minimum(after, len(samples) - 1)
+    earlier = np.abs(samples[before] - poses) <= np.abs(samples[after] - poses)
+    place = np.where(earlier, before, after)
+    return np.where(np.abs(samples[place] - poses) <= tolerance_ns, place, -1)
+
+
+def pose_columns(recording: Recording, poses: Sequence[Pose], times: Whole) -> Columns:
+    """Return the columns that tell of the poses alone."""
+    dated = recording.dated(times)
+    points = np.stack([pose.keypoints for pose in poses])[:, :, (1, 0, 2)]
+    columns = keypoint_columns(points.reshape(len(poses), -1))
+    columns |= instant_columns(recording, "pose", times)
+    return columns | {
+        "timestamp": cells.instants(dated.utc + recording.shift_ns),
+        "image_path": cells.texts(
+            ["" if recording.veil else pose.picture for pose in poses]
+        ),
+        "pose_detected": cells.truths(
+            np.array([pose.state == "pose" for pose in poses], np.bool_)
+        ),
+        "session": cells.whole(dated.session),
+        "clock_synchronised": cells.truths(dated.synchronised),
+        "pose_uncertainty_ms": cells.fixed(
+            np.array([pose.uncertainty_ns // 1000 for pose in poses], np.int64), 3
+        ),
+        "pose_stamp": cells.texts([pose.stamp for pose in poses]),
+        "pose_source": cells.texts([pose.source for pose in poses]),
+        "pose_state": cells.texts([pose.state for pose in poses]),
+        "picture_width": cells.whole(np.array([p.width for p in poses], np.int64)),
+        "picture_height": cells.whole(np.array([p.height for p in poses], np.int64)),
+        "rotation": cells.whole(np.array([p.rotation for p in poses], np.int64)),
+        "model": cells.texts([pose.model for pose in poses]),
+        "device": cells.texts([pose.device for pose in poses]),
+        "inference_ms": cells.numbers([pose.inference_ms for pose in poses]),
+    }
+
+
+def keypoint_columns(points: NDArray[np.float32]) -> Columns:
+    """Return the columns of *points*, shape (poses, 51): y, x, score in turn."""
+    names = [
+        f"{name}_{part}" for name in KEYPOINTS for part in ("y", "x", "confidence")
+    ]
+    # One array holds all, commas included; the other columns stand for nothing.
+    first, *others = names
+    return {first: cells.exact(points)} | dict.fromkeys(others, NO_COLUMN)
+
+
+NO_COLUMN: Cells = np.zeros((0, 0), np.uint8)
+"""Stands where the column before it holds this one's text too."""
+
+
+def instant_columns(recording: Recording, name: str, box: Whole) -> Columns:
+    """Return the two columns of box times."""
+    moved = box + recording.shift_ns
+    seconds = moved // cells.SECOND_NS
+    return {
+        f"{name}_box_s": cells.whole(seconds),
+        f"{name}_box_ns": cells.whole(moved - seconds * cells.SECOND_NS),
+    }
+
+
+def sample_columns(recording: Recording, poses: Whole, matches: Matches) -> Columns:
+    """Return the columns that tell of the samples."""
+    absent = ~matches.found
+    utc = np.zeros(len(poses), np.int64)
+    texts: dict[str, list[str]] = {
+        name: [] for name in ("stamp", "segment", "source", "board", "leads", "reasons")
+    }
+    sure = []
+    for chunk in matches.chunks:
+        segment = recording.segments[chunk.segment]
+        texts["stamp"].append(segment.stamp)
+        texts["segment"].append(str(segment.id))
+        texts["source"].append(segment.source)
+        texts["board"].append(segment.board)
+        texts["leads"].append(" ".join(segment.leads))
+        texts["reasons"].append(reasons(segment, chunk.reasons))
+        sure.append(chunk.uncertainty_ns // 1000)
+    columns = lead_columns(recording, matches, utc)
+    for name, values in texts.items():
+        columns[f"ecg_{name}"] = gathered(values, matches)
+    missing = "no_ecg" if not matches.any_ecg else "beyond_tolerance"
+    why = ["" if found else missing for found in matches.found.tolist()]
+    uncertainty = np.array([*sure, 0], np.int64)[matches.owner]
+    columns |= instant_columns(recording, "ecg", matches.times)
+    for name in ("ecg_box_s", "ecg_box_ns"):
+        cells.blanked(columns[name], absent)
+    return columns | {
+        "ecg_timestamp": cells.instants(utc + recording.shift_ns, absent=absent),
+        "ecg_matched": cells.truths(matches.found),
+        "difference_ms": cells.fixed(matches.times - poses, 6, absent),
+        "ecg_uncertainty_ms": cells.fixed(uncertainty, 3, absent),
+        "unmatched_reason": cells.texts(why),
+    }
+
+
+def gathered(values: list[str], matches: Matches) -> Cells:
+    """Return the text of each pose's chunk."""
+    if not values:
+        return cells.nothing(len(matches.found))
+    return cells.blanked(cells.texts(values)[matches.owner], ~matches.found)
+
+
+def lead_columns(recording: Recording, matches: Matches, utc: Whole) -> Columns:
+    """Return the columns of values, and fill in the *utc* of the samples."""
+    rows = len(matches.found)
+    parts: list[list[tuple[Mask, Cells]]] = [[] for _ in range(LEADS)]
+    ids = np.array([*(chunk.segment for chunk in matches.chunks), 0], np.int64)
+    owners = np.where(matches.found, ids[matches.owner], -1)
+    for number in np.unique(owners[matches.found]).tolist():
+        segment = recording.segments[number]
+        mine = owners == number
+        label = recording.dated_in(segment.session, matches.times[mine])
+        utc[mine] = label.utc
+        for place in range(min(len(segment.leads), LEADS)):
+            values = millivolts(matches.counts[mine, place], segment, place)
+            parts[place].append((mine, values))
+    return {
+        f"ecg_lead{place + 1}": scattered(rows, parts[place]) for place in range(LEADS)
+    }
+
+
+def scattered(rows: int, parts: list[tuple[Mask, Cells]]) -> Cells:
+    """Return a column of *rows* from the cells of some rows each."""
+    if not parts:
+        return cells.nothing(rows)
+    if len(parts) == 1 and parts[0][0].all():
+        return parts[0][1]
+    column = np.zeros((rows, max(text.shape[1] for _, text in parts)), np.uint8)
+    for mine, text in parts:
+        column[mine, : text.shape[1]] = text
+    return column
+
+
+class Stated:
+    """The vitals known at samples that come in order."""
+
+    def __init__(self, recording: Recording) -> None:
+        before = recording.history.latest_vitals(BoxNs(recording.begin - 1))
+        self._known: dict[str, list[Vital]] = {
+            name: [before[name]] if name in before else [] for name in VITALS
+        }
+        self._coming = recording.history.vitals(recording.begin, recording.end)
+        self._next = next(self._coming, None)
+
+    def columns(self, matches: Matches) -> Columns:
+        """Return the columns of all vitals for the samples of *matches*."""
+        if matches.found.any():
+            times = matches.times[matches.found]
+            self._move(int(times.min()), int(times.max()))
+        columns: Columns = {}
+        for name in VITALS:
+            columns |= stated_columns(name, self._known[name], matches)
+        return columns
+
+    def _move(self, first: int, last: int) -> None:
+        while self._next is not None and self._next.sampled <= last:
+            self._known.setdefault(self._next.name, []).append(self._next)
+            self._next = next(self._coming, None)
+        for known in self._known.values():
+            while len(known) > 1 and known[1].sampled <= first:
+                del known[0]
+
+
+def stated_columns(name: str, known: list[Vital], matches: Matches) -> Columns:
+    """Return the columns of one vital: the newest of *known* at each sample."""
+    rows = len(matches.found)
+    names = (name, f"{name}_age_ms", f"{name}_reason", f"{name}_derived")
+    if not known:
+        return dict.fromkeys(names, cells.nothing(rows))
+    sampled = np.array([vital.sampled for vital in known], np.int64)
+    place = np.searchsorted(sampled, matches.times, side="right") - 1
+    absent = ~matches.found | (place < 0)
+    place = np.maximum(place, 0)
+    valued = np.array([vital.value is not None for vital in known], np.bool_)
+    derived = cells.truths(np.array([vital.derived for vital in known], np.bool_))
+    age = (matches.times - sampled[place]) // 1_000_000
+    columns = (
+        cells.numbers([vital.value for vital in known])[place],
+        cells.whole(age),
+        cells.texts([vital.reason for vital in known])[place],
+        cells.blanked(derived[place], ~valued[place]),
+    )
+    return {
+        name: cells.blanked(column, absent)
+        for name, column in zip(names, columns, strict=True)
+    }
