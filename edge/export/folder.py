@@ -40,9 +40,16 @@ def plainly(name: str) -> Iterator[None]:
     except ExportError:
         raise
     except OSError as error:
-        number = error.errno or 0
+        number = error.errno or errno.EIO
         words = WORDS.get(number) or os.strerror(number)
-        raise ExportError(number, f"{name}: {words}") from error
+        raise failure(number, f"{name}: {words}") from error
+
+
+def failure(number: int, sentence: str) -> ExportError:
+    """Return the error that says *sentence*, with *number* for programs."""
+    error = ExportError(sentence)
+    error.errno = number
+    return error
 
 
 class Folder(Protocol):

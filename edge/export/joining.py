@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from edge.columns import COLUMNS, LEADS
 from edge.export import cells
 from edge.export.cells import Cells, Mask, Whole
-from edge.export.recording import Recording, sample_times
+from edge.export.recording import Recording
 from edge.export.tables import Block, Table, batched, millivolts, reasons
+from edge.export.tally import sample_times
 from edge.records import KEYPOINTS, MISSING, VITALS, BoxNs, EcgChunk, Pose, Vital
 
 BLOCK_POSES = 500
@@ -38,7 +39,7 @@ def joined_blocks(recording: Recording, tolerance_ns: int) -> Iterator[Block]:
     """Yield the rows of the joined table."""
     ecg = Samples(recording, tolerance_ns)
     vitals = Stated(recording)
-    found = recording.history.poses(recording.begin, recording.end)
+    found = recording.poses()
     for poses in batched(found, BLOCK_POSES):
         times = np.array([pose.exposed for pose in poses], np.int64)
         samples = ecg.nearest(times)
@@ -65,10 +66,7 @@ class Samples:
 
     def __init__(self, recording: Recording, tolerance_ns: int) -> None:
         self._tolerance_ns = tolerance_ns
-        self._coming = recording.history.chunks(
-            BoxNs(recording.begin - tolerance_ns),
-            BoxNs(recording.end + tolerance_ns + 1),
-        )
+        self._coming = recording.chunks_around(tolerance_ns + 1)
         self._next = next(self._coming, None)
         self._window: list[tuple[EcgChunk, Whole]] = []
 

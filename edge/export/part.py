@@ -23,6 +23,11 @@ progress honest."""
 
 READ_SIZE = 1024 * 1024
 
+OTHER_BYTES = (
+    "the drive gave back other bytes than were written to it; it is damaged or smaller "
+    "than it says, take another"
+)
+
 
 class PartEntry(NamedTuple):
     """One finished file, as the manifest tells of it."""
@@ -71,10 +76,7 @@ class Part:
             self._folder.settle(self._handle)
             self._folder.seek(self._handle, 0)
             if read_sum(self._folder, self._handle) != (self.size, self._sum.digest()):
-                raise ExportError(
-                    f"{self.name}: the drive gave back other bytes than were written "
-                    "to it; it is damaged or smaller than it says, take another"
-                )
+                raise ExportError(f"{self.name}: {OTHER_BYTES}")
             self.close()
             self._folder.rename(self.name + ASIDE, self.name)
         return PartEntry(self.name, self.size, self._sum.hexdigest())
@@ -107,6 +109,27 @@ class Part:
         if self._unsettled >= SETTLE_EVERY:
             self._folder.settle(self._handle)
             self._unsettled = 0
+
+
+def check_again(folder: Folder, entry: PartEntry) -> None:
+    """
+    Read a finished file from the medium once more.
+
+    A drive that is smaller than it says overwrites its beginning when it is full.
+
+    :raises ExportError: if it is not what was written
+    """
+    with plainly(entry.name):
+        if entry.name not in folder.names():
+            raise ExportError(f"{entry.name}: it is gone from the drive")
+        handle = folder.open(entry.name)
+        try:
+            folder.settle(handle)
+            size, found = read_sum(folder, handle)
+        finally:
+            folder.close(handle)
+    if (size, found.hex()) != (entry.size, entry.sha256):
+        raise ExportError(f"{entry.name}: {OTHER_BYTES}")
 
 
 def read_sum(folder: Folder, handle: int) -> tuple[int, bytes]:

@@ -1,26 +1,25 @@
 """
-What an export reads: one stretch of the recording with the dates and names of it.
+What an export reads: one stretch of the recording with its dates and names.
 
-De-identified (`Veil`), all times are moved by one secret constant and free text that a
-person wrote is left out; the subject's code stays.
+Whatever flows out is tallied on its way, so that the manifest can say how complete it
+is. De-identified (`Veil`), all times are moved by one constant and what a person wrote
+is left out; the subject's code stays.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.export.tally import EcgTally, PoseTally, VitalTally
 from edge.history import History
 from edge.ledger import Ledger
-from edge.records import BoxNs, EcgChunk, Segment, Session
-
-MICROSECOND_NS = 1000
+from edge.records import BoxNs, EcgChunk, Event, Pose, Vital
 
 
 class Veil(NamedTuple):
-    """What a de-identified export hides."""
+    """What a de-identified export changes."""
 
     shift_ns: int = 0  # added to every time, UTC and box time alike
 
@@ -33,31 +32,53 @@ class Dated(NamedTuple):
     synchronised: NDArray[np.bool_]  # that UTC comes from a time server
 
 
-@dataclass(frozen=True)
 class Recording:
     """The stretch [*begin*, *end*) of *history*, in box time."""
 
-    history: History
-    begin: BoxNs
-    end: BoxNs
-    veil: Veil | None = None
-    sessions: dict[int, Session] = field(init=False)
-    segments: dict[int, Segment] = field(init=False)
-    ledger: Ledger = field(init=False)
-
-    def __post_init__(self) -> None:
-        sessions = self.history.sessions()
-        ledger = Ledger(self.history.clock_readings(), sessions)
-        for name, value in (
-            ("sessions", {session.id: session for session in sessions}),
-            ("segments", self.history.segments()),
-            ("ledger", ledger),
-        ):
-            object.__setattr__(self, name, value)
+    def __init__(
+        self, history: History, begin: BoxNs, end: BoxNs, veil: Veil | None = None
+    ) -> None:
+        self.history = history
+        self.begin = begin
+        self.end = end
+        self.veil = veil
+        self.shift_ns = veil.shift_ns if veil else 0
+        self.sessions = {session.id: session for session in history.sessions()}
+        self.segments = history.segments()
+        self.readings = history.clock_readings()
+        self.ledger = Ledger(self.readings, self.sessions.values())
+        self.tally_ecg: EcgTally | None = None
+        self.tally_poses: PoseTally | None = None
+        self.tally_vitals: VitalTally | None = None
 
     def chunks(self) -> Iterator[EcgChunk]:
         """Yield the ECG chunks with part in the stretch, by their start."""
-        return self.history.chunks(self.begin, self.end)
+        self.tally_ecg = EcgTally(self.begin, self.end, self.segments)
+        return self.tally_ecg.watch(self.chunks_around(0))
+
+    def chunks_around(self, margin_ns: int) -> Iterator[EcgChunk]:
+        """
+        Yield the ECG chunks with part in the stretch or that close to it.
+
+        What was uploaded since this object was made is left for another export.
+        """
+        begin, end = BoxNs(self.begin - margin_ns), BoxNs(self.end + margin_ns)
+        found = self.history.chunks(begin, end)
+        return (chunk for chunk in found if chunk.segment in self.segments)
+
+    def poses(self) -> Iterator[Pose]:
+        """Yield the poses of the stretch, in order."""
+        self.tally_poses = PoseTally(self.begin, self.end)
+        return self.tally_poses.watch(self.history.poses(self.begin, self.end))
+
+    def vitals(self) -> Iterator[Vital]:
+        """Yield the vitals of the stretch, in order."""
+        self.tally_vitals = VitalTally()
+        return self.tally_vitals.watch(self.history.vitals(self.begin, self.end))
+
+    def events(self) -> Iterator[Event]:
+        """Yield the events with part in the stretch, by their beginning."""
+        return self.history.events(self.begin, self.end)
 
     def dated(self, box: NDArray[np.int64]) -> Dated:
         """Return the labels of the *box* times, by the session each lies in."""
@@ -78,37 +99,23 @@ class Recording:
         return Dated(np.full(len(box), session, np.int64), utc, synchronised)
 
     @property
-    def shift_ns(self) -> int:
-        """What is added to every time that leaves."""
-        return self.veil.shift_ns if self.veil else 0
-
-    @property
-    def leads(self) -> tuple[str, ...]:
-        """The names of all leads of the stretch's sessions, by first appearance."""
-        ids = set(self.session_ids)
-        named = [
-            lead
-            for segment in self.segments.values()
-            if segment.session in ids
-            for lead in segment.leads
-        ]
-        return tuple(dict.fromkeys(named))
-
-    @property
     def session_ids(self) -> tuple[int, ...]:
-        """The sessions that ran in the stretch, and the one before it."""
+        """The sessions that ran in the stretch."""
         before = [s.id for s in self.sessions.values() if s.started <= self.begin]
         inside = [
             s.id for s in self.sessions.values() if self.begin < s.started < self.end
         ]
         return (*before[-1:], *inside)
 
-
-def sample_times(chunk: EcgChunk) -> NDArray[np.int64]:
-    """Return the box time of each sample of *chunk*: int64 of shape (samples,)."""
-    if chunk.offsets_us is not None:
-        steps = MICROSECOND_NS * chunk.offsets_us.astype(np.int64)
-    else:
-        places = np.arange(len(chunk.counts)) * chunk.period_ns
-        steps = np.rint(places).astype(np.int64)
-    return steps + np.int64(chunk.start)
+    @property
+    def leads(self) -> tuple[str, ...]:
+        """The names of all leads that the stretch may hold, by first appearance."""
+        ids = set(self.session_ids)
+        named = [
+            lead
+            for segment in self.segments.values()
+            # What was uploaded may be of a time before the box was there.
+            if segment.session in ids or segment.source != "serial"
+            for lead in segment.leads
+        ]
+        return tuple(dict.fromkeys(named))

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from edge.columns import Column
 from edge.export import cells
 from edge.export.cells import Cells, Whole
-from edge.export.recording import Dated, Recording, sample_times
+from edge.export.recording import Dated, Recording
+from edge.export.tally import sample_times
 from edge.records import MISSING, VITALS, BoxNs, EcgChunk, Event, Segment, Vital
 
 BLOCK_ROWS = 16_384
@@ -104,9 +105,8 @@ def batches(recording: Recording) -> Iterator[tuple[Segment, list[EcgChunk]]]:
         if batch and (other or rows + len(chunk.counts) > BLOCK_ROWS):
             yield recording.segments[batch[0].segment], batch
             batch, rows = [], 0
-        if chunk.segment in recording.segments:
-            batch.append(chunk)
-            rows += len(chunk.counts)
+        batch.append(chunk)
+        rows += len(chunk.counts)
     if batch:
         yield recording.segments[batch[0].segment], batch
 
@@ -194,7 +194,7 @@ def vitals(recording: Recording) -> Table:
 
 def vital_blocks(recording: Recording) -> Iterator[Block]:
     """Yield the rows of the vitals table."""
-    found = recording.history.vitals(recording.begin, recording.end)
+    found = recording.vitals()
     for batch in batched(found, FEW_ROWS):
         times = np.array([vital.sampled for vital in batch], np.int64)
         columns = instant_cells(recording, times, recording.dated(times))
@@ -233,7 +233,7 @@ def events(recording: Recording) -> Table:
 
 def event_blocks(recording: Recording) -> Iterator[Block]:
     """Yield the rows of the events table."""
-    found = recording.history.events(recording.begin, recording.end)
+    found = recording.events()
     for batch in batched(found, FEW_ROWS):
         began = np.array([event.began for event in batch], np.int64)
         columns = instant_cells(recording, began, recording.dated(began))

@@ -1,0 +1,167 @@
+"""How complete each stream of an exported stretch is: counted while it flows by."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.records import MISSING, BoxNs, EcgChunk, Pose, Segment, Vital
+
+MOST_GAPS = 1000
+"""Gaps that the manifest lists a stream; the table of events has them all."""
+
+POSE_GAP_NS = 2_000_000_000
+"""Poses further apart than this have a gap between them."""
+
+PERIODS = 1.5
+"""Samples further apart than so many periods have a gap between them."""
+
+PACELESS_GAP_NS = 2_000_000_000
+"""The same for a board that sends at its own pace."""
+
+Span = tuple[BoxNs, BoxNs]
+
+
+@dataclass
+class Coverage:
+    """What of [*begin*, *end*) one stream covers; parts come in the order of time."""
+
+    begin: BoxNs
+    end: BoxNs
+    count: int = 0
+    gaps: int = 0
+    gaps_ns: int = 0
+    listed: list[Span] = field(default_factory=list)
+    reach: BoxNs | None = None  # where the part before ends
+
+    def add(self, first: int, until: int, count: int, tolerance_ns: float) -> None:
+        """Add *count* values from *first* up to *until*, where the next is due."""
+        first, until = max(first, self.begin), min(until, self.end)
+        before = self.begin if self.reach is None else self.reach
+        if first - before > tolerance_ns:
+            self._gap(before, BoxNs(first))
+        self.count += count
+        self.reach = BoxNs(max(until, before))
+
+    def close(self, tolerance_ns: float) -> None:
+        """Count what is missing at the end."""
+        before = self.begin if self.reach is None else self.reach
+        if self.end - before > tolerance_ns:
+            self._gap(before, self.end)
+
+    @property
+    def share(self) -> float:
+        """The part of the stretch that is covered, 0 to 1."""
+        whole = self.end - self.begin
+        return min((whole - self.gaps_ns) / whole, 1.0) if whole > 0 else 0.0
+
+    def _gap(self, first: BoxNs, until: BoxNs) -> None:
+        self.gaps += 1
+        self.gaps_ns += until - first
+        if len(self.listed) < MOST_GAPS:
+            self.listed.append((first, until))
+
+
+@dataclass
+class EcgTally:
+    """The ECG of a stretch, by source."""
+
+    begin: BoxNs
+    end: BoxNs
+    segments: dict[int, Segment]
+    coverage: dict[str, Coverage] = field(default_factory=dict)
+    missing: Counter[str] = field(default_factory=Counter)  # values, by source
+    used: dict[int, int] = field(default_factory=dict)  # samples by segment
+    tolerance_ns: dict[str, float] = field(default_factory=dict)
+
+    def watch(self, chunks: Iterator[EcgChunk]) -> Iterator[EcgChunk]:
+        """Yield *chunks* and count them."""
+        for chunk in chunks:
+            self._add(chunk, self.segments[chunk.segment])
+            yield chunk
+        for source, coverage in self.coverage.items():
+            coverage.close(self.tolerance_ns[source])
+
+    def _add(self, chunk: EcgChunk, segment: Segment) -> None:
+        source = segment.source
+        if source not in self.coverage:
+            self.coverage[source] = Coverage(self.begin, self.end)
+        if chunk.offsets_us is not None:
+            tolerance = float(PACELESS_GAP_NS)
+            first = chunk.start + 1000 * int(chunk.offsets_us.min())
+            until = chunk.start + 1000 * int(chunk.offsets_us.max())
+        else:
+            tolerance = PERIODS * chunk.period_ns
+            first = chunk.start
+            until = chunk.start + round(len(chunk.counts) * chunk.period_ns)
+        counts = chunk.counts
+        if first < self.begin or until > self.end:
+            times = sample_times(chunk)
+            counts = counts[(times >= self.begin) & (times < self.end)]
+        self.tolerance_ns[source] = tolerance
+        self.coverage[source].add(first, until, len(counts), tolerance)
+        self.missing[source] += int(np.count_nonzero(counts == MISSING))
+        self.used[segment.id] = self.used.get(segment.id, 0) + len(counts)
+
+
+def sample_times(chunk: EcgChunk) -> NDArray[np.int64]:
+    """Return the box time of each sample of *chunk*: int64 of shape (samples,)."""
+    if chunk.offsets_us is not None:
+        steps = 1000 * chunk.offsets_us.astype(np.int64)
+    else:
+        places = np.arange(len(chunk.counts)) * chunk.period_ns
+        steps = np.rint(places).astype(np.int64)
+    return steps + np.int64(chunk.start)
+
+
+@dataclass
+class PoseTally:
+    """The poses of a stretch, by state and source."""
+
+    begin: BoxNs
+    end: BoxNs
+    coverage: dict[str, Coverage] = field(default_factory=dict)
+    states: Counter[str] = field(default_factory=Counter)
+    models: Counter[str] = field(default_factory=Counter)  # "model on device"
+
+    def watch(self, poses: Iterator[Pose]) -> Iterator[Pose]:
+        """Yield *poses* and count them."""
+        for pose in poses:
+            if pose.source not in self.coverage:
+                self.coverage[pose.source] = Coverage(self.begin, self.end)
+            self.coverage[pose.source].add(pose.exposed, pose.exposed, 1, POSE_GAP_NS)
+            self.states[pose.state] += 1
+            self.models[f"{pose.model} on {pose.device}"] += 1
+            yield pose
+        for coverage in self.coverage.values():
+            coverage.close(POSE_GAP_NS)
+
+
+@dataclass
+class VitalTally:
+    """The vitals of a stretch, by name."""
+
+    valued: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, Counter[str]] = field(default_factory=dict)
+
+    def watch(self, vitals: Iterator[Vital]) -> Iterator[Vital]:
+        """Yield *vitals* and count them."""
+        for vital in vitals:
+            if vital.value is None:
+                self.reasons.setdefault(vital.name, Counter())[vital.reason] += 1
+            else:
+                self.valued[vital.name] += 1
+            yield vital
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the counts as the manifest has them."""
+        return {
+            name: {
+                "values": self.valued[name],
+                "without_value": dict(self.reasons.get(name, {})),
+            }
+            for name in sorted({*self.valued, *self.reasons})
+        }

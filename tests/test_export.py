@@ -1,0 +1,329 @@
+"""What leaves the box is what was recorded, whole, and says what is missing."""
+
+import csv
+import hashlib
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge.__main__ import main
+from edge.errors import ExportError
+from edge.export.folder import DiskFolder
+from edge.export.job import UNFINISHED, Job, Progress, Request
+from edge.export.span import find_span
+from edge.history import History
+from edge.records import (
+    MISSING,
+    BoxNs,
+    ClockReading,
+    EcgChunk,
+    Event,
+    Pose,
+    Record,
+    Segment,
+    Session,
+    UtcNs,
+    Vital,
+)
+from edge.store import Store
+
+S = 1_000_000_000
+START = BoxNs(1_763_800_000 * S + 123_456_789)
+UTC_AHEAD = 2 * S
+"""UTC − box time of the recording below."""
+
+Row = dict[str, str]
+
+
+def pose(exposed: int, score: float, state: str = "pose") -> Pose:
+    points = np.full((17, 3), score, np.float32)
+    points[:, 0] = np.arange(17) * 10.1
+    points[:, 1] = np.arange(17) * 7.7
+    return Pose(
+        exposed=BoxNs(exposed),
+        uncertainty_ns=1_500_000,
+        stamp="sensor",
+        source="camera",
+        state=state,  # type: ignore[arg-type]
+        keypoints=points,
+        width=640,
+        height=480,
+        rotation=90,
+        model="movenet_lightning_int8.tflite",
+        device="cpu",
+        inference_ms=6.25,
+    )
+
+
+def ecg(number: int, samples: int = 500, reasons: tuple[str, ...] = ()) -> EcgChunk:
+    counts = np.arange(samples * 2, dtype=np.int32).reshape(-1, 2) - 300
+    counts[:, 1] *= -1
+    if reasons:
+        counts[:, 1] = MISSING
+    return EcgChunk(1, BoxNs(START + number * S), 2e6, 300_000, counts, reasons=reasons)
+
+
+def recorded() -> list[Record]:
+    """Ten seconds with a gap from the fourth to the sixth, and a hostile marker."""
+    records: list[Record] = [
+        Session(1, "boot", START, 77, "0.1", "P-07", '{"join": {}}'),
+        Segment(
+            1,
+            1,
+            "serial",
+            "csv",
+            ("I", "II"),
+            (200.0, 350.5),
+            (3, 0),
+            500.0,
+            True,
+            "counter",
+        ),  # fmt: skip
+        ClockReading(1, START, UtcNs(START + UTC_AHEAD), True, 0),
+    ]
+    for second in range(10):
+        if second not in (4, 5):
+            reasons = ("", "lead_off") if second == 8 else ()
+            records.append(ecg(second, reasons=reasons))
+        for step in range(5):
+            state = "absent" if second == 9 else "pose"
+            at = START + second * S + step * 200_000_333
+            records.append(pose(at, 0.1 * step, state))
+    records += [
+        Vital(BoxNs(START), "heart_rate", 61.5, "", "serial", True),
+        Vital(BoxNs(START + 2 * S), "heart_rate", None, "lead_off", "serial"),
+        Vital(BoxNs(START + 3 * S), "temperature", 36.6, "", "serial"),
+        Event(BoxNs(START + 4 * S), BoxNs(START + 6 * S), "gap", "ecg", "unplugged"),
+        Event(BoxNs(START + 7 * S), None, "marker", "", '=1+1,"x"\nMr. Y', {"n": 1}),
+    ]
+    return records
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    path = tmp_path / "recording.db"
+    with Store(path) as store:
+        store.append(recorded())
+    return path
+
+
+def edge(database: Path, *words: str) -> int:
+    return main(["export", "--database", str(database), *words])
+
+
+def rows(path: Path) -> list[Row]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def box(row: Row, name: str = "box") -> int:
+    return int(row[f"{name}_s"]) * S + int(row[f"{name}_ns"])
+
+
+def test_every_sample_is_in_the_table(database: Path, tmp_path: Path) -> None:
+    assert edge(database, "--output", str(tmp_path / "out")) == 0
+
+    found = rows(tmp_path / "out" / "ecg.csv")
+
+    with History(database) as history:
+        chunks = list(history.chunks(BoxNs(0), BoxNs(2**62)))
+    counts = np.concatenate([chunk.counts for chunk in chunks])
+    times = [
+        chunk.start + round(k * chunk.period_ns)
+        for chunk in chunks
+        for k in range(len(chunk.counts))
+    ]
+    assert [box(row) for row in found] == times
+    for lead, name, gain, baseline in ((0, "I_mv", 200, 3), (1, "II_mv", 350.5, 0)):
+        texts = [row[name] for row in found]
+        back = [round(float(t) * gain + baseline) if t else MISSING for t in texts]
+        assert back == counts[:, lead].tolist()
+    assert {row["reasons"] for row in found} == {"", "II:lead_off"}
+
+
+def test_poses_events_and_vitals_are_as_stored(database: Path, tmp_path: Path) -> None:
+    edge(database, "--output", str(tmp_path / "out"))
+
+    with History(database) as history:
+        poses = list(history.poses(BoxNs(0), BoxNs(2**62)))
+    joined = rows(tmp_path / "out" / "joined.csv")
+    assert [box(row, "pose_box") for row in joined] == [p.exposed for p in poses]
+    for row, one in zip(joined, poses, strict=True):
+        stored = one.keypoints[0]
+        names = ("nose_x", "nose_y", "nose_confidence")
+        assert [np.float32(float(row[name])) for name in names] == stored.tolist()
+        assert float(row["inference_ms"]) == one.inference_ms
+        assert row["pose_detected"] == str(one.state == "pose")
+    marker = rows(tmp_path / "out" / "events.csv")[1]
+    assert marker["cause"] == '\'=1+1,"x"\nMr. Y'
+    assert json.loads(marker["detail"]) == {"n": 1}
+    vitals = rows(tmp_path / "out" / "vitals.csv")
+    assert [row["value"] for row in vitals] == ["61.5", "", "36.6"]
+    assert [row["reason"] for row in vitals] == ["", "lead_off", ""]
+
+
+def test_times_are_dated_by_the_ledger(database: Path, tmp_path: Path) -> None:
+    edge(database, "--output", str(tmp_path / "out"))
+
+    for name in ("ecg", "vitals", "events"):
+        row = rows(tmp_path / "out" / f"{name}.csv")[0]
+        utc = np.datetime64(row["timestamp"].removesuffix("+00:00"), "us")
+        assert int(utc.astype(np.int64)) == (box(row) + UTC_AHEAD) // 1000
+        assert row["clock_synchronised"] == "True"
+
+
+def test_part_of_the_recording(database: Path, tmp_path: Path) -> None:
+    first = str(np.datetime64((START + UTC_AHEAD) // 1000 + 1_500_000, "us")) + "Z"
+
+    edge(database, "--from", first, "--to", "-6.5s", "--output", str(tmp_path / "out"))
+
+    with History(database) as history:
+        end = history.span()[1] + 1  # type: ignore[index]
+    times = [box(row) for row in rows(tmp_path / "out" / "ecg.csv")]
+    assert START + 1.5 * S <= min(times) <= START + 1.502 * S
+    assert end - 6.502 * S <= max(times) < end - 6.5 * S
+
+
+@pytest.mark.parametrize(
+    ("first", "until", "says"),
+    [
+        ("yesterday", "", "not an ISO time"),
+        ("2030-01-01", "", "nothing is recorded"),
+        ("-1s", "-2s", "nothing is recorded"),
+        ("-5x", "", "not an ISO time"),
+    ],
+)
+def test_span_that_is_none_is_refused(
+    database: Path, first: str, until: str, says: str
+) -> None:
+    with History(database) as history, pytest.raises(ExportError, match=says):
+        find_span(history, first, until)
+
+
+def test_parts_stay_below_the_size(database: Path, tmp_path: Path) -> None:
+    limit = 64_000
+    with History(database) as history:
+        span = find_span(history)
+    folder = DiskFolder.at(tmp_path / "out")
+    whole = DiskFolder.at(tmp_path / "whole")
+
+    Job(database, Request(*span, part_bytes=limit), folder, UtcNs(0)).run()
+    Job(database, Request(*span), whole, UtcNs(0)).run()
+
+    parts = sorted((tmp_path / "out").glob("joined*.csv"))
+    texts = [part.read_bytes() for part in parts]
+    single = (tmp_path / "whole" / "joined.csv").read_bytes()
+    assert len(parts) == 1
+    parts = [tmp_path / "out" / "ecg.csv", *(tmp_path / "out").glob("ecg-*.csv")]
+    texts = [part.read_bytes() for part in sorted(parts, key=lambda p: len(p.name))]
+    header, _, body = (tmp_path / "whole" / "ecg.csv").read_bytes().partition(b"\n")
+    assert {text.partition(b"\n")[0] for text in texts} == {header}
+    assert b"".join(text.partition(b"\n")[2] for text in texts) == body
+    assert single
+
+
+def test_manifest_says_what_is_missing(database: Path, tmp_path: Path) -> None:
+    edge(database, "--output", str(tmp_path / "out"))
+
+    said = json.loads((tmp_path / "out" / "manifest.json").read_text())
+
+    ecg = said["streams"]["ecg"]["serial"]
+    assert ecg["samples"] == 8 * 500
+    assert ecg["values_missing"] == 500
+    assert ecg["gaps"] == 1
+    assert ecg["gaps_seconds"] == pytest.approx(2, abs=0.003)
+    (gap,) = ecg["gaps_listed"]
+    assert box(gap["begin"]) == START + 4 * S
+    assert said["streams"]["pose_states"] == {"pose": 45, "absent": 5}
+    assert said["streams"]["vitals"]["heart_rate"] == {
+        "values": 1,
+        "without_value": {"lead_off": 1},
+    }
+    assert said["subjects"] == ["P-07"]
+    assert said["clock"]["sessions"][0]["synchronised"] is True
+    assert said["configuration"] == {"1": {"join": {}}}
+    for file in said["files"]:
+        content = (tmp_path / "out" / file["name"]).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == file["sha256"]
+        assert len(list(csv.reader(io.StringIO(content.decode())))) == file["rows"] + 1
+
+
+def test_joined_table_alone(
+    database: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    edge(database, "--output", str(tmp_path / "joined.csv"))
+    edge(database, "--output", "-")
+
+    text = (tmp_path / "joined.csv").read_bytes()
+    assert capsysbinary.readouterr().out == text
+    assert len(rows(tmp_path / "joined.csv")) == 50
+    assert [path.name for path in tmp_path.glob("*.part")] == []
+
+
+def test_verify_finds_every_change(database: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    edge(database, "--output", str(out))
+    assert main(["verify", str(out)]) == 0
+
+    for path in sorted(out.iterdir()):
+        good = path.read_bytes()
+        path.write_bytes(good[:-2] + b"!\n")
+        assert main(["verify", str(out)]) == 1, path
+        path.write_bytes(good[:-2])
+        assert main(["verify", str(out)]) == 1, path
+        path.unlink()
+        assert main(["verify", str(out)]) == 1, path
+        path.write_bytes(good)
+    assert main(["verify", str(out)]) == 0
+
+
+def test_folder_of_another_export_is_refused(database: Path, tmp_path: Path) -> None:
+    out = str(tmp_path / "out")
+    assert edge(database, "--output", out) == 0
+    before = {path: path.read_bytes() for path in Path(out).iterdir()}
+
+    assert edge(database, "--from", "-2s", "--output", out) == 1
+    assert {path: path.read_bytes() for path in Path(out).iterdir()} == before
+
+    assert edge(database, "--output", out) == 0
+    assert main(["verify", out]) == 0
+
+
+def test_strange_table_is_not_overwritten(database: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "ecg.csv").write_text("mine")
+
+    assert edge(database, "--output", str(tmp_path / "out")) == 1
+
+    assert (tmp_path / "out" / "ecg.csv").read_text() == "mine"
+
+
+def test_cancelled_export_goes_on_where_it_was(database: Path, tmp_path: Path) -> None:
+    with History(database) as history:
+        span = find_span(history)
+    out = tmp_path / "out"
+    told: list[Progress] = []
+
+    def stop(progress: Progress) -> None:
+        told.append(progress)
+        if progress.file == "ecg.csv":
+            job.cancel()
+
+    with DiskFolder.at(out) as folder:
+        job = Job(database, Request(*span), folder, UtcNs(0), stop)
+        with pytest.raises(ExportError, match="cancelled"):
+            job.run()
+    assert main(["verify", str(out)]) == 1
+    assert UNFINISHED in {path.name for path in out.iterdir()}
+    shares = [progress.share for progress in told]
+    assert shares == sorted(shares)
+
+    with Store(database) as store:  # what came since does not belong to it
+        store.append([pose(START + 20 * S, 0.5)])
+    assert edge(database, "--output", str(out)) == 0
+    assert main(["verify", str(out)]) == 0
+    assert len(rows(out / "joined.csv")) == 50
+    assert UNFINISHED not in {path.name for path in out.iterdir()}
