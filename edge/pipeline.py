@@ -114,6 +114,7 @@ class EcgFlow:
     def lost(self, cause: str) -> list[Record]:
         """Return what was left when the port went; the next samples begin a segment."""
         records = self.flush()
+        self.decoder.restart()
         self._segment = 0
         if self._device is not None:
             self._device.reset(cause)

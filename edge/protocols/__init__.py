@@ -70,6 +70,9 @@ class Decoder(Protocol):
     def feed(self, data: bytes) -> Packets:
         """Return the packets that *data* completes. Never raises on input."""
 
+    def restart(self) -> None:
+        """Forget what is half read: the port was lost, and what comes next is new."""
+
     @property
     def tally(self) -> Tally:
         """Return what was accepted and what was dropped so far."""

@@ -81,6 +81,11 @@ class Bitalino:
             notes=self._words.feed(found.skipped),
         )
 
+    def restart(self) -> None:
+        """Forget what is half read."""
+        self._framer.restart()
+        self._words.restart()
+
 
 def framing(channels: int) -> tuple[Layout, Rule]:
     """Return how packets with so many *channels* look, and follow each other."""

@@ -95,6 +95,13 @@ class Csv:
         self._keep(stream[stop:])
         return self._packets(table, ends - before, tuple(notes[:NOTES_AT_MOST]))
 
+    def restart(self) -> None:
+        """Forget what is half read."""
+        self._skipped_bytes += len(self._rest)
+        self._rest = b""
+        self._whole = self._overlong = False
+        self._stated.restart()
+
     def _keep(self, rest: bytes) -> None:
         """Keep the beginning of a line, unless it is too long to be one."""
         if self._overlong or len(rest) > LONGEST_LINE_BYTES:

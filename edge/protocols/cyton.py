@@ -85,6 +85,12 @@ class Cyton:
             board_ms=board_ms(found.packets),
         )
 
+    def restart(self) -> None:
+        """Forget what is half read."""
+        self._framer.restart()
+        self._words.restart()
+        self._half = self._half[:0]
+
     def _paired(self, arrived: Bytes, ends: NDArray[np.int64]) -> Packets:
         """Return the samples whose halves have arrived, or been lost."""
         ends = np.concatenate((np.zeros(len(self._half), np.int64), ends))

@@ -75,6 +75,14 @@ class Framer:
             b"".join(part.skipped for part in found),
         )
 
+    def restart(self) -> int:
+        """Forget the half packet; return how many bytes of it were skipped."""
+        dropped = len(self._rest)
+        self._skipped_bytes += dropped
+        self._rest = b""
+        self._last = None
+        return dropped
+
     def _block(self, data: bytes) -> Found:
         before = len(self._rest)
         stream = self._rest + data

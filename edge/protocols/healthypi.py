@@ -100,6 +100,12 @@ class HealthyPi:
             reasons=("lead_off" if off.any() else "",),
         )
 
+    def restart(self) -> None:
+        """Forget what is half read."""
+        self._framer.restart()
+        self._words.restart()
+        self._stated.restart()
+
     def _vitals(self, packets: Bytes, status: NDArray[np.int32]) -> NDArray[np.float64]:
         """Return the vitals in *packets*: shape (n, vitals)."""
         values = np.full((len(packets), len(VITALS)), PLACEHOLDER)

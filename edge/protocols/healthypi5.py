@@ -111,6 +111,12 @@ class Single:
             notes=self._words.feed(found.skipped),
         )
 
+    def restart(self) -> None:
+        """Forget what is half read."""
+        self._framer.restart()
+        self._words.restart()
+        self._stated.restart()
+
 
 class Batches:
     """
@@ -153,6 +159,14 @@ class Batches:
             readings=tuple(r._replace(packet=r.packet * 8) for r in readings),
             notes=self._words.feed(oximeter.skipped),
         )
+
+    def restart(self) -> None:
+        """Forget what is half read."""
+        self._left_over += self._ecg.restart()
+        self._oximeter.restart()
+        self._waiting.clear()
+        for part in (self._words, self._stated, self._saturation):
+            part.restart()
 
     def _saturations(
         self, oximeter: Found, before: NDArray[np.int64]

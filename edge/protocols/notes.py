@@ -29,3 +29,7 @@ class Words:
         ]
         sentences = [match[0].decode("ascii") for match in found if match]
         return tuple(sentences[:AT_MOST])
+
+    def restart(self) -> None:
+        """Forget the half sentence."""
+        self._kept = b""

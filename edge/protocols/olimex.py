@@ -80,6 +80,12 @@ class Olimex:
             notes=notes,
         )
 
+    def restart(self) -> None:
+        """Forget what is half read."""
+        self._framer.restart()
+        self._words.restart()
+        self._resetting = False
+
 
 def resets(packets: Bytes, channels: NDArray[np.int32]) -> Marks:
     """Return which of *packets* are no samples but say that the board was reset."""

@@ -54,6 +54,10 @@ class Stated:
         stated = zip(packets.tolist(), names.tolist(), values[due].tolist())  # noqa: B905
         return tuple(self._reading(*one) for one in stated)
 
+    def restart(self) -> None:
+        """State everything again."""
+        self._before = np.full(len(self._names), NOT_STATED)
+
     def _reading(self, packet: int, index: int, value: float) -> Reading:
         name = self._names[index]
         low, high = RANGES[name]
