@@ -13,6 +13,17 @@ from numpy.typing import NDArray
 
 from edge.records import BoxNs, ClockReading, Session, UtcNs
 
+SAME_NS = 400_000
+"""Two readings of UTC − box time closer than this differ by noise, not by a step."""
+
+
+class Dates(NamedTuple):
+    """The labels of instants: arrays of one shape."""
+
+    session: NDArray[np.int64]  # Session.id; 0 before the first
+    utc: NDArray[np.int64]  # nanoseconds
+    synchronised: NDArray[np.bool_]  # that UTC comes from a time server
+
 
 class Ledger:
     """
@@ -21,7 +32,9 @@ class Ledger:
     An instant is dated by the newest synchronised reading at or before it, else by
     the first synchronised one after it, else (marked as not synchronised) by the
     nearest plain reading, else box time itself is the date. *sessions*, where given,
-    let two sessions of one boot of the machine use each other's readings.
+    say which session an instant lies in, and let two sessions of one boot of the
+    machine use each other's readings. Before the first session, where only a person
+    or a script can have put something, box time is UTC.
     """
 
     def __init__(
@@ -35,6 +48,7 @@ class Ledger:
             boot: self._table(sorted(found, key=self._instant))
             for boot, found in lines.items()
         }
+        self._pieces = self._all_pieces()
 
     def utc(self, session: int, box: BoxNs) -> tuple[UtcNs, bool]:
         """Return the UTC of *box* time in *session*, and whether it is synchronised."""
@@ -51,12 +65,34 @@ class Ledger:
         table = self._tables.get(self._boot(session))
         if table is None:
             return box.astype(np.int64), np.zeros(box.shape, np.bool_)
-        shift = self._offset(session)
-        instants = box - shift
+        instants = box - self._offset(session)
         place = np.searchsorted(table.instants, instants, side="right") - 1
         offsets = table.offsets[np.maximum(place, 0)]
-        dated = np.full(box.shape, table.synchronised)
-        return instants + offsets, dated
+        return instants + offsets, np.full(box.shape, table.synchronised)
+
+    def date(self, box: NDArray[np.int64]) -> Dates:
+        """Return the labels of *box* times, each by the session it lies in."""
+        pieces = self._pieces
+        place = np.searchsorted(pieces.begins, box, side="right") - 1
+        return Dates(
+            pieces.sessions[place],
+            box + pieces.offsets[place],
+            pieces.synchronised[place],
+        )
+
+    def box(self, utc: UtcNs) -> BoxNs:
+        """
+        Return the box time that `date` labels *utc*; the latest, where the clock was
+        set back; the end of the stretch before, where *utc* was skipped.
+        """
+        begins, offsets = self._pieces.begins.tolist(), self._pieces.offsets.tolist()
+        ends = [*begins[1:], 2**63]
+        for begin, offset, end in reversed(
+            list(zip(begins, offsets, ends, strict=True))
+        ):
+            if begin <= utc - offset:
+                return BoxNs(min(utc - offset, end - 1))
+        return BoxNs(utc)
 
     def _boot(self, session: int) -> object:
         known = self._sessions.get(session)
@@ -71,19 +107,45 @@ class Ledger:
 
     def _table(self, readings: list[ClockReading]) -> "_Table":
         trusted = [reading for reading in readings if reading.synchronised]
-        instants = [self._instant(reading) for reading in trusted or readings]
-        offsets = [
-            reading.utc - instant
-            for reading, instant in zip(trusted or readings, instants, strict=True)
-        ]
-        return _Table(
-            np.array(instants, np.int64), np.array(offsets, np.int64), bool(trusted)
-        )
+        lines: list[tuple[int, int]] = []
+        for reading in trusted or readings:
+            instant = self._instant(reading)
+            offset = reading.utc - instant
+            if not lines or abs(offset - lines[-1][1]) > SAME_NS:
+                lines.append((instant, offset))
+        instants, offsets = np.array(lines, np.int64).T
+        return _Table(instants, offsets, bool(trusted))
+
+    def _all_pieces(self) -> "_Pieces":
+        sessions = sorted(self._sessions.values(), key=lambda session: session.started)
+        lines: list[tuple[int, int, int, bool]] = [(-(2**63), 0, 0, False)]
+        for place, session in enumerate(sessions):
+            end = sessions[place + 1].started if place + 1 < len(sessions) else 2**63
+            table = self._tables.get(self._boot(session.id))
+            begins = [int(session.started)]
+            if table is not None:
+                within = (table.instants + session.offset_ns).tolist()
+                begins += [begin for begin in within if begins[0] < begin < end]
+            utc, synchronised = self.label(session.id, np.array(begins, np.int64))
+            for begin, label in zip(begins, utc.tolist(), strict=True):
+                dated = bool(synchronised[0])
+                lines.append((begin, session.id, label - begin, dated))
+        columns = [np.array(column) for column in zip(*lines, strict=True)]
+        return _Pieces(*columns)
 
 
 class _Table(NamedTuple):
-    """The readings that date one boot: shape (readings,), sorted."""
+    """The readings that date one boot, where UTC − time changes: shape (readings,)."""
 
-    instants: NDArray[np.int64]  # monotonic
+    instants: NDArray[np.int64]  # monotonic, sorted
     offsets: NDArray[np.int64]  # UTC − monotonic
     synchronised: bool
+
+
+class _Pieces(NamedTuple):
+    """Box time in stretches of one label each: shape (stretches,), sorted."""
+
+    begins: NDArray[np.int64]
+    sessions: NDArray[np.int64]
+    offsets: NDArray[np.int64]  # UTC − box time
+    synchronised: NDArray[np.bool_]

@@ -2,6 +2,9 @@
 
 import random
 
+import numpy as np
+import pytest
+
 from edge.clock import BoxClock, LedgerKeeper, Wall, read_wall
 from edge.ledger import Ledger
 from edge.records import BoxNs, ClockReading, Event, MonotonicNs, Session, UtcNs
@@ -179,3 +182,73 @@ def test_sessions_of_one_boot_share_what_they_learnt() -> None:
 
     assert Ledger(lines, [early, late]).utc(1, BoxNs(100)) == (NOON - 6100, True)
     assert Ledger(lines).utc(1, BoxNs(100)) == (5, False)
+
+
+def a_session(number: int, started_s: int) -> Session:
+    return Session(number, "", BoxNs(started_s * SECOND), 0, "", "", "{}")
+
+
+def a_reading(
+    session: int, box_s: int, utc_s: int, synchronised: bool = False
+) -> ClockReading:
+    box, utc = BoxNs(box_s * SECOND), UtcNs(utc_s * SECOND)
+    return ClockReading(session, box, utc, synchronised, 0)
+
+
+def test_noise_of_reading_two_clocks_moves_no_label() -> None:
+    lines = [
+        ClockReading(1, BoxNs(minute * 60 * SECOND), UtcNs(at), True, 0)
+        for minute in range(9)
+        for at in [NOON + minute * 60 * SECOND + (minute % 3) * 20_000]
+    ]
+
+    assert Ledger(lines).utc(1, BoxNs(500 * SECOND)) == (NOON + 500 * SECOND, True)
+
+
+def test_instants_are_dated_by_the_session_they_lie_in() -> None:
+    lines = [
+        a_reading(1, 100, 1100, synchronised=True),
+        a_reading(2, 200, 2200),
+        a_reading(2, 250, 2350),
+    ]
+
+    ledger = Ledger(lines, [a_session(1, 100), a_session(2, 200)])
+    dates = ledger.date(np.array([50, 100, 199, 200, 250, 260]) * SECOND)
+
+    assert dates.session.tolist() == [0, 1, 1, 2, 2, 2]
+    assert (dates.utc // SECOND).tolist() == [50, 1100, 1199, 2200, 2350, 2360]
+    assert dates.synchronised.tolist() == [False, True, True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("utc_s", "box_s"), [(50, 50), (1150, 150), (2200, 200), (9000, 7000)]
+)
+def test_stated_utc_becomes_the_box_time_that_is_labelled_so(
+    utc_s: int, box_s: int
+) -> None:
+    lines = [a_reading(1, 100, 1100, synchronised=True), a_reading(2, 200, 2200)]
+    ledger = Ledger(lines, [a_session(1, 100), a_session(2, 200)])
+
+    box = ledger.box(UtcNs(utc_s * SECOND))
+
+    assert box == box_s * SECOND
+    assert ledger.date(np.array([box])).utc.tolist() == [utc_s * SECOND]
+
+
+def test_utc_that_was_skipped_becomes_the_end_of_the_stretch_before() -> None:
+    lines = [a_reading(1, 100, 1100), a_reading(1, 200, 2200)]
+    ledger = Ledger(lines, [a_session(1, 100)])
+
+    assert ledger.box(UtcNs(1900 * SECOND)) == 200 * SECOND - 1
+
+
+def test_where_the_clock_was_set_back_the_later_instant_is_meant() -> None:
+    lines = [a_reading(1, 100, 1100), a_reading(1, 150, 1120)]
+    ledger = Ledger(lines, [a_session(1, 100)])
+
+    assert ledger.box(UtcNs(1130 * SECOND)) == 160 * SECOND
+
+
+def test_without_sessions_box_time_is_the_date() -> None:
+    assert Ledger([]).date(np.array([7])).utc.tolist() == [7]
+    assert Ledger([]).box(UtcNs(7)) == 7
