@@ -40,7 +40,7 @@ class VitalThen(NamedTuple):
     """A vital as it was known at the instant of a sample."""
 
     value: float | None  # in the unit of VITALS
-    reason: str  # why there is no value: a reason of Vital, "none_yet" or "stale"
+    reason: str  # why there is no value: a reason of Vital; "" also if none was stated
     age_ms: float | None  # sample − vital; None without a vital
     derived: bool  # computed here, not sent
 
@@ -49,7 +49,7 @@ class Window(NamedTuple):
     """The raw ECG around a pose."""
 
     start_ms: float  # first sample − pose
-    period_ms: float
+    period_ms: float  # nominal; 0 where samples are uneven and simply follow
     millivolts: tuple[tuple[float | None, ...], ...]  # for each lead, in time order
 
 
@@ -61,7 +61,7 @@ class JoinedRow(NamedTuple):
     utc: UtcNs  # of the pose
     synchronised: bool  # that UTC comes from a time server
     sample: Sample | None
-    reason: str  # why no sample: "no_ecg" or "beyond_tolerance"; "" where matched
+    reason: str  # why no sample: "no_ecg", "beyond_tolerance", "damaged"; "" if matched
     vitals: dict[str, VitalThen]  # by the names of VITALS; {} without a sample
     window: Window | None = None  # where one was asked for
 

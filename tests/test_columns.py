@@ -35,7 +35,7 @@ def matched() -> JoinedRow:
         BoxNs(UTC - 1_250_000), UtcNs(UTC - 1_250_000), True, -1.25, 90_000, SEGMENT,
         (0.5, None), ("", "lead_off"),
     )  # fmt: skip
-    vitals = {name: VitalThen(None, "none_yet", None, False) for name in VITALS}
+    vitals = {name: VitalThen(None, "probe_off", None, False) for name in VITALS}
     vitals["heart_rate"] = VitalThen(72.0, "", 430.0, True)
     return JoinedRow(
         pose(), 3, UTC, True, sample, "", vitals, Window(-4.0, 4.0, ((1.0, 2.0),))
@@ -90,7 +90,7 @@ def test_matched_row() -> None:
     assert row["heart_rate_age_ms"] == 430
     assert row["heart_rate_derived"] is True
     assert row["oxygen_saturation"] is None
-    assert row["oxygen_saturation_reason"] == "none_yet"
+    assert row["oxygen_saturation_reason"] == "probe_off"
     assert row["unmatched_reason"] is None
 
 
