@@ -17,6 +17,7 @@ COMMANDS: dict[str, str] = {
     "web": "serve the page and the API",
     "export": "write files of the recording, to a folder or as one CSV",
     "verify": "check that an export is whole and unchanged",
+    "account": "let people and scripts use the page from the network",
     "doctor": "say what is well with this box, what is not, and what mends it",
     "run": "record until stopped",
     "status": "how the recorder does",

@@ -34,7 +34,7 @@ def recorder() -> QuietRecorder:
 
 @pytest.fixture
 def app(tmp_path: Path, recorder: QuietRecorder) -> Any:
-    return make_app(make_recording(tmp_path), recorder, Settings())
+    return make_app(make_recording(tmp_path), recorder, Settings(), tmp_path / "web")
 
 
 def test_live_first_answer_holds_the_newest_seconds(app: Any) -> None:
@@ -121,7 +121,7 @@ def test_live_tells_a_silent_recorder_from_a_working_one(
 def test_live_answers_without_any_recording(
     tmp_path: Path, recorder: QuietRecorder
 ) -> None:
-    app = make_app(tmp_path / "none.db", recorder, Settings())
+    app = make_app(tmp_path / "none.db", recorder, Settings(), tmp_path / "web")
     recorder.silent = True
     live = ask(app, "GET", "/live").json
 
@@ -230,7 +230,7 @@ def test_marker_reaches_the_recorder(app: Any, recorder: QuietRecorder) -> None:
     answer = ask(app, "POST", "/markers", body, content_type="application/json")
 
     assert answer.status == 200
-    assert recorder.markers == [("Turned", "page")]
+    assert recorder.markers == [("Turned", "local")]
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ class QuietRecorder:
         }
         self.recording = True
         self.markers: list[tuple[str, str]] = []
+        self.ecg_records: list[tuple[BoxNs | None, dict[str, float]]] = []
 
     def state(self) -> BoxState:
         self._heard()
@@ -118,6 +119,16 @@ class QuietRecorder:
     def marker(self, note: str, by: str) -> None:
         self._heard()
         self.markers.append((note, by))
+
+    def ecg_record(self, sampled: BoxNs | None, values: dict[str, float]) -> BoxNs:
+        self._heard()
+        instant = self.now if sampled is None else sampled
+        self.ecg_records.append((sampled, values))
+        return instant
+
+    def picture(self, pixels: Any, exposed: BoxNs, name: str) -> Pose:
+        self._heard()
+        raise ControlError("the vision process is not there")
 
     def _heard(self) -> None:
         if self.silent:

@@ -1,8 +1,11 @@
 """`edge web`: the page, until stopped."""
 
 import argparse
+import ipaddress
 import logging
+import os
 import signal
+import socket
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +13,10 @@ from pathlib import Path
 from edge import config
 from edge.control import Client
 from edge.systemd import ServiceManager, listening_sockets
+from edge.web import certificate
+from edge.web.accounts import Accounts
 from edge.web.app import make_app
+from edge.web.guard import Door
 from edge.web.server import Server, listen
 
 logger = logging.getLogger(__name__)
@@ -43,17 +49,45 @@ def run(arguments: argparse.Namespace) -> int:
 def serve(settings: config.Settings) -> int:
     """Serve until a signal comes; 0."""
     manager = ServiceManager()
-    client = Client(settings.control_socket)
-    app = make_app(settings.database, client, settings)
-    host, port = settings.web.host, settings.web.port
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
-    server = Server(app, listen(host, port, listening_sockets()))
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
-    manager.ready(f"page at {address}")
-    logger.info("The page: %s", address)
+    listener = listen(settings.web.host, settings.web.port, listening_sockets())
+    door = door_of(settings, listener)
+    state = state_folder(settings)
+    context = certificate.context(state, door.hosts) if door.tls else None
+    client = Client(settings.control_socket)
+    accounts = Accounts(state)
+    app = make_app(settings.database, client, settings, state, door, accounts)
+    server = Server(app, listener, context)
+    announce(door, listener, state)
+    if not door.loopback and accounts.first_use_code:
+        logger.info("No account yet. First-use code: %s", accounts.first_use_code)
+    manager.ready(f"page on port {listener.getsockname()[1]}")
     asked.wait()
     manager.stopping()
     server.stop()
     return 0
+
+
+def door_of(settings: config.Settings, listener: socket.socket) -> Door:
+    """Return how the page is reached: open on loopback, else with accounts and TLS."""
+    address = ipaddress.ip_address(listener.getsockname()[0].partition("%")[0])
+    loopback = address.is_loopback
+    return Door(loopback, settings.web.tls or not loopback, settings.web.hosts)
+
+
+def state_folder(settings: config.Settings) -> Path:
+    """Return the page's own folder: systemd's, else one beside the recording."""
+    given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return Path(given) if given else settings.box.data_dir / "web"
+
+
+def announce(door: Door, listener: socket.socket, state: Path) -> None:
+    """Say on the console where the page is and how to get in."""
+    host, port = listener.getsockname()[:2]
+    name = host if door.loopback else socket.gethostname()
+    name = f"[{name}]" if ":" in name else name
+    logger.info("The page: %s://%s:%s/", "https" if door.tls else "http", name, port)
+    if door.tls:
+        logger.info("Certificate (SHA-256): %s", certificate.fingerprint(state))

@@ -61,6 +61,12 @@ def of_error(error: HTTPError) -> HTTPResponse:
     return as_json({"error": REASONS.get(status, REASONS[400])}, status, **headers)
 
 
+def header(request: BaseRequest, name: str, default: str = "") -> str:
+    """Return the header *name* as it was sent: latin-1, never an error."""
+    key = "HTTP_" + name.upper().replace("-", "_")
+    return str(request.environ.get(key, default))
+
+
 def whole_number(
     request: BaseRequest, name: str, default: int, low: int, high: int
 ) -> int:

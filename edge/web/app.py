@@ -10,48 +10,99 @@ from bottle import Bottle, HTTPError, HTTPResponse, request
 from edge.config import Settings
 from edge.errors import ControlError, EdgeError, InputError, StoreError
 from edge.web import files
-from edge.web.answers import HEADERS, of_error, refuse
-from edge.web.views import Box, Recorder, Views
+from edge.web.accounts import Accounts
+from edge.web.answers import HEADERS, as_json, header, of_error, refuse
+from edge.web.box import PERSON, Box, Recorder
+from edge.web.entrance import Entrance
+from edge.web.guard import MISDIRECTED, Door, Guard, Need
+from edge.web.logins import Sessions, Throttle
+from edge.web.views import Views
 
 logger = logging.getLogger(__name__)
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+View = Callable[..., HTTPResponse]
 
 
 class Route(NamedTuple):
-    """One address."""
+    """One address, and what it asks of a person."""
 
     method: str
     path: str
-    call: Callable[..., HTTPResponse]
+    need: Need
+    call: View
 
 
-def routes(box: Box) -> tuple[Route, ...]:
+def routes(box: Box, guard: Guard) -> tuple[Route, ...]:
     """Return every address."""
     views = Views(box)
+    entrance = Entrance(guard)
     return (
-        Route("GET", "/", lambda: files.serve("index.html")),
-        Route("GET", "/static/<name>", files.serve),
-        Route("GET", "/live", views.live),
-        Route("GET", "/status", views.status),
-        Route("GET", "/completeness", views.completeness),
-        Route("POST", "/markers", views.markers),
+        Route("GET", "/", "viewer", lambda: files.serve("index.html")),
+        Route("GET", "/login.html", "open", lambda: files.serve("login.html")),
+        Route("GET", "/static/<name>", "open", files.serve),
+        Route("GET", "/me", "open", entrance.me),
+        Route("POST", "/login", "open", entrance.login),
+        Route("POST", "/first-use", "open", entrance.first_use),
+        Route("POST", "/logout", "open", entrance.logout),
+        Route("GET", "/live", "viewer", views.live),
+        Route("GET", "/status", "viewer", views.status),
+        Route("GET", "/completeness", "viewer", views.completeness),
+        Route("POST", "/markers", "viewer", views.markers),
     )
 
 
-def make_app(history_path: Path, client: Recorder, settings: Settings) -> Wsgi:
+def make_app(
+    history_path: Path,
+    client: Recorder,
+    settings: Settings,
+    state: Path | None = None,
+    door: Door | None = None,
+    accounts: Accounts | None = None,
+) -> Wsgi:
     """
     Return the application that shows the database *history_path*, which it only
     reads, and asks the recorder behind *client*.
+
+    Its own files are in the folder *state*, by default beside the recording. *door*
+    says how it is reached, by default on loopback alone. *accounts* are those in
+    *state*.
     """
+    state = state or settings.box.data_dir / "web"
+    door = door or Door(loopback=True, tls=False, hosts=settings.web.hosts)
+    accounts = accounts or Accounts(state)
+    guard = Guard(door, accounts, Sessions(state, accounts), Throttle())
+    box = Box(history_path, client, settings, state)
     app = Bottle()
     app.default_error_handler = of_error
-    for route in routes(Box(history_path, client, settings)):
-        app.route(route.path, route.method, translated(route.call))
-    return hardened(app)
+    for route in routes(box, guard):
+        call = guarded(guard, route.need, translated(route.call))
+        app.route(route.path, route.method, call)
+    return hardened(app, guard)
 
 
-def translated(call: Callable[..., HTTPResponse]) -> Callable[..., HTTPResponse]:
+def guarded(guard: Guard, need: Need, call: View) -> View:
+    """Wrap *call* so that only those reach it who may."""
+
+    def answer(*args: Any, **kwargs: Any) -> HTTPResponse:
+        try:
+            request.environ[PERSON] = guard.admit(request, need)
+        except HTTPResponse as refused:
+            if refused.status_code == 401 and wants_page():
+                return HTTPResponse(status=303, Location="login.html")
+            raise
+        return call(*args, **kwargs)
+
+    return answer
+
+
+def wants_page() -> bool:
+    """Return whether a browser is asking for something to look at."""
+    accepted = header(request, "Accept")
+    return request.method == "GET" and "text/html" in accepted
+
+
+def translated(call: View) -> View:
     """Wrap *call* so that an error of ours becomes an answer in JSON."""
 
     def answer(*args: Any, **kwargs: Any) -> HTTPResponse:
@@ -72,8 +123,11 @@ def translated(call: Callable[..., HTTPResponse]) -> Callable[..., HTTPResponse]
     return answer
 
 
-def hardened(app: Wsgi) -> Wsgi:
-    """Wrap *app* so that every answer carries the security headers."""
+def hardened(app: Wsgi, guard: Guard) -> Wsgi:
+    """
+    Wrap *app* so that every answer carries the security headers, and that only
+    requests for the box's own names reach it.
+    """
 
     def call(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
@@ -81,6 +135,12 @@ def hardened(app: Wsgi) -> Wsgi:
             more = [item for item in HEADERS.items() if item[0].lower() not in given]
             return start(status, headers + more, *rest)
 
+        host = environ.get("HTTP_HOST", "")
+        if not guard.knows_host(host, environ.get("SERVER_ADDR", "")):
+            error = "this box is not called that: add the name to [web] hosts"
+            answer = as_json({"error": error}, MISDIRECTED)
+            begin("421 Misdirected Request", list(answer.headerlist))
+            return [answer.body]
         return app(environ, begin)
 
     return call

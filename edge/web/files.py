@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from bottle import HTTPResponse, request
 
-from edge.web.answers import refuse
+from edge.web.answers import header, refuse
 
 FOLDER = Path(__file__).parent / "static"
 
@@ -43,6 +43,6 @@ def serve(name: str) -> HTTPResponse:
     if file is None:
         refuse(404, "there is no such file")
     headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
-    if request.get_header("If-None-Match") == file.tag:
+    if header(request, "If-None-Match") == file.tag:
         return HTTPResponse(status=304, **headers)
     return HTTPResponse(file.body, **headers, **{"Content-Type": file.kind})

@@ -37,6 +37,9 @@ BODY_WITHIN_S = 60.0
 STALL_S = 10.0
 """The longest for a whole body, and for one piece of it or of an answer."""
 
+HELD_BACK = 16_384
+"""Bytes that wait for more, so that a small answer is one packet."""
+
 LARGEST_BODY = 21 * 1024 * 1024
 """A picture of 20 MiB and the form around it."""
 
@@ -44,12 +47,42 @@ HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\0\r\n]*)")
 """One line of RFC 9112, section 5, without the folding that it forbids."""
 
 
+class Outgoing:
+    """What is sent to a client: the head together with the beginning of the body."""
+
+    def __init__(self, guest: Guest) -> None:
+        self.bytes_written = 0  # cheroot asks for it
+        self._guest = guest
+        self._held: list[bytes] = []
+        self._size = 0
+
+    def write(self, data: bytes) -> int:
+        """Send *data* soon; a client that takes none of it for long is given up."""
+        self._held.append(data)
+        self._size += len(data)
+        self.bytes_written += len(data)
+        if self._size > HELD_BACK:
+            self.flush()
+        return len(data)
+
+    def flush(self) -> None:
+        """Send what was held back."""
+        if self._held:
+            data = b"".join(self._held)
+            self._held, self._size = [], 0
+            self._guest.sock.settimeout(STALL_S)
+            self._guest.sock.sendall(data)
+
+
 class Incoming:
     """What a client sends: first what the waiting room collected, then the socket."""
 
-    def __init__(self, guest: Guest, slots: threading.Semaphore) -> None:
+    def __init__(
+        self, guest: Guest, outgoing: Outgoing, slots: threading.Semaphore
+    ) -> None:
         self.bytes_read = 0  # cheroot asks for it
         self._guest = guest
+        self._outgoing = outgoing
         self._slots = slots
         self._deadline = 0.0  # 0.0 while no slot is held
 
@@ -92,6 +125,7 @@ class Incoming:
 
     def _fetch(self) -> bool:
         if not self._deadline:
+            self._outgoing.flush()  # "100 Continue", which the client waits for
             if not self._slots.acquire(blocking=False):
                 raise TimeoutError("timed out")
             self._deadline = time.monotonic() + BODY_WITHIN_S
@@ -103,24 +137,6 @@ class Incoming:
         self._guest.ended = not piece
         self._guest.data += piece
         return bool(piece)
-
-
-class Outgoing:
-    """What is sent to a client."""
-
-    def __init__(self, guest: Guest) -> None:
-        self.bytes_written = 0  # cheroot asks for it
-        self._guest = guest
-
-    def write(self, data: bytes) -> int:
-        """Send *data*; a client that takes none of it for too long is given up."""
-        self._guest.sock.settimeout(STALL_S)
-        self._guest.sock.sendall(data)
-        self.bytes_written += len(data)
-        return len(data)
-
-    def flush(self) -> None:
-        """Do nothing: nothing is held back."""
 
 
 class Request(HTTPRequest):
@@ -181,7 +197,11 @@ class Connection(HTTPConnection):
         """Serve one request; return whether the connection goes on."""
         try:
             goes_on: bool = super().communicate()  # type: ignore[no-untyped-call]
+            self.wfile.flush()
             return goes_on
+        except OSError as error:  # the client left or took nothing of the answer
+            logger.debug("%s left: %s", self.remote_addr, error)
+            return False
         finally:
             self.rfile.release()
 
@@ -215,7 +235,8 @@ class Engine(CherootServer):
 
     def connect(self, guest: Guest) -> Connection:
         """Return the connection of a new *guest*."""
-        incoming, outgoing = Incoming(guest, self.slots), Outgoing(guest)
+        outgoing = Outgoing(guest)
+        incoming = Incoming(guest, outgoing, self.slots)
         connection = Connection(
             self, guest.sock, lambda _, mode, __: incoming if "r" in mode else outgoing
         )

@@ -1,47 +1,16 @@
 """Our own addresses: what the page and programs ask of this box."""
 
 import time
-from pathlib import Path
-from typing import Protocol
 
 from bottle import HTTPResponse, request
 
-from edge.config import Settings
 from edge.errors import StoreError
-from edge.history import History
-from edge.records import BoxState, UtcNs
+from edge.records import UtcNs
 from edge.stamps import stamp
 from edge.web import live
 from edge.web.answers import as_json, json_body, refuse, text_field, whole_number
+from edge.web.box import PERSON, Box
 from edge.web.strip import Strip
-
-
-class Recorder(Protocol):
-    """The part of `edge.control.Client` that is needed here."""
-
-    def state(self) -> BoxState: ...
-
-    def marker(self, note: str, by: str) -> None: ...
-
-
-class Box:
-    """What the addresses work with: the recording, the recorder, the settings."""
-
-    def __init__(
-        self, history_path: Path, recorder: Recorder, settings: Settings
-    ) -> None:
-        self.path = history_path
-        self.recorder = recorder
-        self.settings = settings
-        self.states = live.StateCache(recorder)
-
-    def past(self) -> History:
-        """Open the recording for this request."""
-        return History(self.path)
-
-    def present(self, past: History) -> live.Moment:
-        """Return the present box time."""
-        return live.moment(past, self.states.read(), time.monotonic)
 
 
 class Views:
@@ -93,5 +62,5 @@ class Views:
     def markers(self) -> HTTPResponse:
         """Keep a note of a person at this moment."""
         note = text_field(json_body(request), "note", 200)
-        self._box.recorder.marker(note, "page")
+        self._box.recorder.marker(note, request.environ[PERSON].name)
         return as_json({"message": "Marker kept", "status": "success"})

@@ -11,7 +11,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 // ---------------------------------------------------------------- what was received
 
 const chunks = [], poses = [], events = new Map(), vitals = new Map();
-let live = null, cursor = "", segments = {};
+let live = null, cursor = "", segments = {}, me = {};
 
 // ---------------------------------------------------------------- whose time it is
 
@@ -85,7 +85,6 @@ function take(reply, sent, got) {
   else if (reply.poses.length && !chunks.length) learnDelay(reply.poses.at(-1).at);
   forget();
   tellEvents();
-  $("logout").hidden = !reply.me?.name;
 }
 
 function forget() {
@@ -557,7 +556,7 @@ async function keepMarker() {
 }
 
 function send(address, body, headers = {}) {
-  return fetch(address, { method: "POST", body, headers: { ...headers, Accept: "application/json", "X-CSRF-Token": live?.me?.csrf ?? "" } });
+  return fetch(address, { method: "POST", body, headers: { ...headers, Accept: "application/json", "X-CSRF-Token": me.csrf ?? "" } });
 }
 
 function say(text) {
@@ -613,6 +612,7 @@ function frame(at) {
   requestAnimationFrame(frame);
 }
 
+fetch("me").then((reply) => reply.json()).then((found) => { me = found; $("logout").hidden = !me.name; }, () => {});
 setInterval(() => live && describe(), 3000);
 requestAnimationFrame(frame);
 poll();

@@ -1,0 +1,91 @@
+"""Small JSON files of the page's own: read when they changed, replaced whole."""
+
+import json
+import os
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from edge.errors import StoreError
+
+Table = dict[str, dict[str, object]]
+
+
+class StateFile:
+    """
+    A JSON object of objects in the file *path*, readable by its owner alone.
+
+    Another process may replace the file at any time; the next `read` sees it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.lock = threading.RLock()
+        """Hold it from a read to the write that follows from it."""
+        self._seen: tuple[int, int, int] | None = None
+        self._table: Table = {}
+
+    def read(self) -> Table:
+        """
+        Return the content, empty where there is no file. Not to be changed.
+
+        :raises StoreError: if the file is damaged: a lost list of accounts must not
+            look like a box that nobody has taken into use
+        """
+        with self.lock:
+            try:
+                status = self.path.stat()
+            except FileNotFoundError:
+                self._seen, self._table = None, {}
+                return self._table
+            mark = (status.st_mtime_ns, status.st_size, status.st_ino)
+            if mark != self._seen:
+                self._table = parse(self.path)
+                self._seen = mark
+            return self._table
+
+    def write(self, table: Table) -> None:
+        """
+        Replace the content; after a crash it is the old one or the new one.
+
+        :raises StoreError: if it cannot be written
+        """
+        part = self.path.with_suffix(".part")
+        with self.lock:
+            try:
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                write_whole(part, json.dumps(table, indent=1).encode())
+                part.replace(self.path)
+            except OSError as error:
+                with suppress(OSError):
+                    part.unlink()
+                raise StoreError(f"cannot write {self.path}: {error}") from error
+
+
+def parse(path: Path) -> Table:
+    """
+    Return the table in the file *path*.
+
+    :raises StoreError: if it is none
+    """
+    try:
+        table = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); set it aside") from error
+    if not isinstance(table, dict) or not all(
+        isinstance(entry, dict) for entry in table.values()
+    ):
+        raise StoreError(f"{path} is damaged; set it aside")
+    return table
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write *data* to the card; as root, for the owner of the folder."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        file.truncate()
+        if os.geteuid() == 0:
+            owner = path.parent.stat()
+            os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,90 @@
+"""The pictures that people uploaded: unique names, a bounded folder, nothing half."""
+
+import os
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from edge.errors import StoreError
+from edge.records import UtcNs
+from edge.stamps import stamp
+
+MOST_BYTES = 1_000_000_000
+MOST_FILES = 10_000
+"""Beyond either the oldest pictures go."""
+
+KINDS: tuple[tuple[bytes, str], ...] = (
+    (b"\xff\xd8\xff", "jpg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"BM", "bmp"),
+    (b"GIF8", "gif"),
+    (b"RIFF", "webp"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+)
+"""First bytes of a picture to the end of its name."""
+
+
+class Uploads:
+    """The folder *path*, made when the first picture comes."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._pruning = threading.Lock()
+
+    @contextmanager
+    def keep(self, data: bytes, taken: UtcNs) -> Iterator[str]:
+        """
+        Keep *data* under a new name while the block runs, and for good if it succeeds.
+
+        :raises StoreError: if the picture cannot be written
+        """
+        name = unique_name(data, taken)
+        try:
+            self._write(name, data)
+        except OSError as error:
+            raise StoreError(f"the picture cannot be kept: {error.strerror}") from error
+        try:
+            yield name
+        except BaseException:
+            with suppress(OSError):
+                (self._path / name).unlink()
+            raise
+        self._prune()
+
+    def _write(self, name: str, data: bytes) -> None:
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        part = self._path / f"{name}.part"
+        try:
+            with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.rename(self._path / name)
+        except OSError:
+            with suppress(OSError):
+                part.unlink()
+            raise
+
+    def _prune(self) -> None:
+        """Remove the oldest pictures beyond the limits."""
+        with self._pruning, suppress(OSError):
+            entries = [(e.stat(), e.path) for e in os.scandir(self._path)]
+            entries.sort(key=lambda entry: entry[0].st_mtime_ns, reverse=True)
+            total = 0
+            for number, (status, path) in enumerate(entries):
+                total += status.st_size
+                if total > MOST_BYTES or number >= MOST_FILES:
+                    Path(path).unlink()
+
+
+def unique_name(data: bytes, taken: UtcNs) -> str:
+    """Return a file name that says when the picture was taken and what it is."""
+    digits = "".join(
+        sign for sign in stamp(taken)[:26] if sign.isdigit() or sign == "T"
+    )
+    kind = next((end for start, end in KINDS if data.startswith(start)), "img")
+    return f"{digits}Z-{secrets.token_hex(8)}.{kind}"

@@ -1,0 +1,160 @@
+"""`edge web` and `edge account` as programs."""
+
+import http.client
+import json
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from test_web_server import connect, echo, get
+
+from edge.web import certificate
+from edge.web.server import Server, listen
+
+PHRASE = "correct horse battery"
+
+needs_openssl = pytest.mark.skipif(
+    shutil.which("openssl") is None, reason="no openssl command on this machine"
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Path:
+    path = tmp_path / "edge.toml"
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    path.write_text(f'[box]\ndata_dir = "."\n[web]\nport = {port}\n')
+    return path
+
+
+def edge(*arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **more)  # type: ignore[call-overload]
+
+
+@contextmanager
+def page(settings: Path, *arguments: str) -> Iterator[tuple[int, list[str]]]:
+    """Run `edge web` and give its port and what it said before it was ready."""
+    command = [sys.executable, "-m", "edge", "web", "--config", str(settings)]
+    with subprocess.Popen(
+        [*command, *arguments], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        said = []
+        try:
+            for line in process.stderr:
+                said.append(line.strip())
+                if (found := re.search(r":(\d+)/$", line.strip())) is not None:
+                    break
+            assert found is not None, said
+            yield int(found[1]), said
+        finally:
+            process.send_signal(signal.SIGTERM)
+            said += process.stderr.read().splitlines()
+            assert process.wait(20) == 0, said
+            assert "Traceback" not in "\n".join(said)
+
+
+def test_web_serves_on_loopback_without_an_account(settings: Path) -> None:
+    with page(settings) as (port, _):
+        status, live = get(port, "/live")
+
+    assert status == 200
+    assert live["verdict"]["level"] == "bad"
+    assert live["verdict"]["headline"] == "Not recording"
+
+
+def test_web_names_a_port_that_is_taken(settings: Path) -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        done = edge("web", "--config", settings, "--port", port)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"edge: cannot listen on 127.0.0.1 port {port}")
+    assert done.stderr.count("\n") == 1
+
+
+@needs_openssl
+def test_web_on_the_network_speaks_tls_and_asks_for_a_code(settings: Path) -> None:
+    with page(settings, "--host", "0.0.0.0") as (port, said):
+        context = ssl.create_default_context(
+            cafile=settings.parent / "web/certificate.pem"
+        )
+        connection = http.client.HTTPSConnection(
+            "localhost", port, context=context, timeout=20
+        )
+        connection.request("GET", "/me", headers={"Host": f"127.0.0.1:{port}"})
+        me = json.loads(connection.getresponse().read())
+        connection.close()
+        plain = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        plain.request("GET", "/live")
+        answer = plain.getresponse()
+        assert answer.status == 308
+        assert answer.headers["Location"] == f"https://127.0.0.1:{port}/"
+        assert answer.read() == b""
+        plain.close()
+
+    assert me == {"first_use": True, "open": False}
+    key = settings.parent / "web" / "key.pem"
+    assert key.stat().st_mode & 0o077 == 0
+
+
+@needs_openssl
+def test_a_client_that_stalls_in_the_handshake_holds_up_nobody(tmp_path: Path) -> None:
+    context = certificate.context(tmp_path, ())
+    listener = listen("127.0.0.1", 0)
+    server = Server(echo, listener, context)
+    port = listener.getsockname()[1]
+    trusting = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
+    idle = [connect(port) for _ in range(40)]
+    for sock in idle[::2]:
+        sock.sendall(b"\x16\x03\x01\x02\x00")
+    sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+    with trusting.wrap_socket(sock, server_hostname="localhost") as secure:
+        assert secure.version() in ("TLSv1.2", "TLSv1.3")
+        for number in range(3):
+            body = b"x" * 70_000 * number
+            head = b"POST /%d HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n"
+            secure.sendall(head % (number, len(body)) + body)
+            assert b'"length": %d' % len(body) in secure.recv(1000)
+    for sock in idle:
+        sock.close()
+    server.stop()
+
+
+@needs_openssl
+def test_the_fingerprint_is_that_of_the_certificate(tmp_path: Path) -> None:
+    certificate.context(tmp_path, ("bed7.example.org",))
+    command = ["openssl", "x509", "-in", str(tmp_path / "certificate.pem"), "-noout"]
+    shown = subprocess.run(
+        [*command, "-fingerprint", "-sha256", "-ext", "subjectAltName"],
+        capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+
+    assert certificate.fingerprint(tmp_path) in shown
+    assert "DNS:bed7.example.org" in shown
+
+
+def test_account_makes_lists_and_removes(settings: Path) -> None:
+    account = ("account", "--config", settings)
+    made = edge(*account, "--role", "admin", "add", "anna", input=PHRASE + "\n")
+    token = edge(*account, "token", "nightly")
+    listed = edge(*account, "list")
+    weak = edge(*account, "add", "bert", input="short\n")
+    gone = edge(*account, "remove", "anna")
+    unknown = edge(*account, "remove", "anna")
+
+    assert made.returncode == 0
+    assert len(token.stdout.strip()) >= 43
+    assert listed.stdout.split() == ["anna", "admin", "nightly", "viewer"]
+    assert "15 to 128" in weak.stderr
+    assert gone.returncode == 0
+    assert unknown.stderr == "edge: there is no account 'anna'\n"
