@@ -23,9 +23,9 @@ from typing import IO, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.beats import beat_times, ecg_mv, heart_rate_bpm, noise_mv, rhythm
 from edge.encoders import WIRES, Samples
 from edge.errors import ConfigError
+from edge.patient.heart import beat_times, ecg_mv, heart_rate_bpm, noise_mv, rhythm
 from edge.pseudoterminal import Line
 from edge.pulses import NS_A_SECOND, Pulses, on
 

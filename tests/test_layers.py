@@ -10,8 +10,8 @@ LAYERS: list[set[str]] = [
     {"records", "errors", "envelope"},
     {
         "clock", "deviceclock", "ledger", "stamps", "config", "systemd", "worker",
-        "drives", "drivehelper", "health", "bodies", "streams", "crop",
-        "beats", "pulses", "encoders", "pseudoterminal",
+        "drives", "drivehelper", "health", "patient", "streams", "crop",
+        "pulses", "encoders", "pseudoterminal",
         "datafolder", "packing", "sums",
     },
     {"rows", "signals", "schema", "totals", "database", "ballast"},
@@ -51,7 +51,15 @@ DOORS: dict[str, set[str]] = {
     "pyarrow": {"edge.export.parquet"},
     "pyrage": {"edge.export.sealed"},
 }
-PEERS_ALLOWED = {"sources", "protocols", "export", "web", "commands", "doctor"}
+PEERS_ALLOWED = {
+    "sources",
+    "protocols",
+    "export",
+    "web",
+    "commands",
+    "doctor",
+    "patient",
+}
 """Rooms whose modules may use each other."""
 
 MODULES = sorted((ROOT / "edge").rglob("*.py"))
