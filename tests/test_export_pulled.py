@@ -1,0 +1,170 @@
+"""A drive that is pulled, full, read-only or a fake: no half file has a final name."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pulled_drive import PulledDrive, whole
+from test_export import recorded
+
+from edge.errors import ExportError
+from edge.export import manifest
+from edge.export.job import UNFINISHED, Job, Request, put
+from edge.export.output import Output, TableOutput
+from edge.export.part import ASIDE
+from edge.export.span import find_span
+from edge.history import History
+from edge.records import BoxNs, UtcNs
+from edge.store import Store
+
+SIZE = 64 * 1024
+BLOCK = 3000
+HEADER = b"a,b,c\n"
+LIMIT = 20_000
+RETRY_EVERY = 10
+CAMPAIGN = "EDGE_CAMPAIGN" in os.environ
+"""Set: the retry is made after every byte offset, not every tenth (a minute)."""
+WORKERS = 8
+"""The byte offsets are shared out so that the test runner can spread them."""
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recording") / "recording.db"
+    with Store(path) as store:
+        store.append(recorded())
+    return path
+
+
+def blocks() -> list[bytes]:
+    random = np.random.default_rng(7)
+    digits = random.integers(48, 58, SIZE, np.uint8)
+    digits[19::20] = ord("\n")
+    text = digits.tobytes()
+    return [text[at : at + BLOCK] for at in range(0, SIZE, BLOCK)]
+
+
+BLOCKS = blocks()
+
+
+def write_64k(drive: PulledDrive) -> dict[str, str]:
+    """Write a table of 64 KiB in parts; return name → SHA-256."""
+    output = Output(drive, limit=LIMIT)
+    try:
+        table = TableOutput(output, "ecg", HEADER, "")
+        for block in BLOCKS:
+            table.write(block, 1, BoxNs(0))
+        table.finish()
+        put(drive, manifest.NAME, b"done")
+    finally:
+        output.close()
+    return {written.file.name: written.file.sha256 for written in output.written}
+
+
+def sums(files: dict[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(text).hexdigest() for name, text in files.items()}
+
+
+GOOD = write_64k(PulledDrive()) | sums({manifest.NAME: b"done"})
+
+
+def check_pulled(drive: PulledDrive, again: bool = True) -> None:
+    """Write to *drive*, which is pulled; then, *again*, to what is left of it."""
+    try:
+        write_64k(drive)
+    except ExportError:
+        assert drive.pulled
+    left = drive.left()
+    for name, digest in sums(left).items():
+        assert name.endswith(ASIDE) or digest == GOOD[name], name
+    if manifest.NAME in left:
+        assert left.keys() == GOOD.keys()
+    if again:
+        retry = PulledDrive(left)
+        write_64k(retry)
+        assert sums(dict(whole(retry))) == GOOD
+
+
+@pytest.mark.parametrize("worker", range(WORKERS))
+def test_pulled_at_every_byte(worker: int) -> None:
+    for size in range(worker, SIZE + 100, WORKERS):
+        again = CAMPAIGN or size % RETRY_EVERY == 0
+        check_pulled(PulledDrive(size=size, seed=size), again)
+
+
+def test_pulled_at_every_call() -> None:
+    drive = PulledDrive()
+    write_64k(drive)
+
+    for call in range(drive.calls):
+        for seed in range(5):
+            check_pulled(PulledDrive(call=call, seed=seed))
+
+
+def run_job(database: Path, drive: PulledDrive) -> None:
+    with History(database) as history:
+        span = find_span(history)
+    Job(database, Request(*span, check_again=True), drive, UtcNs(0)).run()
+
+
+def test_whole_job_pulled_at_every_call(database: Path) -> None:
+    """The retry gives the same files, whatever the first try left."""
+    drive = PulledDrive()
+    run_job(database, drive)
+    good = dict(whole(drive))
+
+    for call in range(drive.calls):
+        pulled = PulledDrive(call=call, seed=call)
+        with pytest.raises(ExportError):
+            run_job(database, pulled)
+        left = pulled.left()
+        for name, text in left.items():
+            assert name.endswith(ASIDE) or name == UNFINISHED or text == good[name]
+        if manifest.NAME in left:
+            assert good.keys() <= left.keys()
+        again = PulledDrive(left)
+        run_job(database, again)
+        assert dict(whole(again)) == good
+
+
+@pytest.mark.parametrize("room", range(0, 360_000, 23_000))
+def test_full_drive_is_never_called_done(database: Path, room: int) -> None:
+    drive = PulledDrive(room=room)
+
+    with pytest.raises(ExportError, match="full"):
+        run_job(database, drive)
+
+    assert manifest.NAME not in drive.files
+
+
+@pytest.mark.parametrize("room", range(0, 360_000, 23_000))
+def test_fake_drive_is_never_called_done(database: Path, room: int) -> None:
+    drive = PulledDrive(room=room, fake=True)
+
+    with pytest.raises(ExportError, match="other bytes"):
+        run_job(database, drive)
+
+    assert manifest.NAME not in drive.files
+
+
+def test_fake_drive_that_overwrites_its_beginning_is_found(database: Path) -> None:
+    class Wrapping(PulledDrive):
+        def _put(self, handle: int, data: bytes) -> None:
+            super()._put(handle, data)
+            inode = self.files.get("joined.csv")
+            if inode and self.written > 200_000:
+                inode.seen[:4] = inode.settled[:4][::-1]
+
+    drive = Wrapping()
+
+    with pytest.raises(ExportError, match=r"joined\.csv.*other bytes"):
+        run_job(database, drive)
+
+    assert manifest.NAME not in drive.files
+
+
+def test_read_only_drive_is_said(database: Path) -> None:
+    with pytest.raises(ExportError, match="read-only"):
+        run_job(database, PulledDrive(read_only=True))
