@@ -15,14 +15,28 @@ from edge.columns import COLUMNS, LEADS
 from edge.export import cells
 from edge.export.cells import Cells, Mask, Whole
 from edge.export.recording import Recording
-from edge.export.tables import Block, Table, batched, millivolts, reasons
-from edge.export.tally import sample_times
-from edge.records import KEYPOINTS, MISSING, VITALS, BoxNs, EcgChunk, Pose, Vital
+from edge.export.tables import Block, Table, batched, milliseconds, millivolts, reasons
+from edge.join import NONE, nearest_in_chunks, sample_times
+from edge.records import (
+    KEYPOINTS,
+    MISSING,
+    VITALS,
+    BoxNs,
+    EcgChunk,
+    Pose,
+    Segment,
+    Vital,
+)
+
+MS_NS = 1_000_000
 
 BLOCK_POSES = 500
 """Poses formatted at once."""
 
 Columns = dict[str, Cells]
+
+NO_SEGMENT = Segment(0, 0, "", "", (), (), (), 0.0, False, "arrival")
+"""Of chunks whose own segment is damaged; nothing of it is written."""
 
 
 def joined(recording: Recording, tolerance_ns: int) -> Table:
@@ -38,7 +52,7 @@ def joined(recording: Recording, tolerance_ns: int) -> Table:
 def joined_blocks(recording: Recording, tolerance_ns: int) -> Iterator[Block]:
     """Yield the rows of the joined table."""
     ecg = Samples(recording, tolerance_ns)
-    vitals = Stated(recording)
+    vitals = Stated(recording, tolerance_ns)
     found = recording.poses()
     for poses in batched(found, BLOCK_POSES):
         times = np.array([pose.exposed for pose in poses], np.int64)
@@ -58,75 +72,72 @@ class Matches(NamedTuple):
     chunks: list[EcgChunk]
     owner: NDArray[np.intp]  # index in chunks
     counts: NDArray[np.int32]  # shape (poses, LEADS); MISSING beyond the segment's
-    any_ecg: bool  # there is some ECG in the recording's stretch
+    reason: list[str]  # why there is none; "" where found
 
 
 class Samples:
     """The ECG around poses that come in order."""
 
     def __init__(self, recording: Recording, tolerance_ns: int) -> None:
+        self._recording = recording
         self._tolerance_ns = tolerance_ns
         self._coming = recording.chunks_around(tolerance_ns + 1)
         self._next = next(self._coming, None)
-        self._window: list[tuple[EcgChunk, Whole]] = []
+        self._window: list[EcgChunk] = []
 
     def nearest(self, poses: Whole) -> Matches:
         """Return the sample nearest to each of the times *poses*, which ascend."""
         self._move(int(poses[0]), int(poses[-1]))
-        if not self._window:
-            return no_matches(len(poses))
-        times = np.concatenate([times for _, times in self._window])
-        lengths = [len(times) for _, times in self._window]
-        owner = np.repeat(np.arange(len(lengths)), lengths)
-        first = np.repeat(np.cumsum([0, *lengths[:-1]]), lengths)
-        order = np.argsort(times, kind="stable")
-        place = nearest(poses, times[order], self._tolerance_ns)
-        found = place >= 0
-        which = order[np.maximum(place, 0)]
-        chunks = [chunk for chunk, _ in self._window]
-        row = which - first[which]
+        chunks = self._window
+        place = nearest_in_chunks(chunks, poses, self._tolerance_ns)
+        times = np.zeros(len(poses), np.int64)
         counts = np.full((len(poses), LEADS), MISSING, np.int32)
-        for number in np.unique(owner[which]).tolist():
-            rows = np.flatnonzero((owner[which] == number) & found)
-            taken = chunks[number].counts[row[rows], :LEADS]
+        reason = [""] * len(poses)
+        for number, rows in groups(place.chunk):
+            if number == NONE or chunks[number].segment not in self._recording.segments:
+                self._explain(reason, number, rows)
+                continue
+            chunk, samples = chunks[number], place.sample[rows]
+            times[rows] = sample_times(chunk)[samples]
+            taken = chunk.counts[samples, :LEADS]
             counts[rows, : taken.shape[1]] = taken
-        return Matches(found, times[which], chunks, owner[which], counts, True)
+        found = np.array([not why for why in reason], np.bool_)
+        owner = np.where(found, place.chunk, 0)
+        return Matches(found, times, chunks, owner, counts, reason)
+
+    def _explain(self, reason: list[str], number: int, rows: NDArray[np.intp]) -> None:
+        why = "damaged"
+        if number == NONE:
+            why = "beyond_tolerance" if self._recording.has_ecg else "no_ecg"
+        for row in rows.tolist():
+            reason[row] = why
 
     def _move(self, first: int, last: int) -> None:
         begin, end = first - self._tolerance_ns, last + self._tolerance_ns
+        self._window = [chunk for chunk in self._window if last_instant(chunk) >= begin]
         while self._next is not None and self._next.start <= end:
-            self._window.append((self._next, sample_times(self._next)))
+            self._window.append(self._next)
             self._next = next(self._coming, None)
-        self._window = [
-            (chunk, times) for chunk, times in self._window if times[-1] >= begin
-        ]
 
 
-def no_matches(poses: int) -> Matches:
-    """Return the answer where there is no ECG."""
-    none = np.zeros(poses, np.int64)
-    counts = np.full((poses, LEADS), MISSING, np.int32)
-    owner = np.zeros(poses, np.intp)
-    return Matches(np.zeros(poses, np.bool_), none, [], owner, counts, False)
+def groups(owner: Whole) -> Iterator[tuple[int, NDArray[np.intp]]]:
+    """Yield each value of *owner* and the rows that have it."""
+    order = np.argsort(owner, kind="stable")
+    cuts = np.flatnonzero(np.diff(owner[order])) + 1
+    for rows in np.split(order, cuts):
+        yield int(owner[rows[0]]), rows
 
 
-def nearest(poses: Whole, samples: Whole, tolerance_ns: int) -> Whole:
-    """
-    Return the index of the sample nearest to each pose, −1 beyond the tolerance.
-
-    Both ascend; of two samples equally near the earlier one is taken.
-    """
-    after = np.searchsorted(samples, poses)
-    before = np.maximum(after - 1, 0)
-    after = np.minimum(after, len(samples) - 1)
-    earlier = np.abs(samples[before] - poses) <= np.abs(samples[after] - poses)
-    place = np.where(earlier, before, after)
-    return np.where(np.abs(samples[place] - poses) <= tolerance_ns, place, -1)
+def last_instant(chunk: EcgChunk) -> int:
+    """Return the instant of the last sample of *chunk*."""
+    if chunk.offsets_us is not None:
+        return chunk.start + 1000 * int(chunk.offsets_us.max())
+    return chunk.start + round((len(chunk.counts) - 1) * chunk.period_ns)
 
 
 def pose_columns(recording: Recording, poses: Sequence[Pose], times: Whole) -> Columns:
     """Return the columns that tell of the poses alone."""
-    dated = recording.dated(times)
+    dated = recording.ledger.date(times)
     points = np.stack([pose.keypoints for pose in poses])[:, :, (1, 0, 2)]
     columns = keypoint_columns(points.reshape(len(poses), -1))
     columns |= instant_columns(recording, "pose", times)
@@ -140,8 +151,8 @@ def pose_columns(recording: Recording, poses: Sequence[Pose], times: Whole) -> C
         ),
         "session": cells.whole(dated.session),
         "clock_synchronised": cells.truths(dated.synchronised),
-        "pose_uncertainty_ms": cells.fixed(
-            np.array([pose.uncertainty_ns // 1000 for pose in poses], np.int64), 3
+        "pose_uncertainty_ms": milliseconds(
+            np.array([pose.uncertainty_ns for pose in poses], np.int64)
         ),
         "pose_stamp": cells.texts([pose.stamp for pose in poses]),
         "pose_source": cells.texts([pose.source for pose in poses]),
@@ -182,25 +193,23 @@ def instant_columns(recording: Recording, name: str, box: Whole) -> Columns:
 def sample_columns(recording: Recording, poses: Whole, matches: Matches) -> Columns:
     """Return the columns that tell of the samples."""
     absent = ~matches.found
-    utc = np.zeros(len(poses), np.int64)
+    utc = recording.ledger.date(matches.times).utc
     texts: dict[str, list[str]] = {
         name: [] for name in ("stamp", "segment", "source", "board", "leads", "reasons")
     }
     sure = []
     for chunk in matches.chunks:
-        segment = recording.segments[chunk.segment]
+        segment = recording.segments.get(chunk.segment, NO_SEGMENT)
         texts["stamp"].append(segment.stamp)
         texts["segment"].append(str(segment.id))
         texts["source"].append(segment.source)
         texts["board"].append(segment.board)
         texts["leads"].append(" ".join(segment.leads))
         texts["reasons"].append(reasons(segment, chunk.reasons))
-        sure.append(chunk.uncertainty_ns // 1000)
-    columns = lead_columns(recording, matches, utc)
+        sure.append(chunk.uncertainty_ns)
+    columns = lead_columns(recording, matches)
     for name, values in texts.items():
         columns[f"ecg_{name}"] = gathered(values, matches)
-    missing = "no_ecg" if not matches.any_ecg else "beyond_tolerance"
-    why = ["" if found else missing for found in matches.found.tolist()]
     uncertainty = np.array([*sure, 0], np.int64)[matches.owner]
     columns |= instant_columns(recording, "ecg", matches.times)
     for name in ("ecg_box_s", "ecg_box_ns"):
@@ -209,8 +218,8 @@ def sample_columns(recording: Recording, poses: Whole, matches: Matches) -> Colu
         "ecg_timestamp": cells.instants(utc + recording.shift_ns, absent=absent),
         "ecg_matched": cells.truths(matches.found),
         "difference_ms": cells.fixed(matches.times - poses, 6, absent),
-        "ecg_uncertainty_ms": cells.fixed(uncertainty, 3, absent),
-        "unmatched_reason": cells.texts(why),
+        "ecg_uncertainty_ms": cells.blanked(milliseconds(uncertainty), absent),
+        "unmatched_reason": cells.texts(matches.reason),
     }
 
 
@@ -221,8 +230,8 @@ def gathered(values: list[str], matches: Matches) -> Cells:
     return cells.blanked(cells.texts(values)[matches.owner], ~matches.found)
 
 
-def lead_columns(recording: Recording, matches: Matches, utc: Whole) -> Columns:
-    """Return the columns of values, and fill in the *utc* of the samples."""
+def lead_columns(recording: Recording, matches: Matches) -> Columns:
+    """Return the columns of values."""
     rows = len(matches.found)
     parts: list[list[tuple[Mask, Cells]]] = [[] for _ in range(LEADS)]
     ids = np.array([*(chunk.segment for chunk in matches.chunks), 0], np.int64)
@@ -230,8 +239,6 @@ def lead_columns(recording: Recording, matches: Matches, utc: Whole) -> Columns:
     for number in np.unique(owners[matches.found]).tolist():
         segment = recording.segments[number]
         mine = owners == number
-        label = recording.dated_in(segment.session, matches.times[mine])
-        utc[mine] = label.utc
         for place in range(min(len(segment.leads), LEADS)):
             values = millivolts(matches.counts[mine, place], segment, place)
             parts[place].append((mine, values))
@@ -255,12 +262,14 @@ def scattered(rows: int, parts: list[tuple[Mask, Cells]]) -> Cells:
 class Stated:
     """The vitals known at samples that come in order."""
 
-    def __init__(self, recording: Recording) -> None:
-        before = recording.history.latest_vitals(BoxNs(recording.begin - 1))
+    def __init__(self, recording: Recording, tolerance_ns: int) -> None:
+        margin_ns = tolerance_ns + 1
+        begin, end = recording.begin - margin_ns, recording.end + margin_ns
+        before = recording.history.latest_vitals(BoxNs(begin - 1))
         self._known: dict[str, list[Vital]] = {
             name: [before[name]] if name in before else [] for name in VITALS
         }
-        self._coming = recording.history.vitals(recording.begin, recording.end)
+        self._coming = recording.history.vitals(BoxNs(begin), BoxNs(end))
         self._next = next(self._coming, None)
 
     def columns(self, matches: Matches) -> Columns:
@@ -294,7 +303,7 @@ def stated_columns(name: str, known: list[Vital], matches: Matches) -> Columns:
     place = np.maximum(place, 0)
     valued = np.array([vital.value is not None for vital in known], np.bool_)
     derived = cells.truths(np.array([vital.derived for vital in known], np.bool_))
-    age = (matches.times - sampled[place]) // 1_000_000
+    age = np.rint((matches.times - sampled[place]) / MS_NS).astype(np.int64)
     columns = (
         cells.numbers([vital.value for vital in known])[place],
         cells.whole(age),

@@ -71,12 +71,18 @@ def build(
         "streams": streams(recording, found),
         "clock": clock(recording, found),
         "damaged_rows_left_out": recording.history.damaged,
+        "samples_of_damaged_segments_left_out": unreadable(recording),
         "files": [entry(file) for file in written],
     }
     if recording.veil is None:
         manifest["made"] = iso(made)
         manifest["configuration"] = configurations(recording)
     return manifest
+
+
+def unreadable(recording: Recording) -> int:
+    """Return how many samples nobody can read."""
+    return recording.tally_ecg.unreadable if recording.tally_ecg else 0
 
 
 def run_through(recording: Recording) -> None:
@@ -224,7 +230,7 @@ def as_object(text: str) -> Any:
 
 def instant(recording: Recording, box: BoxNs) -> dict[str, Any]:
     """Return *box* time and its UTC as people and programs read them."""
-    dated = recording.dated(np.array([box], np.int64))
+    dated = recording.ledger.date(np.array([box], np.int64))
     seconds, rest = divmod(box + recording.shift_ns, SECOND_NS)
     return {
         "utc": iso(int(dated.utc[0]) + recording.shift_ns),

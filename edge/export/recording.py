@@ -7,10 +7,8 @@ is left out; the subject's code stays.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
 
 from edge.export.tally import EcgTally, PoseTally, VitalTally
 from edge.history import History
@@ -22,14 +20,6 @@ class Veil(NamedTuple):
     """What a de-identified export changes."""
 
     shift_ns: int = 0  # added to every time, UTC and box time alike
-
-
-class Dated(NamedTuple):
-    """The labels of instants: arrays of shape (instants,)."""
-
-    session: NDArray[np.int64]  # Session.id; 0 before the first
-    utc: NDArray[np.int64]  # nanoseconds
-    synchronised: NDArray[np.bool_]  # that UTC comes from a time server
 
 
 class Recording:
@@ -57,14 +47,9 @@ class Recording:
         return self.tally_ecg.watch(self.chunks_around(0))
 
     def chunks_around(self, margin_ns: int) -> Iterator[EcgChunk]:
-        """
-        Yield the ECG chunks with part in the stretch or that close to it.
-
-        What was uploaded since this object was made is left for another export.
-        """
+        """Yield the ECG chunks with part in the stretch or that close to it."""
         begin, end = BoxNs(self.begin - margin_ns), BoxNs(self.end + margin_ns)
-        found = self.history.chunks(begin, end)
-        return (chunk for chunk in found if chunk.segment in self.segments)
+        return self.history.chunks(begin, end)
 
     def poses(self) -> Iterator[Pose]:
         """Yield the poses of the stretch, in order."""
@@ -80,23 +65,11 @@ class Recording:
         """Yield the events with part in the stretch, by their beginning."""
         return self.history.events(self.begin, self.end)
 
-    def dated(self, box: NDArray[np.int64]) -> Dated:
-        """Return the labels of the *box* times, by the session each lies in."""
-        ids = np.array([0, *self.sessions], np.int64)
-        starts = [session.started for session in self.sessions.values()]
-        place = np.searchsorted(np.array(starts, np.int64), box, side="right")
-        sessions = ids[place]
-        utc = np.empty(len(box), np.int64)
-        synchronised = np.empty(len(box), np.bool_)
-        for session in np.unique(sessions).tolist():
-            rows = sessions == session
-            utc[rows], synchronised[rows] = self.ledger.label(session, box[rows])
-        return Dated(sessions, utc, synchronised)
-
-    def dated_in(self, session: int, box: NDArray[np.int64]) -> Dated:
-        """Return the labels of *box* times that are known to be of one *session*."""
-        utc, synchronised = self.ledger.label(session, box)
-        return Dated(np.full(len(box), session, np.int64), utc, synchronised)
+    @cached_property
+    def has_ecg(self) -> bool:
+        """Whether the whole recording, not only the stretch, holds any ECG."""
+        ever = self.history.chunks(BoxNs(-(2**62)), BoxNs(2**62))
+        return next(ever, None) is not None
 
     @property
     def session_ids(self) -> tuple[int, ...]:

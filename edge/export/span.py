@@ -7,7 +7,7 @@ import numpy as np
 from edge.errors import ExportError, InputError
 from edge.export.recording import Recording
 from edge.history import History
-from edge.records import BoxNs, UtcNs
+from edge.records import BoxNs
 from edge.stamps import parse_stamp
 
 UNITS_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
@@ -42,7 +42,7 @@ def find_span(
 
 def place(recording: Recording, text: str, zone: str) -> BoxNs:
     """
-    Return the first box time of *recording* at or after what *text* says.
+    Return the box time of *recording* that *text* says, within what there is.
 
     :raises ExportError: if it is neither an ISO nor a relative time
     """
@@ -50,30 +50,16 @@ def place(recording: Recording, text: str, zone: str) -> BoxNs:
         back = float(found[1]) * UNITS_NS[found[2]]
         return max(BoxNs(recording.end - round(back)), recording.begin)
     try:
-        return dated_from(recording, parse_stamp(text, zone))
+        box = recording.ledger.box(parse_stamp(text, zone))
     except InputError as error:
         raise ExportError(f"{error}; write {EXAMPLE}") from error
-
-
-def dated_from(recording: Recording, utc: UtcNs) -> BoxNs:
-    """
-    Return the first box time of *recording* that is dated *utc* or later, its end if
-    none is.
-
-    Where the wall clock was set back, UTC comes twice; one of the two is found.
-    """
-    low, high = int(recording.begin), int(recording.end)
-    while low < high:
-        middle = (low + high) // 2
-        if recording.dated(np.array([middle], np.int64)).utc[0] < utc:
-            low = middle + 1
-        else:
-            high = middle
-    return BoxNs(low)
+    return min(max(box, recording.begin), recording.end)
 
 
 def described(recording: Recording) -> str:
     """Return the UTC stretch of *recording* in words."""
-    ends = recording.dated(np.array([recording.begin, recording.end - 1], np.int64))
+    ends = recording.ledger.date(
+        np.array([recording.begin, recording.end - 1], np.int64)
+    )
     first, last = (str(np.datetime64(int(ns), "ns"))[:19] + "Z" for ns in ends.utc)
     return f"{first} to {last}"

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from edge.columns import Column
 from edge.export import cells
 from edge.export.cells import Cells, Whole
-from edge.export.recording import Dated, Recording
-from edge.export.tally import sample_times
+from edge.export.recording import Recording
+from edge.join import sample_times
 from edge.records import MISSING, VITALS, BoxNs, EcgChunk, Event, Segment, Vital
 
 BLOCK_ROWS = 16_384
@@ -122,10 +122,9 @@ def ecg_block(
 ) -> Block:
     """Return rows of *segment*; *owner* says which of *chunks* each sample is from."""
     rows = len(times)
-    dated = recording.dated_in(segment.session, times)
-    sure = np.array([chunk.uncertainty_ns // 1000 for chunk in chunks], np.int64)
-    columns = instant_cells(recording, times, dated)
-    columns.append(cells.fixed(sure, 3)[owner])
+    sure = np.array([chunk.uncertainty_ns for chunk in chunks], np.int64)
+    columns = instant_cells(recording, times)
+    columns.append(milliseconds(sure)[owner])
     columns.append(cells.same(str(segment.id), rows))
     for lead in leads:
         if lead in segment.leads:
@@ -197,7 +196,7 @@ def vital_blocks(recording: Recording) -> Iterator[Block]:
     found = recording.vitals()
     for batch in batched(found, FEW_ROWS):
         times = np.array([vital.sampled for vital in batch], np.int64)
-        columns = instant_cells(recording, times, recording.dated(times))
+        columns = instant_cells(recording, times)
         columns += vital_cells(batch)
         yield Block(cells.lines(columns), len(batch), BoxNs(int(times[-1])))
 
@@ -236,7 +235,7 @@ def event_blocks(recording: Recording) -> Iterator[Block]:
     found = recording.events()
     for batch in batched(found, FEW_ROWS):
         began = np.array([event.began for event in batch], np.int64)
-        columns = instant_cells(recording, began, recording.dated(began))
+        columns = instant_cells(recording, began)
         columns += event_cells(recording, batch)
         yield Block(cells.lines(columns), len(batch), BoxNs(int(began[-1])))
 
@@ -246,7 +245,7 @@ def event_cells(recording: Recording, batch: Sequence[Event]) -> list[Cells]:
     instant = np.array([event.ended is None for event in batch], np.bool_)
     ended = np.array([event.ended or 0 for event in batch], np.int64)
     began = np.array([event.began for event in batch], np.int64)
-    utc, seconds, rest, *_ = instant_cells(recording, ended, recording.dated(ended))
+    utc, seconds, rest, *_ = instant_cells(recording, ended)
     lasting = np.where(instant, 0, (ended - began) // NS_PER_MS)
     shown = [veiled(event) if recording.veil else event for event in batch]
     return [
@@ -275,8 +274,9 @@ def detail_text(event: Event) -> str:
     return json.dumps(event.detail, sort_keys=True, ensure_ascii=False, default=str)
 
 
-def instant_cells(recording: Recording, box: Whole, dated: Dated) -> list[Cells]:
+def instant_cells(recording: Recording, box: Whole) -> list[Cells]:
     """Return the columns of INSTANT."""
+    dated = recording.ledger.date(box)
     moved = box + recording.shift_ns
     seconds = moved // cells.SECOND_NS
     return [
@@ -286,6 +286,11 @@ def instant_cells(recording: Recording, box: Whole, dated: Dated) -> list[Cells]
         cells.truths(dated.synchronised),
         cells.whole(dated.session),
     ]
+
+
+def milliseconds(ns: Whole) -> Cells:
+    """Return *ns* as milliseconds with three decimals."""
+    return cells.fixed((ns + 500) // 1000, 3)
 
 
 def batched(values: Iterable[T], size: int) -> Iterator[list[T]]:

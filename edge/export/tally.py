@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edge.join import sample_times
 from edge.records import MISSING, BoxNs, EcgChunk, Pose, Segment, Vital
 
 MOST_GAPS = 1000
@@ -76,12 +76,20 @@ class EcgTally:
     missing: Counter[str] = field(default_factory=Counter)  # values, by source
     used: dict[int, int] = field(default_factory=dict)  # samples by segment
     tolerance_ns: dict[str, float] = field(default_factory=dict)
+    unreadable: int = 0  # samples whose segment's own row is damaged
 
     def watch(self, chunks: Iterator[EcgChunk]) -> Iterator[EcgChunk]:
-        """Yield *chunks* and count them."""
+        """
+        Yield *chunks* and count them.
+
+        Those of a segment that is not known are only counted: nobody could read them.
+        """
         for chunk in chunks:
-            self._add(chunk, self.segments[chunk.segment])
-            yield chunk
+            if chunk.segment in self.segments:
+                self._add(chunk, self.segments[chunk.segment])
+                yield chunk
+            else:
+                self.unreadable += len(chunk.counts)
         for source, coverage in self.coverage.items():
             coverage.close(self.tolerance_ns[source])
 
@@ -105,16 +113,6 @@ class EcgTally:
         self.coverage[source].add(first, until, len(counts), tolerance)
         self.missing[source] += int(np.count_nonzero(counts == MISSING))
         self.used[segment.id] = self.used.get(segment.id, 0) + len(counts)
-
-
-def sample_times(chunk: EcgChunk) -> NDArray[np.int64]:
-    """Return the box time of each sample of *chunk*: int64 of shape (samples,)."""
-    if chunk.offsets_us is not None:
-        steps = 1000 * chunk.offsets_us.astype(np.int64)
-    else:
-        places = np.arange(len(chunk.counts)) * chunk.period_ns
-        steps = np.rint(places).astype(np.int64)
-    return steps + np.int64(chunk.start)
 
 
 @dataclass

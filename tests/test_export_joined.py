@@ -1,0 +1,96 @@
+"""The joined table of an export says what `edge.joined` says of the same recording."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from records_store import START, S, chunk, pose, segment, session, vital
+
+from edge.columns import COLUMNS, Cell, cells
+from edge.export.cells import unguarded
+from edge.export.joining import joined
+from edge.export.recording import Recording
+from edge.history import History
+from edge.joined import joined_rows
+from edge.records import BoxNs, ClockReading, Record, UtcNs
+from edge.store import Store
+
+FLOAT32 = {column.name for column in COLUMNS if column.name.endswith(("_x", "_y"))} | {
+    column.name for column in COLUMNS if column.name.endswith("_confidence")
+}
+
+
+def recording(random: np.random.Generator, path: Path) -> None:
+    """Store a minute of two sessions with gaps, an upload beside, odd vitals."""
+    records: list[Record] = [
+        session(1, START - 5 * S),
+        segment(1, "serial", 3),
+        segment(2, "upload", 8),
+        ClockReading(1, START, UtcNs(START + 77), bool(random.integers(2)), 0),
+        session(2, START + 40 * S),
+        segment(3, "serial", 1)._replace(session=2),
+        ClockReading(2, BoxNs(START + 41 * S), UtcNs(START + 45 * S), True, 0),
+    ]
+    for second in range(60):
+        at = START + second * S
+        if random.random() < 0.7:
+            number = 1 if second < 40 else 3
+            records.append(chunk(random, at, number, 3 if number == 1 else 1))
+        if random.random() < 0.2:
+            records.append(chunk(random, at + int(random.integers(S)), 2, 8))
+        times = np.sort(random.integers(at, at + S, int(random.integers(12))))
+        records += [pose(random, int(time)) for time in times]
+        if random.random() < 0.5:
+            records.append(vital(random, at + int(random.integers(S))))
+    with Store(path) as store:
+        store.append(records)
+
+
+def agrees(text: str, cell: Cell, name: str) -> bool:
+    """Return whether *text* is *cell* as precisely as its column has it."""
+    if cell is None or isinstance(cell, str):
+        return unguarded(text) == (cell or "")
+    if isinstance(cell, bool | int):
+        return text == str(cell)
+    if name in FLOAT32:
+        return np.float32(text) == np.float32(cell)
+    near = 0.5 if name.endswith("age_ms") else 0.00051
+    return abs(float(text) - cell) <= near
+
+
+@pytest.mark.parametrize("tolerance_ns", [0, S // 50, S, 20 * S])
+@pytest.mark.parametrize("seed", range(6))
+def test_cells_are_those_of_the_rows(
+    tmp_path: Path, seed: int, tolerance_ns: int
+) -> None:
+    random = np.random.default_rng(seed)
+    recording(random, tmp_path / "edge.db")
+    begin, end = sorted(random.integers(START, START + 60 * S, 2).tolist())
+
+    with History(tmp_path / "edge.db") as history:
+        table = joined(Recording(history, begin, end), tolerance_ns)
+        text = b"".join(block.text for block in table.blocks()).decode()
+        rows = list(joined_rows(history, begin, end, tolerance_ns))
+
+    found = list(csv.reader(io.StringIO(text, newline="")))
+    assert len(found) == len(rows)
+    for line, row in zip(found, rows, strict=True):
+        for column, here, cell in zip(COLUMNS, line, cells(row), strict=True):
+            assert agrees(here, cell, column.name), (column.name, here, cell)
+
+
+def test_no_ecg_at_all_is_said(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    with Store(tmp_path / "edge.db") as store:
+        store.append([session(), pose(random, START)])
+
+    with History(tmp_path / "edge.db") as history:
+        table = joined(Recording(history, START, BoxNs(START + 1)), S)
+        (block,) = table.blocks()
+
+    names = [column.name for column in COLUMNS]
+    values = block.text.decode().strip().split(",")
+    assert values[names.index("unmatched_reason")] == "no_ecg"
+    assert values[names.index("ecg_matched")] == "False"
