@@ -90,7 +90,8 @@ class Pose:
 
     model: str = "movenet_lightning_int8.tflite"
     tpu_model: str = "movenet_single_pose_lightning_ptq_edgetpu.tflite"
-    device: str = setting("auto", one_of("auto", "cpu"))
+    device: str = setting("auto", one_of("auto", "tpu", "cpu"))
+    tpu_library: str = "libedgetpu.so.1"
     threads: int = setting(2, between(1, 16))
 
 

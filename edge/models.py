@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.edgetpu import KNOWN_GOOD, installed_library, misfit
 from edge.errors import ModelError
 
 try:
@@ -24,6 +25,9 @@ except ImportError:
         from tflite_runtime import interpreter as runtime
     except ImportError:
         runtime = None
+
+NAME = runtime.__name__.partition(".")[0].replace("_", "-") if runtime else "none"
+"""Of the runtime: "ai-edge-litert" or "tflite-runtime"."""
 
 Device = Literal["cpu", "tpu"]
 
@@ -107,13 +111,17 @@ def find_model(name: str = DEFAULT) -> Path:
 
 
 def load_model(
-    path: Path, device: Device = "cpu", threads: int = 2, sha256: str | None = None
+    path: Path,
+    device: Device = "cpu",
+    threads: int = 2,
+    sha256: str | None = None,
+    library: str = EDGE_TPU_LIBRARY,
 ) -> Model:
     """
     Return the model in the file *path*, ready to run on *device*.
 
-    *threads* is for the CPU. *sha256*, in hexadecimal, admits a file that is not in
-    `KNOWN`.
+    *threads* is for the CPU, *library* for the Edge TPU. *sha256*, in hexadecimal,
+    admits a file that is not in `KNOWN`.
 
     :raises ModelError: if the file is missing, has another sum than expected, is for
         another device or is no single-pose MoveNet, or the device refused it
@@ -124,7 +132,7 @@ def load_model(
             " for Python 3.11, tflite-runtime"
         )
     content = read_checked(path, device, sha256)
-    delegates = [load_edge_tpu()] if device == "tpu" else []
+    delegates = [load_edge_tpu(library)] if device == "tpu" else []
     try:
         interpreter = runtime.Interpreter(
             model_content=content,
@@ -168,22 +176,26 @@ def read_checked(path: Path, device: Device, sha256: str | None) -> bytes:
     return content
 
 
-def load_edge_tpu() -> Any:
+def load_edge_tpu(library: str) -> Any:
     """
-    Return the delegate that runs a model on the Edge TPU.
+    Return the delegate of *library* that runs a model on the Edge TPU.
 
     Opening the device takes seconds and holds the interpreter lock meanwhile.
 
-    :raises ModelError: if its library or the device is missing
+    :raises ModelError: if the library or the device is missing, or the library is
+        known to crash this runtime
     """
     assert runtime is not None
+    if library == EDGE_TPU_LIBRARY and (why := misfit(installed_library(), NAME)):
+        raise ModelError(why)
     try:
         # Asked first, since a delegate without its library also fails when deleted.
-        ctypes.CDLL(EDGE_TPU_LIBRARY)
-        return runtime.load_delegate(EDGE_TPU_LIBRARY)
+        ctypes.CDLL(library)
+        return runtime.load_delegate(library)
     except OSError as error:
         raise ModelError(
-            f"{EDGE_TPU_LIBRARY} is not installed, which the Edge TPU needs: {error}"
+            f"{library} cannot be loaded, which the Edge TPU needs: {error}; "
+            f"install libedgetpu1-std {KNOWN_GOOD}"
         ) from error
     except ValueError as error:
         raise ModelError(

@@ -22,10 +22,10 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import config
+from edge import config, edgetpu
 from edge.clock import BoxClock
 from edge.errors import ControlError
-from edge.records import Pose, Record
+from edge.records import BoxNs, Event, Pose, Record
 from edge.streams import Stream
 from edge.vision import START, Doing, Look, Orders, Over, Seen, Stage
 from edge.worker import Worker
@@ -46,16 +46,18 @@ PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Rising pause between lives that never worked; a life that worked begins again."""
 TPU_FAILURES = 3
 TPU_WINDOW_S = 600.0
+LOOK_UP_S = 5.0
+"""How often a process on the CPU is asked to make room for the Edge TPU."""
 Device = Literal["cpu", "tpu"]
 
 
 class Ladder:
     """
-    Which device to use next: the Edge TPU, until it failed three times in ten minutes;
-    then the CPU for ten minutes.
+    Which device to use next: the Edge TPU while *wanted* says so, until it failed
+    three times in ten minutes; then the CPU, until the first failure is that old.
     """
 
-    def __init__(self, wanted: Device) -> None:
+    def __init__(self, wanted: Callable[[], bool]) -> None:
         self._wanted = wanted
         self._failures: list[float] = []
 
@@ -63,12 +65,23 @@ class Ladder:
         """Return what the next process should use."""
         recent = [at for at in self._failures if now_s - at < TPU_WINDOW_S]
         self._failures = recent
-        return "cpu" if len(recent) >= TPU_FAILURES else self._wanted
+        return "tpu" if len(recent) < TPU_FAILURES and self._wanted() else "cpu"
 
     def failed(self, device: Device, now_s: float) -> None:
         """Say that a process on *device* failed."""
         if device == "tpu":
             self._failures.append(now_s)
+
+    def rises(self, device: Device, now_s: float) -> bool:
+        """Return whether a process on *device* should make room for a better one."""
+        return device == "cpu" and self.device(now_s) == "tpu"
+
+
+def tpu_wanted(pose: config.Pose) -> Callable[[], bool]:
+    """Return the question whether the Edge TPU should be tried."""
+    if pose.device == "auto":
+        return edgetpu.present
+    return lambda: pose.device == "tpu"
 
 
 class End(NamedTuple):
@@ -96,7 +109,7 @@ class Supervision:
         self._put = put
         self._camera = camera
         self._pose = pose
-        self._ladder = Ladder("tpu" if settings.pose.device == "tpu" else "cpu")
+        self._ladder = Ladder(tpu_wanted(settings.pose))
         self._pipe: Connection | None = None
         self._sending = threading.Lock()
         self._numbers = itertools.count()
@@ -106,8 +119,12 @@ class Supervision:
     def work(self, worker: Worker) -> None:
         """Keep a vision process alive until *worker* is stopped."""
         bad_lives = 0
+        before: Device | None = None
         while not worker.stopping.is_set():
             device = self._ladder.device(time.monotonic())
+            if before not in (None, device):
+                self._put([moved(device, self._clock.now())])
+            before = device
             pause_s = PAUSES_S[min(bad_lives, len(PAUSES_S) - 1)]
             end = self._life(worker, device, pause_s)
             if end is None:
@@ -154,7 +171,7 @@ class Supervision:
         with self._sending:
             self._pipe = pipe
         try:
-            return self._follow(worker, process, pipe)
+            return self._follow(worker, process, pipe, device)
         finally:
             process.kill()
             process.wait()
@@ -165,12 +182,17 @@ class Supervision:
                 future.set_exception(ControlError("the pose model was restarted"))
 
     def _follow(
-        self, worker: Worker, process: subprocess.Popen[bytes], pipe: Connection
+        self,
+        worker: Worker,
+        process: subprocess.Popen[bytes],
+        pipe: Connection,
+        device: Device,
     ) -> End | None:
         stage: Stage = "load model"
         moved = last_frame = time.monotonic()
         worked = False
         over: Over | None = None
+        look_up = moved + LOOK_UP_S
         while not worker.stopping.is_set():
             worker.beat()
             try:
@@ -193,6 +215,10 @@ class Supervision:
             elif isinstance(message, Over):
                 over, moved = message, now
                 self._tell(over.part, over.cause)
+            if now > look_up:
+                look_up = now + LOOK_UP_S
+                if self._ladder.rises(device, now):
+                    return End("model", "the Edge TPU is tried again", True)
             if now - moved > STAGE_LIMITS_S[stage]:
                 return End(part(stage), f"'{stage}' hung; restarted", worked)
             if now - last_frame > NO_FRAME_S and stage == "read camera":
@@ -230,6 +256,13 @@ class Supervision:
             self._put(self._pose.enter("lost", now, cause))
         if self._settings.camera.source != "none":
             self._put(self._camera.enter("lost", now, cause))
+
+
+def moved(device: Device, now: BoxNs) -> Event:
+    """Return the event that says where poses come from now."""
+    where = "Edge TPU" if device == "tpu" else "CPU"
+    cause = f"the pose model runs on the {where} from now on"
+    return Event(now, None, "state", "pose", cause, {"device": device})
 
 
 def start(orders: Orders) -> tuple[subprocess.Popen[bytes], Connection]:

@@ -121,7 +121,9 @@ def load(orders: Orders) -> Model:
     """Return the model for the device that was ordered."""
     tpu = orders.device == "tpu"
     name = orders.pose.tpu_model if tpu else orders.pose.model
-    return load_model(find_model(name), orders.device, orders.pose.threads)
+    pose = orders.pose
+    path = find_model(name)
+    return load_model(path, orders.device, pose.threads, library=pose.tpu_library)
 
 
 def watch(pipe: Connection, source: FrameSource, model: Model, orders: Orders) -> None:

@@ -10,7 +10,7 @@ LAYERS: list[set[str]] = [
     {"records", "errors", "envelope"},
     {
         "clock", "deviceclock", "ledger", "stamps", "config", "systemd", "worker",
-        "drives", "drivehelper", "health", "patient", "streams", "crop",
+        "drives", "drivehelper", "health", "patient", "streams", "edgetpu", "crop",
         "pulses", "encoders", "pseudoterminal",
         "datafolder", "packing", "sums",
     },

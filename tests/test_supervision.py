@@ -1,0 +1,228 @@
+"""
+The vision process and its replacement, with an Edge TPU that fails as real ones do.
+
+``EDGE_DEATHS=N`` asks for N deaths of each kind.
+"""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pytest
+from box import alive, descendants, wait_for
+
+from edge import config, edgetpu
+from edge.clock import BoxClock
+from edge.errors import ControlError, ModelError
+from edge.models import find_model
+from edge.records import Event, Pose, Record
+from edge.streams import Stream
+from edge.supervision import TPU_FAILURES, TPU_WINDOW_S, Ladder, Supervision
+from edge.worker import Worker
+
+DEATHS = int(os.environ.get("EDGE_DEATHS", "1"))
+TPU_MODEL = "movenet_single_pose_lightning_ptq_edgetpu.tflite"
+
+
+class Watched:
+    """A supervision in its thread, and all it said."""
+
+    def __init__(self, camera: config.Camera, pose: config.Pose) -> None:
+        self.records: list[Record] = []
+        clock = BoxClock(0)
+        self.camera = Stream("camera", clock.now())
+        self.pose = Stream("pose", clock.now())
+        self.supervision = Supervision(
+            config.Settings(camera=camera, pose=pose),
+            clock,
+            self.records.extend,
+            self.camera,
+            self.pose,
+        )
+        self.failed = threading.Event()
+        self.worker = Worker("vision", self.supervision.work, self.failed.set)
+        self.worker.start()
+
+    def poses(self, device: str) -> int:
+        return sum(isinstance(r, Pose) and r.device == device for r in self.records)
+
+    def causes(self) -> list[str]:
+        return [record.cause for record in self.records if isinstance(record, Event)]
+
+    def wait_for_poses(self, device: str, more: int = 3) -> None:
+        wanted = self.poses(device) + more
+        wait_for(
+            lambda: self.poses(device) >= wanted or None, lambda: str(self.causes())
+        )
+
+    def stop(self) -> None:
+        assert self.worker.stop(10)
+        assert not self.failed.is_set(), self.worker.failure
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+
+@pytest.fixture
+def tpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Compile the pretended TPU; return the file that says how it does."""
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc to compile the pretended Edge TPU")
+    shared = Path(__file__).parent.parent.parent / "shared" / "models" / TPU_MODEL
+    try:
+        model = find_model(TPU_MODEL)
+    except ModelError as error:
+        if not shared.is_file():
+            pytest.skip(str(error))
+        model = shared
+    source = Path(__file__).parent / "rigs" / "fake_edgetpu.c"
+    command = ["gcc", "-shared", "-fPIC", "-o", tmp_path / "libtpu.so", source]
+    subprocess.run(command, check=True)
+    shutil.copy(model, tmp_path / TPU_MODEL)
+    mood = tmp_path / "mood"
+    mood.write_text("ok")
+    monkeypatch.setenv("FAKE_EDGETPU", str(mood))
+    return mood
+
+
+def watched(mood: Path, device: str = "tpu") -> Watched:
+    folder = mood.parent
+    return Watched(
+        config.Camera(source="synthetic", rate_hz=20.0),
+        config.Pose(
+            device=device,
+            tpu_model=str(folder / TPU_MODEL),
+            tpu_library=str(folder / "libtpu.so"),
+        ),
+    )
+
+
+@pytest.fixture
+def tpu_box(tpu: Path) -> Iterator[tuple[Watched, Path]]:
+    with watched(tpu) as box:
+        yield box, tpu
+
+
+def moved_window(box: Watched) -> None:
+    """Let ten minutes pass for the ladder, so that deaths do not add up."""
+    box.supervision._ladder._failures.clear()
+
+
+@pytest.mark.timeout(60 + 15 * DEATHS)
+@pytest.mark.parametrize("mood", ["hang", "abort", "unplugged"])
+def test_dying_tpu_is_taken_back(tpu_box: tuple[Watched, Path], mood: str) -> None:
+    box, file = tpu_box
+    box.wait_for_poses("tpu")
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    threads = threading.active_count()
+    for _ in range(DEATHS):
+        restarts = box.supervision.restarts
+        file.write_text(mood)
+        wait_for(lambda: box.supervision.restarts > restarts or None)  # noqa: B023
+        file.write_text("ok")
+        moved_window(box)
+        box.wait_for_poses("tpu")
+    said = {"hang": "hung", "abort": "SIGABRT", "unplugged": "USB transfer error"}[mood]
+    assert any(said in cause for cause in box.causes())
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert threading.active_count() == threads
+    assert len(descendants(os.getpid())) == 1
+
+
+def test_third_failure_brings_the_cpu_and_the_tpu_is_tried_again_later(
+    tpu_box: tuple[Watched, Path],
+) -> None:
+    box, file = tpu_box
+    box.wait_for_poses("tpu")
+    file.write_text("unplugged")
+    box.wait_for_poses("cpu")
+    assert box.supervision.restarts >= TPU_FAILURES
+    file.write_text("ok")
+    moved_window(box)
+    box.wait_for_poses("tpu")
+    assert "the Edge TPU is tried again" in box.causes()
+    assert any("runs on the CPU" in cause for cause in box.causes())
+
+
+def test_absent_tpu_leaves_poses_on_the_cpu(tpu: Path) -> None:
+    tpu.write_text("absent")
+    with watched(tpu) as box:
+        box.wait_for_poses("cpu")
+    assert any("no Edge TPU answers" in cause for cause in box.causes())
+
+
+def test_upload_is_looked_at_without_a_camera() -> None:
+    with Watched(config.Camera(source="none"), config.Pose(device="cpu")) as box:
+        wait_for(lambda: box.pose.state.state == "ok" or None)
+        seen = box.supervision.look(np.zeros((48, 64, 3), np.uint8))
+        assert (seen.estimate.width, seen.estimate.height) == (64, 48)
+        assert seen.estimate.state == "no pose"
+    with pytest.raises(ControlError):
+        box.supervision.look(np.zeros((48, 64, 3), np.uint8))
+
+
+def test_upload_is_looked_at_while_the_camera_is_missing() -> None:
+    with Watched(config.Camera(source="picamera"), config.Pose()) as box:
+        wait_for(lambda: "picamera2" in box.camera.state.cause or None)
+        seen = box.supervision.look(np.zeros((48, 64, 3), np.uint8))
+        assert seen.estimate.state == "no pose"
+
+
+def test_stopped_supervision_leaves_no_process() -> None:
+    with Watched(config.Camera(source="synthetic"), config.Pose(device="cpu")) as box:
+        box.wait_for_poses("cpu")
+        below = descendants(os.getpid())
+    assert not any(map(alive, below))
+
+
+def test_ladder_goes_down_after_three_failures_and_up_after_ten_minutes() -> None:
+    plugged = True
+    ladder = Ladder(lambda: plugged)
+    assert ladder.device(0.0) == "tpu"
+    for at in (1.0, 2.0, 3.0):
+        assert ladder.device(at) == "tpu"
+        ladder.failed("tpu", at)
+    assert ladder.device(4.0) == "cpu"
+    assert not ladder.rises("cpu", TPU_WINDOW_S)
+    assert ladder.rises("cpu", TPU_WINDOW_S + 1.0)
+    assert not ladder.rises("tpu", TPU_WINDOW_S + 1.0)
+    plugged = False
+    assert ladder.device(2 * TPU_WINDOW_S) == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "product", "found"),
+    [("1a6e", "089a", True), ("18d1", "9302", True), ("18d1", "4ee1", False)],
+)
+def test_coral_is_known_by_both_its_names(
+    tmp_path: Path, vendor: str, product: str, found: bool
+) -> None:
+    hub, device = tmp_path / "usb1", tmp_path / "1-1"
+    hub.mkdir()
+    device.mkdir()
+    (device / "idVendor").write_text(vendor + "\n")
+    (device / "idProduct").write_text(product + "\n")
+    assert edgetpu.present(tmp_path) == found
+
+
+@pytest.mark.parametrize(
+    ("version", "fits"),
+    [("16.0", False), ("16.0TF2.19.1-1", True), ("16.0TF2.17.1-1", True), ("", True)],
+)
+def test_library_that_crashes_the_runtime_is_refused(
+    tmp_path: Path, version: str, fits: bool
+) -> None:
+    status = tmp_path / "status"
+    entry = "Package: libedgetpu1-std\nStatus: install ok installed\nVersion: "
+    status.write_text("Package: zlib\n\n" + (entry + version if version else ""))
+    why = edgetpu.misfit(edgetpu.installed_library(status), "ai-edge-litert")
+    assert (why == "") == fits
+    assert fits or "16.0TF2.19.1-1" in why
