@@ -14,14 +14,15 @@ from importlib import import_module
 from edge.errors import EdgeError
 
 COMMANDS: dict[str, str] = {
+    "run": "record until stopped",
     "web": "serve the page and the API",
+    "demo": "everything on this machine, with a drawn patient",
+    "status": "how the recorder does",
+    "doctor": "say what is well with this box, what is not, and what mends it",
+    "check-config": "name every mistake in a configuration",
     "export": "write files of the recording, to a folder or as one CSV",
     "verify": "check that an export is whole and unchanged",
     "account": "let people and scripts use the page from the network",
-    "doctor": "say what is well with this box, what is not, and what mends it",
-    "run": "record until stopped",
-    "status": "how the recorder does",
-    "check-config": "name every mistake in a configuration",
     "simulate": "be a part that is not there: an ECG board on a serial port",
 }
 

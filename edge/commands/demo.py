@@ -1,0 +1,231 @@
+"""
+`edge demo`: the whole box on a laptop, with a drawn patient and a simulated board.
+
+Everything else is the product: the recorder, the vision process with the real model,
+the serial code on a real pseudo-terminal, the database, the page.
+"""
+
+import argparse
+import contextlib
+import ctypes
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+from edge import config
+from edge.control import Client
+from edge.errors import ControlError, EdgeError
+from edge.history import History
+from edge.joined import joined_rows
+from edge.records import BoxNs, BoxState
+
+START_WITHIN_S = 30.0
+STOP_WITHIN_S = 10.0
+TURN_S = 0.1
+
+SETTINGS = """\
+# Written by `edge demo`; see config/edge.toml for what every key means.
+[box]
+data_dir = "."
+subject = "demo"
+[camera]
+source = "synthetic"
+[ecg]
+source = "serial"
+port = "{link}"
+board = "openbci-cyton"
+leads = ["I", "II", "III"]
+[store]
+capacity_gb = 0.5
+[web]
+port = {port}
+"""
+
+
+class Summary(NamedTuple):
+    """What one run of the demo recorded."""
+
+    frames: int
+    poses: int
+    samples: int
+    joined_rows: int
+    drops: int
+    gaps: int
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take how long, where, and the page's port."""
+    parser.add_argument(
+        "--for",
+        dest="seconds",
+        type=float,
+        metavar="SECONDS",
+        help="stop by itself, print a summary, and fail if anything is missing",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("var/demo"),
+        metavar="DIR",
+        help="folder of the recording (default %(default)s)",
+    )
+    parser.add_argument("--port", type=int, default=8080, help="of the page")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Record until Ctrl-C or for the time given; 1 if a stream stayed empty."""
+    folder = arguments.data.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    settings_file = folder / "demo.toml"
+    port = free_port(arguments.port)
+    settings_file.write_text(SETTINGS.format(link=folder / "ecg-board", port=port))
+    settings = config.load(settings_file)
+    with children(folder, settings_file, settings) as state:
+        print(f"Recording. The page: http://127.0.0.1:{port}/", flush=True)
+        if arguments.seconds is None:
+            print("Ctrl-C stops the demo.", flush=True)
+        last = stay(settings, state, arguments.seconds)
+    summary = summarise(settings, last)
+    print(table(summary))
+    return int(0 in summary[:4])
+
+
+@contextlib.contextmanager
+def children(
+    folder: Path, settings_file: Path, settings: config.Settings
+) -> Iterator[BoxState]:
+    """Run board, recorder and page; yield the recorder's first state."""
+    link = str(folder / "ecg-board")
+    board = ["simulate", "ecg", "--board", settings.ecg.board, "--link", link]
+    with contextlib.ExitStack() as stack:
+        logs = stack.enter_context((folder / "demo.log").open("w"))
+        for command in (
+            board,
+            ["run", "--config", str(settings_file)],
+            ["web", "--config", str(settings_file)],
+        ):
+            process = start(command, logs)
+            stack.callback(stop, process)
+        yield wait_until_up(settings, folder / "demo.log")
+
+
+def start(command: list[str], log: IO[str]) -> subprocess.Popen[bytes]:
+    """Start one `edge` command that ends with this process, away from the terminal."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "edge", *command],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C is for this process, which stops them in order
+        preexec_fn=end_with_parent,
+    )
+
+
+def end_with_parent() -> None:
+    """Have the kernel stop this process if its parent is killed."""
+    set_parent_death_signal = 1  # PR_SET_PDEATHSIG in linux/prctl.h
+    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End *process*, politely first."""
+    process.terminate()
+    try:
+        process.wait(STOP_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_until_up(settings: config.Settings, log: Path) -> BoxState:
+    """
+    Return the first state in which everything runs and the page answers.
+
+    :raises EdgeError: if that takes too long; with the end of the log
+    """
+    client = Client(settings.control_socket)
+    deadline = time.monotonic() + START_WITHIN_S
+    waiting_for: object = "the recorder"
+    while time.monotonic() < deadline:
+        try:
+            state = client.state()
+            ailing = [stream for stream in state.streams if stream.state != "ok"]
+            if not ailing and page_answers(settings.web.port):
+                client.close()
+                return state
+            waiting_for = [stream.name for stream in ailing] or "the page"
+        except ControlError as error:
+            waiting_for = error
+        time.sleep(TURN_S)
+    tail = log.read_text(errors="replace")[-2000:]
+    raise EdgeError(f"the demo did not come up: waited for {waiting_for}\n{tail}")
+
+
+def page_answers(port: int) -> bool:
+    """Return whether the page is there."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def stay(settings: config.Settings, first: BoxState, seconds: float | None) -> BoxState:
+    """Wait for the time or Ctrl-C; return the last state that was heard."""
+    client = Client(settings.control_socket)
+    deadline = time.monotonic() + (seconds or float("inf"))
+    state = first
+    with contextlib.suppress(KeyboardInterrupt):
+        while time.monotonic() < deadline:
+            time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
+            with contextlib.suppress(ControlError):
+                state = client.state()
+    client.close()
+    return state
+
+
+def summarise(settings: config.Settings, last: BoxState) -> Summary:
+    """Return what the recording of this run holds."""
+    streams = {stream.name: stream for stream in last.streams}
+    begin, end = last.started, BoxNs(last.now + 3600 * 10**9)
+    tolerance_ns = round(settings.join.tolerance_ms * 1e6)
+    with History(settings.database) as history:
+        rows = list(joined_rows(history, begin, end, tolerance_ns))
+        chunks = history.chunks(begin, end)
+        samples = sum(chunk.counts.size for chunk in chunks if chunk.start >= begin)
+        gaps = [event for event in history.events(begin, end) if event.kind == "gap"]
+    return Summary(
+        frames=streams["camera"].received,
+        poses=len(rows),
+        samples=samples,
+        joined_rows=sum(row.sample is not None for row in rows),
+        drops=sum(stream.dropped for stream in last.streams),
+        gaps=sum(gap.began >= begin for gap in gaps),
+    )
+
+
+def table(summary: Summary) -> str:
+    """Return *summary* for people."""
+    words = [
+        f"{name.replace('_', ' '):12}{count:>10,}"
+        for name, count in summary._asdict().items()
+    ]
+    return "\n".join(words)
+
+
+def free_port(wanted: int) -> int:
+    """Return *wanted*, or another port if somebody listens there."""
+    for port in (wanted, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return int(probe.getsockname()[1])
+    raise EdgeError("no port of this machine is free for the page")
