@@ -30,7 +30,7 @@ ROW_BYTES = 64
 class Batch:
     """The rows of one transaction, by table, and what they amount to."""
 
-    brought: set[int]  # ids of segments whose source is one of BROUGHT, shared
+    brought: dict[int, str]  # segments whose source is one of BROUGHT to it, shared
     sessions: list[Row] = field(default_factory=list)
     segments: list[Row] = field(default_factory=list)
     chunks: list[Row] = field(default_factory=list)
@@ -40,6 +40,8 @@ class Batch:
     events: list[Row] = field(default_factory=list)
     clock_readings: list[Row] = field(default_factory=list)
     samples: int = 0
+    instants: int = 0
+    posted: int = 0
     longest_chunk_ns: int = 0
     longest_event_ns: int = 0
     newest: BoxNs | None = None  # of what was recorded here
@@ -54,7 +56,7 @@ class Batch:
     def add_segment(self, segment: Segment) -> None:
         self.segments.append(segment_row(segment))
         if segment.source in BROUGHT:
-            self.brought.add(segment.id)
+            self.brought[segment.id] = segment.source
 
     def add_chunk(self, chunk: EcgChunk) -> None:
         if not len(chunk.counts):
@@ -63,6 +65,9 @@ class Batch:
         last = last_sample(chunk)
         self.chunks.append(row)
         self.samples += chunk.counts.size
+        self.instants += len(chunk.counts)
+        if self.brought.get(chunk.segment) == "upload":
+            self.posted += len(chunk.counts)
         self.longest_chunk_ns = max(self.longest_chunk_ns, last - chunk.start)
         if chunk.segment not in self.brought:
             self.reach(last)
@@ -111,9 +116,9 @@ ADD: dict[type, Callable[[Batch, Any], None]] = {
 }
 
 
-def make_batch(records: Iterable[Record], brought: set[int]) -> Batch:
+def make_batch(records: Iterable[Record], brought: dict[int, str]) -> Batch:
     """
-    Return the rows of *records*; *brought* are the ids of uploaded segments, to which
+    Return the rows of *records*; *brought* are the uploaded segments by id, to which
     new ones are added.
 
     A record that no row can hold becomes an event that says so: refusing the whole

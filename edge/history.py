@@ -47,6 +47,8 @@ class Counts(NamedTuple):
     poses: int
     vitals: int
     events: int
+    instants: int  # of ECG, over all leads
+    posted: int  # of them sent by people and scripts, one a record
 
 
 class History:

@@ -73,7 +73,8 @@ def tables(db: Database) -> None:
             "id": int, "batch": int, "samples": int, "chunks": int, "poses": int,
             "vitals": int, "events": int, "clock_readings": int, "sessions": int,
             "segments": int, "last_box": int, "recorded_ns": int,
-            "longest_chunk_ns": int, "longest_event_ns": int, "crc": int,
+            "longest_chunk_ns": int, "longest_event_ns": int, "instants": int,
+            "posted": int, "crc": int,
         },
     }  # fmt: skip
     for name, columns in made.items():

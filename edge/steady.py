@@ -214,7 +214,7 @@ class SteadyWriter:
         )
         try:
             writer.begin_with(carried)
-            writer.commit(make_batch(records, set()))
+            writer.commit(make_batch(records, {}))
         except sqlite3.Error as error:
             self.close()
             raise self.refusal(error) from error

@@ -23,6 +23,8 @@ class Totals(NamedTuple):
     recorded_ns: int = 0  # how long was recorded, switched-off times left out
     longest_chunk_ns: int = 0  # first to last sample
     longest_event_ns: int = 0
+    instants: int = 0  # of ECG, over all leads
+    posted: int = 0  # of them sent by people and scripts, one a record
 
 
 COLUMNS = (*Totals._fields, "crc")

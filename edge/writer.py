@@ -95,10 +95,10 @@ class Writer:
         except OSError:
             return False
 
-    def brought_segments(self) -> set[int]:
+    def brought_segments(self) -> dict[int, str]:
         """Return the ids of the segments that were uploaded."""
         rows = self.connection.execute("SELECT id, source FROM segments")
-        return {int(number) for number, source in rows if source in BROUGHT}
+        return {int(number): source for number, source in rows if source in BROUGHT}
 
     def commit(self, batch: Batch, effort: int = 1) -> None:
         """

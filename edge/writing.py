@@ -95,6 +95,8 @@ def totals_after(before: Totals, batch: Batch) -> Totals:
         segments=max([before.segments, *(int(row[0] or 0) for row in batch.segments)]),
         last_box=newest,
         recorded_ns=before.recorded_ns + min(max(recorded, 0), MOST_RECORDED_NS),
+        instants=before.instants + batch.instants,
+        posted=before.posted + batch.posted,
         longest_chunk_ns=max(before.longest_chunk_ns, batch.longest_chunk_ns),
         longest_event_ns=max(before.longest_event_ns, batch.longest_event_ns),
     )

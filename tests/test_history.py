@@ -55,3 +55,18 @@ def test_every_record_comes_back_as_it_was(store: Store, path: Path, seed: int) 
         assert history.sessions() == [session()]
         assert history.segments() == {1: segment()}
         assert history.damaged == 0
+
+
+def test_counts_tell_posted_records_from_recorded_ones(tmp_path: Path) -> None:
+    sizes = ((1, 50), (2, 1), (3, 7))
+    counts = {number: np.ones((size, 3), np.int32) for number, size in sizes}
+    with Store(tmp_path / "recording.db", ballast_bytes=0) as store:
+        store.append([session(), segment(1), segment(2, "upload")])
+        store.append([segment(3, "file")])
+        store.append([EcgChunk(n, START, 2e6, 0, c) for n, c in counts.items()])
+    with History(tmp_path / "recording.db") as history:
+        found = history.counts()
+
+    assert found.instants == 58
+    assert found.posted == 1
+    assert found.samples == 58 * 3
