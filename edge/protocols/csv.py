@@ -121,7 +121,7 @@ class Csv:
         self._places = [
             used.index(name) if name in used else len(used) for name in self._names
         ]
-        self._sorted = self._places == list(range(len(used)))
+        self._complete = len(used) == len(self._names)
 
     def _at_once(self, block: bytes) -> tuple[Table, NDArray[np.int64]] | None:
         """Return the table of *block* and where its lines end, if all are in order."""
@@ -133,11 +133,10 @@ class Csv:
         newlines = data == ord("\n")
         separators = np.flatnonzero(newlines | (data == ord(",")))
         ends = separators[len(self._columns) - 1 :: len(self._columns)]
-        lengths = np.diff(ends, prepend=-1)
         if (
             len(separators) != len(ends) * len(self._columns)
             or np.count_nonzero(newlines) != np.count_nonzero(newlines[ends])
-            or lengths.max(initial=0) > LONGEST_LINE_BYTES
+            or (len(block) > LONGEST_LINE_BYTES and longest(ends) > LONGEST_LINE_BYTES)
         ):
             return None
         fields = block.replace(b"\r\n", b"\n").replace(b"\n", b",").split(b",")
@@ -155,8 +154,8 @@ class Csv:
         """Return *numbers*, sent line by line, with the columns as configured."""
         table = np.maximum(np.array(numbers, np.float64), -1e300)  # no -inf
         table = table.reshape(lines, -1)
-        if self._sorted:
-            return table
+        if self._complete:
+            return table[:, self._places]
         return np.column_stack([table, np.full(lines, NOT_STATED)])[:, self._places]
 
     def _one_by_one(
@@ -184,7 +183,7 @@ class Csv:
         """Return the one row of *line*, or ``None`` if it is not one."""
         text = line.rstrip(b"\r")
         fields = text.split(b",")
-        torn = self._overlong or len(line) >= LONGEST_LINE_BYTES
+        torn = self._overlong or len(line) >= LONGEST_LINE_BYTES or not line.isascii()
         if not torn and self._header(fields, notes):
             return None
         if not self._whole and not TIMESTAMP.match(text):
@@ -202,7 +201,7 @@ class Csv:
 
     def _header(self, fields: list[bytes], notes: list[str]) -> bool:
         """Return whether *fields* are names of columns; take their order if so."""
-        names = [field.strip().decode("ascii", "replace").lower() for field in fields]
+        names = [field.strip().decode("ascii").lower() for field in fields]
         known = [name for name in names if name in self._names]
         if not known or len(set(known)) < len(known):
             return False
@@ -243,6 +242,11 @@ class Csv:
             notes=notes,
             reasons=reasons(nanovolts, sent),
         )
+
+
+def longest(ends: NDArray[np.int64]) -> int:
+    """Return the length of the longest line, by where the lines end."""
+    return int(np.diff(ends, prepend=-1).max(initial=0))
 
 
 def reasons(nanovolts: Table, sent: NDArray[np.bool_]) -> tuple[str, ...]:

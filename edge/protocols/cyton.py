@@ -95,6 +95,15 @@ class Cyton:
         """Return the samples whose halves have arrived, or been lost."""
         ends = np.concatenate((np.zeros(len(self._half), np.int64), ends))
         packets = np.concatenate((self._half, arrived))
+        waits = len(packets) // 2 * 2
+        number = packets[:waits, 1]
+        if not (number[::2] % 2).any() and (number[1::2] - number[::2] == 1).all():
+            self._half = packets[waits:]
+            return pairs(packets[:waits], ends[:waits])
+        return self._mended(packets, ends)
+
+    def _mended(self, packets: Bytes, ends: NDArray[np.int64]) -> Packets:
+        """As `_paired`, where halves are missing."""
         number = packets[:, 1]
         odd = number % 2 == 1
         second = np.zeros(len(packets), np.bool_)  # of its sample
@@ -118,6 +127,17 @@ class Cyton:
             ),
             board_ms=board_ms(packets[last]),
         )
+
+
+def pairs(packets: Bytes, ends: NDArray[np.int64]) -> Packets:
+    """Return the samples in *packets*, whole and in order, the daisy's half first."""
+    halves = PACKET.values(packets, "channels").reshape(-1, 2, CHANNELS)
+    return Packets(
+        counts=halves[:, ::-1].reshape(-1, 2 * CHANNELS),
+        counter=packets[1::2, 1].astype(np.int64) // 2,
+        ends=ends[1::2],
+        board_ms=board_ms(packets[1::2]),
+    )
 
 
 def board_ms(packets: Bytes) -> NDArray[np.int64]:
