@@ -1,6 +1,11 @@
 """The serial port on real pseudo-terminals, and names of ports in a made-up /dev."""
 
+import hashlib
 import os
+import random
+import statistics
+import threading
+import time
 import tty
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +78,6 @@ def link(name: Path, target: Path) -> None:
 
 
 def test_bytes_come_with_the_instant_they_were_read(board: Pty) -> None:
-    import time
 
     with open_port(board.name, 115_200) as source:
         board.send(b"abc")
@@ -161,3 +165,158 @@ def test_board_keeps_its_name_under_another_number(tmp_path: Path, board: Pty) -
         "usb-FTDI_A1-if00",
         "usb-FTDI_B2-if00",
     ]
+
+
+def test_second_name_for_the_same_board_is_no_second_board(
+    tmp_path: Path, board: Pty
+) -> None:
+    device = plug(tmp_path, 0, board, "A1")
+    link(tmp_path / "dev/serial/by-id/usb-FTDI_again-if00", Path(device))
+
+    assert find_port("/dev/serial/by-id/*", tmp_path).device == device
+
+
+def test_several_boards_behind_one_name_are_named(tmp_path: Path, board: Pty) -> None:
+    plug(tmp_path, 0, board, "A1")
+    plug(tmp_path, 1, board, "B2")
+
+    with pytest.raises(SourceUnavailable, match="FTDI_A1-if00.*FTDI_B2-if00.*ecg.port"):
+        find_port("/dev/serial/by-id/*", tmp_path)
+
+
+def test_name_that_leads_nowhere_is_an_absent_board(tmp_path: Path, board: Pty) -> None:
+    Path(plug(tmp_path, 0, board, "A1")).unlink()
+    plug(tmp_path, 1, board, "B2")
+
+    with pytest.raises(SourceUnavailable, match="plug the board in.*FTDI_B2-if00"):
+        find_port("/dev/serial/by-id/usb-FTDI_A1-if00", tmp_path)
+
+
+def test_boards_without_serial_number_are_told_apart_by_their_socket(
+    tmp_path: Path, board: Pty
+) -> None:
+    """Both want the same link in by-id; the one that came last has it."""
+    plug(tmp_path, 0, board, "", by_id=False)
+    device = plug(tmp_path, 1, board, "")
+
+    with pytest.raises(SourceUnavailable, match="usb-0:1.0, .*usb-0:1.1"):
+        find_port("/dev/serial/by-id/usb-FTDI_-if00", tmp_path)
+    assert find_port("/dev/serial/by-path/usb-0:1.1", tmp_path).device == device
+    assert [Path(port.name).name for port in list_ports(tmp_path)] == [
+        "usb-0:1.0",
+        "usb-0:1.1",
+    ]
+
+
+def test_board_with_two_interfaces_has_two_identities(tmp_path: Path) -> None:
+    for number in (0, 1):
+        interface = tmp_path / f"sys/devices/usb1/1-1/1-1:1.{number}"
+        interface.mkdir(parents=True)
+        (interface / "bInterfaceNumber").write_text(f"0{number}\n")
+        tty_folder = tmp_path / f"sys/class/tty/ttyACM{number}"
+        tty_folder.mkdir(parents=True)
+        (tty_folder / "device").symlink_to(interface)
+    (tmp_path / "sys/devices/usb1/1-1/idVendor").write_text("0403\n")
+    (tmp_path / "sys/devices/usb1/1-1/idProduct").write_text("6010\n")
+
+    assert identity(Path("/dev/ttyACM0"), tmp_path) == "0403:6010 if00"
+    assert identity(Path("/dev/ttyACM1"), tmp_path) == "0403:6010 if01"
+
+
+def test_another_board_in_its_place_is_refused_by_both_names(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    print("seed 3")
+    for _ in range(100):
+        root = tmp_path / rng.randbytes(8).hex()
+        with Pty() as first, Pty() as second:
+            swapped = rng.random() < 0.5
+            plug(root, int(swapped), first, "A1")
+            plug(root, int(not swapped), second, "B2")
+            by_path, by_id = "/dev/serial/by-path/usb-0:1.0", "usb-FTDI_A1-if00"
+
+            found = find_port(f"/dev/serial/by-id/{by_id}", root)
+            assert found.identity == "0403:6001 A1"
+            assert Path(found.device).name == f"ttyUSB{int(swapped)}"
+            if swapped:
+                with pytest.raises(
+                    SourceUnavailable, match="is now 0403:6001 B2, it was 0403:6001 A1"
+                ):
+                    open_port(by_path, 115_200, "0403:6001 A1", root)
+            else:
+                link(root / "dev/ttyUSB0", Path(first.name))
+                assert find_port(by_path, root).device == first.name
+
+
+def test_hundred_losses_are_seen_and_mended(tmp_path: Path) -> None:
+    """Each time the board returns under another number; its name in by-id stays."""
+    name = "/dev/serial/by-id/usb-FTDI_A1-if00"
+    returns_ms = []
+    absent_ms = []
+    for cycle in range(100):
+        if cycle == 1:  # the first one has loaded what is loaded once
+            before = open_files(), threading.active_count()
+        with Pty() as board:
+            real = tmp_path / f"dev/ttyUSB{cycle}"
+            real.parent.mkdir(exist_ok=True)
+            link(real, Path(board.name))
+            (tmp_path / "dev/serial/by-id").mkdir(parents=True, exist_ok=True)
+            link(tmp_path / name.lstrip("/"), real)
+            began = time.monotonic()
+            with open_port(name, 115_200, root=tmp_path) as source:
+                board.send(b"x" * 33)
+                chunk = source.read(5.0)
+                returns_ms.append((time.monotonic() - began) * 1e3)
+                assert chunk is not None
+                assert chunk.data == b"x" * 33
+                board.unplug()
+                with pytest.raises(SourceLost):
+                    source.read(5.0)
+        real.unlink()
+        cpu = time.process_time()
+        with pytest.raises(SourceUnavailable, match="plug the board in"):
+            open_port(name, 115_200, root=tmp_path)
+        absent_ms.append((time.process_time() - cpu) * 1e3)
+    after = open_files(), threading.active_count()
+
+    print(f"first bytes {max(returns_ms):.1f} ms after the return at the latest")
+    print(f"{statistics.median(absent_ms):.2f} ms of processor a try while absent")
+    print(f"open files and threads: {before} before, {after} after")
+    assert after == before
+
+
+def test_waiting_for_a_silent_board_takes_no_processor(board: Pty) -> None:
+    with open_port(board.name, 115_200) as source:
+        before = time.process_time()
+        for _ in range(5):
+            assert source.read(0.1) is None
+        took = time.process_time() - before
+
+    print(f"{took * 1e3:.2f} ms of processor in 500 ms of silence")
+    assert took < 0.1
+
+
+def test_babble_arrives_in_pieces_and_whole(board: Pty) -> None:
+    sent = random.Random(4).randbytes(2_000_000)
+
+    def babble() -> None:
+        for at in range(0, len(sent), 4096):
+            board.send(sent[at : at + 4096])
+
+    far = threading.Thread(target=babble)
+    received = 0
+    sums = hashlib.sha256()
+    with open_port(board.name, 3_000_000) as source:
+        far.start()
+        while received < len(sent):
+            chunk = source.read(5.0)
+            assert chunk is not None
+            assert len(chunk.data) <= 65_536
+            received += len(chunk.data)
+            sums.update(chunk.data)
+        far.join()
+
+    assert sums.digest() == hashlib.sha256(sent).digest()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
