@@ -23,6 +23,8 @@ COMMANDS: dict[str, str] = {
     "export": "write files of the recording, to a folder or as one CSV",
     "verify": "check that an export is whole and unchanged",
     "account": "let people and scripts use the page from the network",
+    "record-session": "keep what arrives byte for byte, so that it can be replayed",
+    "decode": "recorded bytes of an ECG board to samples, as CSV",
     "simulate": "be a part that is not there: an ECG board on a serial port",
 }
 

@@ -64,11 +64,13 @@ FRAME_SOURCES: dict[str, str] = {
     "picamera": "edge.sources.picamera",
     "video": "edge.sources.video",
     "synthetic": "edge.sources.synthetic",
+    "replay": "edge.sources.framereplay",
 }
 """Name in the configuration to module; each has ``open_source(camera)``."""
 
 ECG_SOURCES: dict[str, str] = {
     "serial": "edge.sources.usbserial",
+    "replay": "edge.sources.replay",
 }
 """Name in the configuration to module, with ``open_source(ecg, baud, identity)``."""
 
