@@ -11,7 +11,7 @@ LAYERS: list[set[str]] = [
     {
         "clock", "deviceclock", "ledger", "stamps", "config", "systemd", "worker",
         "drives", "drivehelper", "health", "patient", "streams", "edgetpu", "crop",
-        "pulses", "encoders", "pseudoterminal",
+        "pulses",
         "datafolder", "packing", "sums",
     },
     {"rows", "signals", "schema", "totals", "database", "ballast"},
@@ -59,6 +59,7 @@ PEERS_ALLOWED = {
     "commands",
     "doctor",
     "patient",
+    "simulator",
 }
 """Rooms whose modules may use each other."""
 

@@ -8,7 +8,6 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.clock import BoxClock
-from edge.encoders import WIRES, Samples
 from edge.pipeline import CHUNK_NS, EcgFlow
 from edge.protocols import make_decoder
 from edge.records import (
@@ -20,6 +19,8 @@ from edge.records import (
     SerialChunk,
     Vital,
 )
+from edge.simulator.encoders import WIRES
+from edge.simulator.subject import Samples
 
 LEADS = ("I", "II", "III")
 OFFSET_NS = 1_700_000_000_000_000_000

@@ -13,10 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.encoders import CYTON_GAIN
 from edge.errors import ConfigError, SourceUnavailable
+from edge.protocols import make_decoder
 from edge.pulses import every
 from edge.simulator import SimulatedBoard, read_truth
+from edge.simulator.encoders import CYTON_GAIN, WIRES
+from edge.simulator.subject import Samples
 
 SECOND = 1_000_000_000
 
@@ -121,6 +123,7 @@ def test_truth_holds_every_sample_and_its_drifting_time(tmp_path: Path) -> None:
 
     assert (first == np.arange(len(first))).all()
     assert len(first) - len(sent) in (0, 1)  # the last one may still leave the line
+    assert np.abs(times - np.concatenate([t.times() for t in truth])).max() <= 1
     period = (times[-1] - times[0]) / (len(times) - 1)
     assert period == pytest.approx(4e6 / 1.0002, rel=1e-9)
 
@@ -249,9 +252,33 @@ def test_csv_board_sends_the_fields_of_the_original_system(tmp_path: Path) -> No
     assert all(50 <= int(row[1]) <= 90 for row in rows)
 
 
+def test_decoders_read_what_encoders_wrote() -> None:
+    """The two were written apart, from the boards' documents."""
+    number = np.arange(700)
+    drawn = np.random.default_rng(3).normal(0, 1.5, (700, 3))
+    samples = Samples(number, drawn, number / 250, 71.0, 120.0, 80.0, 97.0)
+    for board, tolerance_mv in (("openbci-cyton", 2e-5), ("csv", 5.1e-4)):
+        decoder = make_decoder(board)
+        packets = decoder.feed(b"".join(WIRES[board].encode(samples)))
+        gain, baseline = np.array(decoder.board.gain), np.array(decoder.board.baseline)
+        read = (packets.counts[:, :3] - baseline[:3]) / gain[:3]
+
+        assert len(packets.counts) == 700
+        assert np.abs(read - drawn).max() <= tolerance_mv
+        if decoder.board.counter_modulus:
+            assert packets.counter.tolist() == (number % 256).tolist()
+
+
 @pytest.mark.parametrize(
     "settings",
-    [{"board": "nosuch"}, {"loss": 2.0}, {"burst_ms": 0.0}, {"rate_hz": -1.0}],
+    [
+        {"board": "nosuch"},
+        {"loss": 2.0},
+        {"burst_ms": 0.0},
+        {"rate_hz": -1.0},
+        {"rate_hz": 500.0},
+        {"board": "csv", "baud": 4800},
+    ],
 )
 def test_impossible_settings_are_refused(tmp_path: Path, settings: dict) -> None:
     with pytest.raises(ConfigError):
@@ -291,6 +318,38 @@ def test_command_runs_in_real_time_and_leaves_no_link(
     assert process.returncode == 0
     assert "written_bytes" in last
     assert not link.is_symlink()
+
+
+def test_command_does_what_standard_input_says(tmp_path: Path) -> None:
+    link, other = tmp_path / "ecg", tmp_path / "other"
+    command = [sys.executable, "-m", "edge", "simulate", "ecg", "--link", str(link)]
+    process = subprocess.Popen(
+        [*command, "--verbs", "--for", "60"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdout.readline()
+
+    def say(words: str) -> str:
+        process.stdin.write(words + "\n")
+        process.stdin.flush()
+        return process.stdout.readline()
+
+    assert say("unplug") == "done\n"
+    assert not link.is_symlink()
+    assert say(f"plug {other}") == "done\n"
+    assert other.resolve().is_char_device()
+    for words in ("mute", "unmute", "stall 0.1", "babble 9", "restart"):
+        assert say(words) == "done\n"
+    for words in ("explode", "stall", "stall x", ""):
+        assert say(words).startswith("not done")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert not other.is_symlink()
 
 
 def test_in_a_thread_it_keeps_to_the_schedule(tmp_path: Path) -> None:

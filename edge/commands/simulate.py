@@ -2,13 +2,14 @@
 
 import argparse
 import signal
+import sys
 import threading
 from pathlib import Path
 
-from edge.encoders import WIRES
-from edge.errors import ConfigError
+from edge.errors import ConfigError, EdgeError
 from edge.pulses import Pulses, every
 from edge.simulator import FTDI_BURST_MS, SimulatedBoard
+from edge.simulator.encoders import WIRES
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--board", choices=sorted(WIRES), default="openbci-cyton")
     add("--link", type=Path, required=True, help="name of the serial port to make")
     add("--rate", type=float, default=0.0, metavar="HZ", help="0: the board's own")
+    add("--baud", type=int, default=0, help="0: the board's own")
     add("--seed", type=int, default=1, help="which patient")
     add("--burst-ms", type=float, default=FTDI_BURST_MS, help="default: %(default)s")
     add("--drift-ppm", type=float, default=0.0, help="the board's clock is fast by it")
@@ -27,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sync-pulse", type=_pulses, metavar="S[@NS]", help="a pulse every S seconds"
         " of the monotonic clock, or counted from NS nanoseconds of it")  # fmt: skip
     add("--for", type=float, default=0.0, dest="for_s", metavar="S", help="0: for ever")
+    add("--verbs", action="store_true", help="read from standard input what happens to"
+        " the board, a line each: unplug, plug [LINK], mute, unmute, stall SECONDS,"
+        " babble BYTES, restart")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -39,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
         board.plug()
         print(f"simulating {arguments.board} on {arguments.link}", flush=True)
         signal.setitimer(signal.ITIMER_REAL, arguments.for_s)
+        if arguments.verbs:
+            threading.Thread(target=_listen, args=(board,), daemon=True).start()
         board.run(stopping)
     finally:
         board.close()
@@ -51,6 +58,7 @@ def _board(arguments: argparse.Namespace) -> SimulatedBoard:
         arguments.link,
         arguments.board,
         rate_hz=arguments.rate,
+        baud=arguments.baud,
         seed=arguments.seed,
         burst_ms=arguments.burst_ms,
         drift_ppm=arguments.drift_ppm,
@@ -59,6 +67,41 @@ def _board(arguments: argparse.Namespace) -> SimulatedBoard:
         sync=arguments.sync_pulse,
         truth=arguments.truth,
     )
+
+
+def _listen(board: SimulatedBoard) -> None:
+    """Do to *board* what the lines of standard input say; answer each with a line."""
+    for line in sys.stdin:
+        try:
+            happen(board, *line.split())
+            print("done", flush=True)
+        except (EdgeError, TypeError, ValueError) as error:
+            print(f"not done: {error}", flush=True)
+
+
+def happen(board: SimulatedBoard, verb: str = "", *words: str) -> None:
+    """
+    Do to *board* what *verb* says.
+
+    :raises ValueError: if there is no such verb, or a word is not what it needs
+    """
+    match verb, *words:
+        case ("unplug",):
+            board.unplug()
+        case "plug", *link:
+            board.plug(Path(link[0]) if link else None)
+        case ("mute",):
+            board.mute()
+        case ("unmute",):
+            board.mute(False)
+        case "stall", seconds:
+            board.stall(float(seconds))
+        case "babble", count:
+            board.babble(int(count))
+        case ("restart",):
+            board.restart()
+        case _:
+            raise ValueError(f"cannot {' '.join([verb, *words])!r}")
 
 
 def _pulses(text: str) -> Pulses | None:

@@ -13,11 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from edge.clock import BoxClock
-from edge.encoders import WIRES, Samples
 from edge.patient.heart import beat_times, ecg_mv, noise_mv, rhythm
 from edge.pipeline import EcgFlow
 from edge.protocols import make_decoder
 from edge.records import MonotonicNs, Record, SerialChunk, Session
+from edge.simulator.encoders import WIRES
+from edge.simulator.subject import Samples
 from edge.store import Store
 from scripts.benches import Row, seconds
 

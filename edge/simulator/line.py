@@ -1,11 +1,10 @@
 """
-One end of a serial line that exists in the kernel alone, under a name that stays.
-
-The other end is a device file that serial libraries open as if it were a USB
-adapter. Written for `edge.simulator`.
+The way of bytes from a board to its reader: the serial line, whose speed is limited,
+and the port, a pseudo-terminal that serial libraries open as if it were an adapter.
 """
 
 import contextlib
+import math
 import os
 import select
 import tty
@@ -13,8 +12,32 @@ from pathlib import Path
 
 from edge.errors import SourceUnavailable
 
+BITS_A_BYTE = 10  # on a serial line: start, eight, stop
+
 
 class Line:
+    """Bytes that leave one after the other at *baud* bit/s."""
+
+    def __init__(self, baud: int) -> None:
+        self._byte_ns = BITS_A_BYTE * 1e9 / baud
+        self._queue = bytearray()  # sent, not yet taken
+        self._free_ns = 0.0  # when the last of them has left
+
+    def send(self, data: bytes, instant: int) -> None:
+        """Put *data* on the line at *instant*, behind what is still leaving it."""
+        self._free_ns = max(self._free_ns, instant) + len(data) * self._byte_ns
+        self._queue += data
+
+    def take(self, now: int) -> bytes:
+        """Return every byte that has left by *now* and was not taken."""
+        leaving = math.ceil(max(0.0, self._free_ns - now) / self._byte_ns)
+        whole = max(0, len(self._queue) - leaving)
+        data = bytes(self._queue[:whole])
+        del self._queue[:whole]
+        return data
+
+
+class Port:
     """
     A pseudo-terminal; *link* is made a symbolic link to its device file.
     A link that another program left behind is replaced.

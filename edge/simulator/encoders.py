@@ -10,6 +10,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.simulator.subject import Samples
+
 CSV_FIELDS = (
     "timestamp",
     "heart_rate",
@@ -42,18 +44,6 @@ B    stop            0xC0: the six bytes are acceleration
 """One Cyton packet, 33 bytes. Source: OpenBCI Documentation, Cyton data format."""
 
 GRAVITY = 8000  # 1 g in counts of 0.002/16 g
-
-
-class Samples(NamedTuple):
-    """n samples of a patient, as a board takes them before it packs them."""
-
-    number: NDArray[np.int64]  # shape (n,): counted since the board was switched on
-    millivolts: NDArray[np.float64]  # shape (n, 3): leads I, II, III
-    seconds: NDArray[np.float64]  # shape (n,): by the board's clock since then
-    heart_rate: float  # bpm
-    systolic: float  # mmHg
-    diastolic: float  # mmHg
-    saturation: float  # %
 
 
 class Encoder(Protocol):

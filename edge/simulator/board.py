@@ -1,80 +1,46 @@
-"""
-A simulated ECG board on a real pseudo-terminal, in real time, with the truth beside it.
+"""The simulated board itself: samples, packets, bursts, and what can go wrong."""
 
-What reads it cannot tell it from a board by its bytes: packets leave a line of the
-board's baud rate, arrive in bursts as a USB adapter hands them over, cut anywhere;
-what nobody reads in time is lost. Beside it lies what no board gives: the true
-instant of every sample. The physical side (pulling the cable, a stuck hub) is in
-verbs that a test can call.
-
-Not reproduced: the baud rate set by the reader (a pseudo-terminal only stores it),
-modem lines, the low-latency switch, the radio between a Cyton and its dongle, an
-adapter handing over early because its 62 bytes are full, bit errors in a packet.
-"""
-
-import json
 import random
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.encoders import WIRES, Samples
 from edge.errors import ConfigError
-from edge.patient.heart import beat_times, ecg_mv, heart_rate_bpm, noise_mv, rhythm
-from edge.pseudoterminal import Line
-from edge.pulses import NS_A_SECOND, Pulses, on
+from edge.pulses import NS_A_SECOND, Pulses
+from edge.simulator.encoders import WIRES
+from edge.simulator.line import BITS_A_BYTE, Line, Port
+from edge.simulator.subject import Subject
+from edge.simulator.truth import Truth, TruthFile
 
 FTDI_BURST_MS = 16.0  # the latency timer an FTDI adapter starts with
-BITS_A_BYTE = 10  # on a serial line: start, eight, stop
 LONGEST_BACKLOG_S = 5.0  # older samples are lost when the machine was asleep
-BEATS_AHEAD_S = 60.0  # how far beats are computed at a time
-SYNC_PULSE_MV = 2.0  # in leads I and III; well above an R peak
+FULL_LINE = 0.98  # share of the baud rate that packets may take
 
 
 class Tally(NamedTuple):
     """Counts since the board was made."""
 
-    samples: int  # taken by the board, sent or not
-    lost: int  # of them not sent: `loss`, muted, the machine asleep
-    written_bytes: int  # taken by the pseudo-terminal
-    dropped_bytes: int  # refused by it: the reader is too slow
-    unheard_bytes: int  # nobody had the port open
-
-
-class Truth(NamedTuple):
-    """Samples the board took in one burst; one line of the truth file."""
-
-    run: int  # how often the board was switched on or reset before
-    first: int  # number of the first one since then, from 0
-    counter: int  # of the first one, as sent
-    samples: int  # how many
-    sampled_ns: int  # true `MonotonicNs` of the first one
-    period_ns: float  # true interval between them
-    lost: list[int]  # those not sent, counted from the first one
-    dropped_bytes: int  # so far, as in Tally
-    unheard_bytes: int
-
-
-def read_truth(path: Path) -> list[Truth]:
-    """Return the lines of a truth file; one torn at its end is left out."""
-    lines = path.read_text().split("\n")[:-1]
-    return [Truth(**json.loads(line)) for line in lines]
+    samples: int = 0  # taken by the board, sent or not
+    lost: int = 0  # of them not sent: `loss`, muted, stopped, the machine asleep
+    written_bytes: int = 0  # taken by the pseudo-terminal
+    dropped_bytes: int = 0  # refused by it: the reader is too slow
+    unheard_bytes: int = 0  # nobody had the port open
 
 
 class SimulatedBoard:
     """
     An ECG board of patient *seed* at the pseudo-terminal that *link* names.
 
-    *board* is a name of `edge.encoders.WIRES`; *rate_hz* 0 means the board's own.
-    Bytes arrive every *burst_ms*; the board's clock is fast by *drift_ppm*; the share
-    *loss* of its packets never arrives; with *obey* it is silent until it is sent
-    ``b``, stops at ``s`` and resets at ``v``. *sync* puts a pulse into the ECG.
-    A line of JSON for each burst goes to *truth* (`read_truth`).
+    *board* is a name of `edge.simulator.encoders.WIRES`; *rate_hz* and *baud* 0 mean
+    the board's own. Bytes arrive every *burst_ms*; the board's clock is fast by
+    *drift_ppm*; the share *loss* of its packets never arrives; with *obey* it is
+    silent until it is sent ``b``, stops at ``s`` and resets at ``v``. *sync* puts a
+    pulse into the ECG. A line for each burst goes to the file *truth*.
 
     As a context manager it is plugged in and runs in a thread. Without, call `plug`
     and then `run`, or `step` by hand with a *clock* of your own: nothing sleeps.
@@ -88,6 +54,7 @@ class SimulatedBoard:
         board: str = "openbci-cyton",
         *,
         rate_hz: float = 0.0,
+        baud: int = 0,
         seed: int = 1,
         burst_ms: float = FTDI_BURST_MS,
         drift_ppm: float = 0.0,
@@ -101,32 +68,27 @@ class SimulatedBoard:
         self.link = link
         self.wire = WIRES[board]
         self.rate_hz = rate_hz or self.wire.sampling_rate_hz
+        self.baud = baud or self.wire.baud
         self.period_ns = NS_A_SECOND / self.rate_hz / (1 + drift_ppm * 1e-6)
-        self.heart = rhythm(seed)
-        self.seed = seed
         self.loss = loss
         self.obey = obey
-        self.sync = sync
-        self.born_ns = clock()  # second 0 of the heart
+        self.subject = Subject(seed, clock(), sync)
+        self._check_speed()
         self._clock = clock
         self._burst_ns = round(burst_ms * 1e6)
-        self._byte_ns = BITS_A_BYTE * NS_A_SECOND / self.wire.baud
         self._chance = random.Random(seed)
         self._lock = threading.RLock()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
-        self._truth: IO[str] | None = truth.open("w") if truth else None
-        self._line: Line | None = None
-        self._beats = np.empty(0)
-        self._tally = Tally(0, 0, 0, 0, 0)
-        self._run = -1
+        self._truth = TruthFile(truth) if truth else None
+        self._port: Port | None = None
+        self._tally = Tally()
         self._muted = False
         self._stalled_until_ns = 0
+        self._run = -1  # counts from the first plugging in
+        self._line = Line(self.baud)
+        self._powered_ns = self._taken = 0
         self._streaming = False
-        self._powered_ns = self.born_ns
-        self._taken = 0
-        self._queue = bytearray()  # on the line, not yet with the reader
-        self._line_free_ns = 0.0
 
     # The product's side
 
@@ -149,10 +111,10 @@ class SimulatedBoard:
         """Take, pack and hand over all that is due at the latest burst."""
         with self._lock:
             now = self._clock() // self._burst_ns * self._burst_ns
-            self._hear()
-            if self._line is not None:
-                self._take(now)
-                self._hand_over(now)
+            if self._port is not None:
+                self._hear(self._port.read())
+                self._sample(now)
+                self._hand_over(self._port, now)
 
     def close(self) -> None:
         """Stop the thread, remove the link. Safe to call twice."""
@@ -188,18 +150,18 @@ class SimulatedBoard:
         with self._lock:
             self.unplug()
             self.link = link or self.link
-            self._line = Line(self.link)
+            self._port = Port(self.link)
             self._switch_on(self._clock())
 
     def unplug(self) -> None:
         """Pull the cable: the port and its link are gone, the board is dark."""
         with self._lock:
-            if self._line is not None:
-                self._line.close()
-                self._line = None
+            if self._port is not None:
+                self._port.close()
+                self._port = None
 
     def mute(self, muted: bool = True) -> None:
-        """Cut the data wire: the board goes on, its bytes reach nobody."""
+        """Cut the data wire, or mend it: the board goes on, its bytes reach nobody."""
         with self._lock:
             self._muted = muted
 
@@ -211,7 +173,7 @@ class SimulatedBoard:
     def babble(self, count: int) -> None:
         """Put *count* random bytes on the line, as a bad contact does."""
         with self._lock:
-            self._send(self._chance.randbytes(count), self._clock())
+            self._line.send(self._chance.randbytes(count), self._clock())
 
     def restart(self, after_s: float = 0.5) -> None:
         """Reset the board: dark for *after_s*, then its banner and a counter from 0."""
@@ -225,40 +187,33 @@ class SimulatedBoard:
         self._run += 1
         self._taken = 0
         self._streaming = not self.obey
-        self._queue.clear()
-        self._line_free_ns = float(now)
-        self._send(self.wire.banner, now)
+        self._line = Line(self.baud)
+        self._line.send(self.wire.banner, now)
 
-    def _hear(self) -> None:
-        """Act on the commands that the reader has sent."""
-        for command in self._line.read() if self._line else b"":
-            if not self.obey:
-                continue
-            if command == ord("b"):
-                self._streaming = True
-            elif command == ord("s"):
-                self._streaming = False
-            elif command == ord("v"):
+    def _hear(self, commands: bytes) -> None:
+        """Act on what the reader has sent."""
+        for command in commands.decode("latin-1") if self.obey else "":
+            if command in "bs":
+                self._streaming = command == "b"
+            elif command == "v":
                 self._switch_on(self._clock())
 
-    def _take(self, now: int) -> None:
+    def _sample(self, now: int) -> None:
         """Take the samples due by *now* and put their packets on the line."""
         due = int((now - self._powered_ns) // self.period_ns) + 1
         if due <= self._taken:
             return
-        first, self._taken = self._taken, due
-        number = np.arange(first, due)
+        number = np.arange(self._taken, due)
+        self._taken = due
         times = self._powered_ns + np.rint(number * self.period_ns).astype(np.int64)
         sent = self._arriving(times, now)
-        for packet, instant in zip(
-            self.wire.encode(self._samples(number[sent], times[sent])),
-            times[sent].tolist(),
-            strict=True,
-        ):
-            self._send(packet, instant)
-        lost = np.flatnonzero(~sent)
-        self._count(samples=len(number), lost=len(lost))
-        self._log(first, int(times[0]), len(number), lost.tolist())
+        if sent.any():
+            samples = self.subject.samples(number[sent], times[sent], self.rate_hz)
+            packets = self.wire.encode(samples)
+            for packet, instant in zip(packets, times[sent].tolist(), strict=True):
+                self._line.send(packet, instant)
+        self._count(samples=len(number), lost=len(number) - int(sent.sum()))
+        self._log(int(number[0]), int(times[0]), ~sent)
 
     def _arriving(self, times: NDArray[np.int64], now: int) -> NDArray[np.bool_]:
         """Return which of the samples taken at *times* are sent at all."""
@@ -267,75 +222,49 @@ class SimulatedBoard:
         chance = np.array([self._chance.random() for _ in times])
         return (chance >= self.loss) & (now - times < LONGEST_BACKLOG_S * NS_A_SECOND)
 
-    def _samples(self, number: NDArray[np.int64], times: NDArray[np.int64]) -> Samples:
-        seconds = (times - self.born_ns) / NS_A_SECOND
-        millivolts = self._ecg(seconds) + noise_mv(
-            number, seconds, self.heart, self.seed
-        )
-        if self.sync is not None:
-            pulse = on(self.sync, times)[:, None] * SYNC_PULSE_MV
-            millivolts = millivolts + pulse * [1, 2, 1]
-        last = float(seconds[-1]) if len(seconds) else 0.0
-        slow = float(np.sin(2 * np.pi * last / 90))  # vitals wander over minutes
-        return Samples(
-            number,
-            millivolts,
-            number / self.rate_hz,
-            heart_rate_bpm(last, self.heart),
-            systolic=121 + 6 * slow,
-            diastolic=77 + 3 * slow,
-            saturation=97.4 + 0.8 * slow,
-        )
-
-    def _ecg(self, seconds: NDArray[np.float64]) -> NDArray[np.float64]:
-        if not len(seconds):
-            return np.empty((0, 3))
-        if not len(self._beats) or seconds[-1] > self._beats[-2]:
-            ahead = float(seconds[-1]) + BEATS_AHEAD_S
-            self._beats = beat_times(float(seconds[0]) - 3, ahead, self.heart)
-        return ecg_mv(seconds, self._beats)
-
-    def _send(self, data: bytes, instant: int) -> None:
-        """Put *data* on the line at *instant*, behind what is still leaving it."""
-        begins = max(self._line_free_ns, instant)
-        self._line_free_ns = begins + len(data) * self._byte_ns
-        self._queue += data
-
-    def _hand_over(self, now: int) -> None:
+    def _hand_over(self, port: Port, now: int) -> None:
         """Give the reader every byte that has left the line by *now*."""
-        if now < self._stalled_until_ns or self._line is None:
+        if now < self._stalled_until_ns:
             return
-        leaving = int(np.ceil(max(0.0, self._line_free_ns - now) / self._byte_ns))
-        whole = max(0, len(self._queue) - leaving)
-        data = bytes(self._queue[:whole])
-        del self._queue[:whole]
-        if not self._line.heard:
+        data = self._line.take(now)
+        if not port.heard:
             self._count(unheard_bytes=len(data))
             return
-        written = self._line.write(data)
+        written = port.write(data)
         self._count(written_bytes=written, dropped_bytes=len(data) - written)
 
     def _count(self, **more: int) -> None:
         sums = {name: getattr(self._tally, name) + n for name, n in more.items()}
         self._tally = self._tally._replace(**sums)
 
-    def _log(self, first: int, sampled: int, samples: int, lost: list[int]) -> None:
+    def _log(self, first: int, sampled_ns: int, lost: NDArray[np.bool_]) -> None:
         if self._truth is None:
             return
         modulus = self.wire.counter_modulus
-        block = Truth(
+        truth = Truth(
             run=self._run,
             first=first,
             counter=first % modulus if modulus else 0,
-            samples=samples,
-            sampled_ns=sampled,
+            samples=len(lost),
+            sampled_ns=sampled_ns,
             period_ns=self.period_ns,
-            lost=lost,
+            lost=np.flatnonzero(lost).tolist(),
             dropped_bytes=self._tally.dropped_bytes,
             unheard_bytes=self._tally.unheard_bytes,
         )
-        self._truth.write(json.dumps(block._asdict()) + "\n")
-        self._truth.flush()
+        self._truth.append(truth)
+
+    def _check_speed(self) -> None:
+        """Refuse packets that do not fit the line, which would fall behind for ever."""
+        born = np.array([self.subject.born_ns])
+        samples = self.subject.samples(np.array([0]), born, self.rate_hz)
+        (packet,) = self.wire.encode(samples)
+        fits_hz = FULL_LINE * self.baud / BITS_A_BYTE / len(packet)
+        if self.rate_hz > fits_hz:
+            raise ConfigError(
+                f"{self.rate_hz:g} packets of {len(packet)} bytes a second do not fit"
+                f" {self.baud} bit/s: at most {fits_hz:.0f}, or raise the baud rate"
+            )
 
 
 def _check(board: str, rate_hz: float, burst_ms: float, loss: float) -> None:
