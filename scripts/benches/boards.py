@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from edge.encoders import CSV_FIELDS
 from edge.protocols import make_decoder
 from edge.protocols.bitalino import remainder
+from edge.simulator.encoders import CSV_FIELDS
 from scripts.benches import Row
 
 CLEAN_BYTES = 4_000_000
