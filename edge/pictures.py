@@ -1,0 +1,74 @@
+"""
+Picture files to pixels, with bounds on size and memory: the only user of Pillow.
+
+A file is judged by its content, never by its name. Its size in pixels is known from
+its header and checked before anything is unpacked.
+"""
+
+import io
+import struct
+import threading
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from edge.errors import PictureError
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP")
+"""What is looked at; each with a parser of its own, so no more than are of use."""
+
+MOST_BYTES = 20 * 1024 * 1024
+MOST_PIXELS = 50_000_000
+LONGEST_SIDE = 65_500
+"""Beyond one of them a file is refused."""
+
+unpacking = threading.Lock()
+"""One picture at a time: 50 megapixels take 150 MB, twice while they are turned."""
+
+REFUSALS = (
+    OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError,
+    OverflowError, ZeroDivisionError, struct.error, Image.DecompressionBombError,
+)  # fmt: skip
+"""What Pillow raises for files that are none, cut off or made to harm."""
+
+
+def read_picture(data: bytes) -> NDArray[np.uint8]:
+    """
+    Return the picture in the file content *data*: uint8 array of shape (height,
+    width, 3), RGB, upright as its EXIF orientation says; of several frames the first.
+
+    :raises PictureError: if it is no picture, damaged, cut off or too large
+    """
+    if len(data) > MOST_BYTES:
+        raise PictureError(f"larger than {MOST_BYTES >> 20} MB")
+    with unpacking, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata; damage is an error
+        try:
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                check_size(*image.size)
+                image.load()
+                upright = ImageOps.exif_transpose(image).convert("RGB")
+                return np.asarray(upright, np.uint8)
+        except PictureError:
+            raise
+        except UnidentifiedImageError as error:
+            kinds = ", ".join(FORMATS)
+            raise PictureError(f"it cannot be read as one of {kinds}") from error
+        except REFUSALS as error:
+            words = " ".join(str(error).split())[:80]
+            raise PictureError(f"it cannot be read: {words}") from error
+
+
+def check_size(width: int, height: int) -> None:
+    """
+    Accept a picture of *width* × *height*.
+
+    :raises PictureError: if it is too large
+    """
+    if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
+        raise PictureError(
+            f"{width} × {height} pixels are too many: at most "
+            f"{MOST_PIXELS // 1_000_000} megapixels"
+        )
