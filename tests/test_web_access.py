@@ -100,6 +100,7 @@ OPEN = {
     ("POST", "/logout"),
     ("GET", "/healthz"),
     ("GET", "/openapi.json"),
+    ("OPTIONS", "/status"),
 }
 """All that a stranger may ask; nothing here tells of the recording."""
 

@@ -5,16 +5,21 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
 import numpy as np
+from PIL import Image
 
 from edge.errors import ControlError
 from edge.records import (
     KEYPOINTS,
+    MISSING,
+    VITALS,
     BoxNs,
     BoxState,
     ClockReading,
@@ -193,3 +198,132 @@ def make_recording(path: Path) -> Path:
 def is_close(one: float, other: float) -> bool:
     """Return whether two times in milliseconds are the same to a microsecond."""
     return math.isclose(one, other, rel_tol=0, abs_tol=2e-3)
+
+
+class StoringRecorder(QuietRecorder):
+    """
+    Keeps what the page sends in a real database, one writer thread as the recorder.
+
+    Its "body" is a white square: all keypoints lie in its middle, so that a test
+    knows from the picture alone where they must be. Without one there is no pose.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.path = folder / "recording.db"
+        self._writer = ThreadPoolExecutor(1)
+        self._writer.submit(self._open).result()
+
+    def _open(self) -> None:
+        self._store = Store(self.path, ballast_bytes=0)
+        self.now = max(STARTED, BoxNs((self._store.last_box or 0) + SECOND))
+        number = self._store.next_session
+        self._segment = self._store.next_segment
+        offset = self.now - time.monotonic_ns()
+        records: list[Record] = [
+            Session(number, boot_id(), self.now, offset, "test", "P07", "{}"),
+            ClockReading(number, self.now, UtcNs(self.now), True, 0),
+            Segment(
+                self._segment, number, "upload", "", ("I", "II", "III"), (1e6,) * 3,
+                (0,) * 3, 0.0, False, "given",
+            ),
+        ]  # fmt: skip
+        self._store.append(records)
+
+    def keep(self, *records: Record) -> None:
+        """Return when *records* are stored."""
+        self._writer.submit(self._store.append, records).result()
+
+    def fill(self, times: Any) -> None:
+        """Store one ECG record at each of *times*, box time, in one transaction."""
+        count = np.full((1, 3), 850_000, np.int32)
+        offset = np.zeros(1, np.uint32)
+        self.keep(
+            *(
+                EcgChunk(self._segment, BoxNs(int(at)), 0.0, 0, count, offset)
+                for at in times
+            )
+        )
+
+    def restart(self) -> None:
+        """End and begin again, as after a power cut."""
+        self.close()
+        self._writer = ThreadPoolExecutor(1)
+        self._writer.submit(self._open).result()
+
+    def close(self) -> None:
+        self._writer.submit(self._store.close).result()
+        self._writer.shutdown()
+
+    def marker(self, note: str, by: str) -> None:
+        super().marker(note, by)
+        self.keep(Event(self.now, None, "marker", "", note, {"by": by}))
+
+    def ecg_record(self, sampled: BoxNs | None, values: dict[str, float]) -> BoxNs:
+        instant = super().ecg_record(sampled, values)
+        leads = [values.get(f"ecg_lead{n}") for n in (1, 2, 3)]
+        counts = [MISSING if v is None else round(v * 1e6) for v in leads]
+        self.keep(
+            EcgChunk(
+                self._segment, instant, 0.0, 0, np.array([counts], np.int32),
+                np.zeros(1, np.uint32),
+            ),
+            *(
+                Vital(instant, name, values[name], "", "upload")
+                for name in VITALS
+                if name in values
+            ),
+        )  # fmt: skip
+        return instant
+
+    def picture(self, pixels: Any, exposed: BoxNs, name: str) -> Pose:
+        self._heard()
+        bright = np.argwhere(pixels.min(axis=2) > 200)
+        points = np.zeros((17, 3), np.float32)
+        if len(bright):
+            y, x = bright.mean(axis=0)
+            points[:] = x, y, 0.9
+        pose = Pose(
+            exposed, 0, "given", "upload", "pose" if len(bright) else "no pose",
+            points, pixels.shape[1], pixels.shape[0], 0, "movenet.tflite", "cpu", 9.5,
+            name,
+        )  # fmt: skip
+        self.keep(pose)
+        return pose
+
+
+def picture(
+    at: tuple[int, int] | None = (40, 30),
+    size: tuple[int, int] = (96, 64),
+    kind: str = "BMP",
+) -> bytes:
+    """Return a picture of a white square around *at* (x, y) on noise-free grey."""
+    pixels = np.full((size[1], size[0], 3), 60, np.uint8)
+    if at:
+        x, y = at
+        pixels[y - 3 : y + 4, x - 3 : x + 4] = 255
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
+def form(**fields: str | bytes | tuple[str, bytes]) -> dict[str, Any]:
+    """Return body and type of a multipart form; a tuple is a file's name and bytes."""
+    parts = []
+    for name, value in fields.items():
+        disposition = f'Content-Disposition: form-data; name="{name}"'
+        if isinstance(value, tuple):
+            disposition += f'; filename="{value[0]}"'
+            value = value[1]
+        data = value.encode() if isinstance(value, str) else value
+        parts.append(b"--frontier\r\n" + disposition.encode() + b"\r\n\r\n" + data)
+    body = b"\r\n".join([*parts, b"--frontier--\r\n"])
+    return {"body": body, "content_type": "multipart/form-data; boundary=frontier"}
+
+
+def fields(**values: object) -> dict[str, Any]:
+    """Return body and type of an urlencoded form."""
+    return {
+        "body": urlencode(values).encode(),
+        "content_type": "application/x-www-form-urlencoded",
+    }

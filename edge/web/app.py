@@ -15,6 +15,7 @@ from edge.web.answers import HEADERS, as_json, header, of_error, refuse
 from edge.web.box import PERSON, Box, Recorder
 from edge.web.entrance import Entrance
 from edge.web.guard import MISDIRECTED, Door, Guard, Need
+from edge.web.legacy import Legacy
 from edge.web.logins import Sessions, Throttle
 from edge.web.views import Views
 
@@ -37,6 +38,7 @@ def routes(box: Box, guard: Guard) -> tuple[Route, ...]:
     """Return every address."""
     views = Views(box)
     entrance = Entrance(guard)
+    legacy = Legacy(box)
     return (
         Route("GET", "/", "viewer", lambda: files.serve("index.html")),
         Route("GET", "/login.html", "open", lambda: files.serve("login.html")),
@@ -49,7 +51,17 @@ def routes(box: Box, guard: Guard) -> tuple[Route, ...]:
         Route("GET", "/status", "viewer", views.status),
         Route("GET", "/completeness", "viewer", views.completeness),
         Route("POST", "/markers", "viewer", views.markers),
+        Route("POST", "/process_image", "admin", legacy.process_image),
+        Route("POST", "/process_ecg", "admin", legacy.process_ecg),
+        Route("GET", "/export", "admin", legacy.export),
+        Route("GET", "/export.csv", "admin", legacy.csv),
+        Route("OPTIONS", "/status", "open", methods_of_status),
     )
+
+
+def methods_of_status() -> HTTPResponse:
+    """Answer how /status may be asked."""
+    return HTTPResponse(status=200, Allow="GET, HEAD, OPTIONS")
 
 
 def make_app(

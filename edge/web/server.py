@@ -21,6 +21,7 @@ from cheroot.wsgi import Server as CherootServer
 
 from edge.errors import ConfigError
 from edge.web.answers import HEADERS
+from edge.web.box import ARRIVED
 from edge.web.waiting import LONGEST_HEAD, Guest, WaitingRoom
 
 logger = logging.getLogger(__name__)
@@ -192,6 +193,7 @@ class Connection(HTTPConnection):
 
     RequestHandlerClass = Request
     guest: Guest
+    ssl_env: dict[str, object]  # cheroot adds it to the WSGI environment
 
     def communicate(self) -> bool:
         """Serve one request; return whether the connection goes on."""
@@ -228,10 +230,12 @@ class Engine(CherootServer):
 
     def receive(self, guest: Guest) -> None:
         """Give a connection with a complete request to the workers."""
-        if guest.kept is None:
-            guest.kept = self.connect(guest)
+        connection = guest.kept
+        if not isinstance(connection, Connection):
+            connection = guest.kept = self.connect(guest)
+        connection.ssl_env[ARRIVED] = guest.arrived
         guest.sock.settimeout(STALL_S)
-        self.requests.put(guest.kept)
+        self.requests.put(connection)
 
     def connect(self, guest: Guest) -> Connection:
         """Return the connection of a new *guest*."""

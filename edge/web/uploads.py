@@ -72,7 +72,8 @@ class Uploads:
     def _prune(self) -> None:
         """Remove the oldest pictures beyond the limits."""
         with self._pruning, suppress(OSError):
-            entries = [(e.stat(), e.path) for e in os.scandir(self._path)]
+            with os.scandir(self._path) as found:
+                entries = [(entry.stat(), entry.path) for entry in found]
             entries.sort(key=lambda entry: entry[0].st_mtime_ns, reverse=True)
             total = 0
             for number, (status, path) in enumerate(entries):

@@ -44,8 +44,8 @@ class Views:
         return as_json(
             {
                 **live.state(reading, present),
-                "ecg_records_loaded": counts.samples,
-                "integrated_records": counts.poses,
+                "ecg_records_loaded": counts.instants,
+                "integrated_records": counts.poses + counts.posted,
                 "pose_detector_ready": bool(pose and pose[0].state == "ok"),
                 "server_time": stamp(utc),
                 "status": "running",

@@ -58,6 +58,7 @@ class Guest:
     sock: socket.socket
     address: Address
     deadline: float = 0.0  # time.monotonic() at which it is closed
+    arrived: float = 0.0  # time.monotonic() at the first byte of the request
     shaken: bool = True  # the TLS handshake is over, or there is none
     data: bytearray = field(default_factory=bytearray)  # of the next request, so far
     ended: bool = False  # the client sends no more
@@ -168,7 +169,8 @@ class WaitingRoom:
             fresh = not guest.data
             self._collect(guest)
             if fresh and guest.data:
-                guest.deadline = time.monotonic() + HEAD_WITHIN_S
+                guest.arrived = time.monotonic()
+                guest.deadline = guest.arrived + HEAD_WITHIN_S
         except (OSError, ValueError) as error:  # reset, TLS failure
             logger.debug("%s left: %s", guest.address[0], error)
             guest.ended = guest.leaving = True

@@ -1,0 +1,201 @@
+"""
+The addresses of the system this box replaces, with its fields.
+
+What differs on purpose: client errors are 4xx with JSON, stamps may have a zone and
+may come with an ECG record too, the CSV can be downloaded.
+"""
+
+import logging
+import re
+from datetime import datetime
+
+from bottle import HTTPResponse, request
+
+from edge.columns import LEGACY, JoinedRow, legacy_cells
+from edge.errors import PictureError, StoreError
+from edge.history import History
+from edge.joined import joined_rows
+from edge.pictures import read_picture
+from edge.records import VITALS, BoxNs, Pose, UtcNs
+from edge.stamps import named_zone, stamp
+from edge.web.answers import as_json, header, refuse
+from edge.web.box import Box
+from edge.web.download import Downloads
+from edge.web.files import serve
+from edge.web.forms import Form, read_form
+from edge.web.shapes import Json
+from edge.web.uploads import Uploads
+
+logger = logging.getLogger(__name__)
+
+RANGES: dict[str, tuple[float, float, str]] = {
+    "heart_rate": (0, 400, "bpm"),
+    "ecg_lead1": (-1000, 1000, "mV"),
+    "ecg_lead2": (-1000, 1000, "mV"),
+    "ecg_lead3": (-1000, 1000, "mV"),
+    "blood_pressure_systolic": (0, 400, "mmHg"),
+    "blood_pressure_diastolic": (0, 400, "mmHg"),
+    "oxygen_saturation": (0, 100, "%"),
+}
+"""The seven fields of an ECG record and what can be believed of them."""
+
+NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,15})?|[+-]?\.[0-9]{1,15}")
+LONGEST_STAMP = 64
+
+
+class Legacy:
+    """One method an address."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+        self._uploads = Uploads(box.state / "uploads")
+        tolerance_ns = round(box.settings.join.tolerance_ms * 1e6)
+        self._downloads = Downloads(box.past, tolerance_ns)
+
+    def process_image(self) -> HTTPResponse:
+        """Look for a body in a picture and answer it with the nearest ECG record."""
+        form = read_form(request)
+        data = picture_field(form)
+        given = stamp_field(form)
+        box = self._box
+        with box.past() as past:
+            exposed = box.instant(past, given) if given else box.arrived(past, request)
+            try:
+                pixels = read_picture(data)
+            except PictureError as error:
+                refuse(400, f"image: {error}")
+            with self._uploads.keep(data, box.utc(past, exposed)) as name:
+                pose = box.recorder.picture(pixels, exposed, name)
+            row = self._joined(past, pose)
+        tell(row)
+        joined = fields(row)
+        if given:
+            joined["timestamp"] = given
+            if row.sample and not zoned(given):
+                zone = box.settings.box.time_zone
+                joined["ecg_timestamp"] = naive(row.sample.utc, zone)
+        return success("Image processed successfully", joined)
+
+    def _joined(self, past: History, pose: Pose) -> JoinedRow:
+        """Return *pose* with the ECG record nearest to it."""
+        tolerance_ns = round(self._box.settings.join.tolerance_ms * 1e6)
+        end = BoxNs(pose.exposed + 1)
+        labels = self._box.labels(past)
+        rows = joined_rows(past, pose.exposed, end, tolerance_ns, labels=labels)
+        for row in rows:
+            if row.pose.picture == pose.picture:
+                return row
+        raise StoreError(f"the pose of {pose.picture} is not in the recording")
+
+    def process_ecg(self) -> HTTPResponse:
+        """Store one ECG record."""
+        form = read_form(request)
+        values = ecg_fields(form)
+        if not values:
+            refuse(400, "No ECG data provided")
+        given = stamp_field(form)
+        with self._box.past() as past:
+            sampled = self._box.instant(past, given) if given else None
+            numbers = {name: float(value) for name, value in values.items()}
+            kept = self._box.recorder.ecg_record(sampled, numbers)
+            stamped = given or stamp(self._box.utc(past, kept))
+        data: Json = {
+            **values,
+            "timestamp": stamped,
+            "pose_detected": False,
+            "ecg_matched": False,
+        }
+        return success("ECG data processed successfully", data)
+
+    def export(self) -> HTTPResponse:
+        """Answer the export page, the CSV, or where it is, as the client accepts."""
+        accepted = header(request, "Accept").lower()
+        if "text/html" in accepted:
+            return serve("export.html")
+        if "text/csv" in accepted:
+            return self.csv()
+        with self._box.past() as past:
+            counts = past.counts()
+        records = counts.poses + counts.posted
+        message = "Data exported successfully" if records else "Nothing to export yet"
+        file = "export.csv" if records else ""
+        answer = {"file": file, "message": message, "records": records}
+        return as_json({**answer, "status": "success"})
+
+    def csv(self) -> HTTPResponse:
+        """Answer the whole recording as one CSV."""
+        return self._downloads.csv()
+
+
+def tell(row: JoinedRow) -> None:
+    """Log whether the picture found its ECG record."""
+    if row.sample:
+        seconds = abs(row.sample.difference_ms) / 1000
+        logger.info("%s: ECG record found, %.3f s away", row.pose.picture, seconds)
+    else:
+        logger.info("%s: no ECG record near enough", row.pose.picture)
+
+
+def fields(row: JoinedRow) -> Json:
+    """Return the 63 fields of *row*; numbers with as many digits as they are worth."""
+    values: Json = {}
+    for column, cell in zip(LEGACY, legacy_cells(row), strict=True):
+        if isinstance(cell, float):
+            number = float(column.form % cell)
+            whole = column.name in VITALS and number.is_integer()
+            values[column.name] = int(number) if whole else number
+        else:
+            values[column.name] = cell
+    return values
+
+
+def zoned(text: str) -> bool:
+    """Return whether the ISO stamp *text* says its zone."""
+    return bool(re.search(r"([zZ]|[+-][0-9:]+)$", text[10:]))
+
+
+def naive(utc: UtcNs, zone: str) -> str:
+    """Return *utc* as local time in *zone*, the form of a stamp without a zone."""
+    local = datetime.fromisoformat(stamp(utc)).astimezone(named_zone(zone))
+    return local.replace(tzinfo=None).isoformat(timespec="microseconds")
+
+
+def success(message: str, data: Json) -> HTTPResponse:
+    """Return the answer of the original system."""
+    return as_json({"data": data, "message": message, "status": "success"})
+
+
+def picture_field(form: Form) -> bytes:
+    """Return the picture in *form*, refusing one without."""
+    upload = form.files.get("image")
+    if upload is None:
+        refuse(400, "No image file provided")
+    if not upload.name:
+        refuse(400, "No image file selected")
+    if not upload.data:
+        refuse(400, "image: the file is empty")
+    return upload.data
+
+
+def stamp_field(form: Form) -> str:
+    """Return the stamp in *form* as it was given, "" where there is none."""
+    text = form.fields.get("timestamp", "").strip()
+    if len(text) > LONGEST_STAMP:
+        refuse(400, f"timestamp must be at most {LONGEST_STAMP} characters")
+    return text
+
+
+def ecg_fields(form: Form) -> dict[str, int | float]:
+    """Return the fields of an ECG record that *form* holds, refusing odd values."""
+    values: dict[str, int | float] = {}
+    for name, (low, high, unit) in RANGES.items():
+        text = form.fields.get(name, "").strip()
+        if not text:
+            continue
+        if not NUMBER.fullmatch(text):
+            refuse(400, f"{name} must be a number such as 72 or 0.85")
+        value = float(text) if "." in text else int(text)
+        if not low <= value <= high:
+            refuse(400, f"{name} must be {low:g} to {high:g} {unit}")
+        values[name] = value
+    return values
