@@ -99,15 +99,11 @@ def test_no_runtime_names_the_package(
         models.load_model(published)
 
 
-def test_missing_edge_tpu_library_is_named(
-    shared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(models, "EDGE_TPU_LIBRARY", "libedgetpu-absent.so.1")
+def test_missing_edge_tpu_library_is_named(shared: Path) -> None:
+    path = shared / "models" / PUBLISHED.replace("ptq", "ptq_edgetpu")
 
-    with pytest.raises(ModelError, match=r"libedgetpu-absent\.so\.1 is not installed"):
-        models.load_model(
-            shared / "models" / PUBLISHED.replace("ptq", "ptq_edgetpu"), "tpu"
-        )
+    with pytest.raises(ModelError, match=r"libedgetpu-absent\.so\.1 cannot be loaded"):
+        models.load_model(path, "tpu", library="libedgetpu-absent.so.1")
 
 
 def test_published_model_takes_and_gives_what_is_said(published: Path) -> None:
