@@ -58,7 +58,7 @@ class PoseTracker:
     """Follows one body through the frames of a video."""
 
     def __init__(self, network: Network, rotation: Rotation = 0) -> None:
-        self._eye = Eye(network, rotation)
+        self._eye = Eye(network, rotation, stride=2)
         self._region: Region | None = None
         self._state: PoseState = "no pose"
         self._seen: MonotonicNs | None = None
@@ -101,7 +101,7 @@ def estimate(
 
     :raises ModelError: if the device fails
     """
-    eye = Eye(network, rotation)
+    eye = Eye(network, rotation, stride=1)
     size = upright_size(pixels, rotation)
     region, total_ms = whole(*size), 0.0
     for _ in range(passes):
@@ -114,10 +114,10 @@ def estimate(
 class Eye:
     """One look of a network at one region of a frame."""
 
-    def __init__(self, network: Network, rotation: Rotation) -> None:
+    def __init__(self, network: Network, rotation: Rotation, stride: int) -> None:
         self.rotation = rotation
         self._network = network
-        self._cutter = Cutter(network.size)
+        self._cutter = Cutter(network.size, stride)
 
     def look(
         self, pixels: NDArray[np.uint8], region: Region

@@ -250,10 +250,8 @@ def test_published_model_gives_its_published_keypoints(shared: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_noise_is_no_pose_for_the_real_model(shared: Path, seed: int) -> None:
-    model = models.load_model(
-        shared / "models" / "movenet_single_pose_lightning_ptq.tflite"
-    )
+def test_noise_is_no_pose_for_the_real_model(seed: int) -> None:
+    model = models.load_model(models.find_model())
     rng = np.random.default_rng(seed)
     tracker = pose.PoseTracker(model)
     black = np.zeros((480, 640, 3), np.uint8)
