@@ -46,6 +46,9 @@ class KnownFile(NamedTuple):
 
 KNOWN: dict[str, KnownFile] = {
     # SHA-256 → file; models/README.md says where each comes from
+    "28518064dd59badb1b994e547def59732d5ae4824cdd1f2e71a2f60583c60fa6": KnownFile(
+        DEFAULT, "cpu"
+    ),
     "cd7cc22fa946e5d146a7b98d496853e1923e22828d3972d579973f27f91bb105": KnownFile(
         "movenet_single_pose_lightning_ptq.tflite", "cpu"
     ),

@@ -1,6 +1,8 @@
 """Model files: which are taken, which are refused, and how that is said."""
 
 import hashlib
+import re
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ from edge import models
 from edge.errors import ModelError
 
 PUBLISHED = "movenet_single_pose_lightning_ptq.tflite"
+MODELS = Path(__file__).parent.parent / "models"
 
 
 @pytest.fixture(scope="module")
@@ -106,18 +109,24 @@ def test_missing_edge_tpu_library_is_named(shared: Path) -> None:
         models.load_model(path, "tpu", library="libedgetpu-absent.so.1")
 
 
-def test_published_model_takes_and_gives_what_is_said(published: Path) -> None:
-    model = models.load_model(published)
+@pytest.mark.parametrize("origin", ["own", "published"])
+def test_models_take_and_give_the_same(
+    origin: str, request: pytest.FixtureRequest
+) -> None:
+    path = models.find_model()
+    if origin == "published":
+        path = request.getfixturevalue("published")
+    model = models.load_model(path)
     keypoints = model.infer(np.zeros((192, 192, 3), np.uint8))
 
-    assert (model.name, model.device, model.size) == (PUBLISHED, "cpu", 192)
+    assert (model.name, model.device, model.size) == (path.name, "cpu", 192)
     assert keypoints.shape == (17, 3)
     assert keypoints.dtype == np.float32
     assert ((keypoints[:, 2] >= 0) & (keypoints[:, 2] <= 1)).all()
 
 
-def test_wrong_square_is_a_model_error(published: Path) -> None:
-    model = models.load_model(published)
+def test_wrong_square_is_a_model_error() -> None:
+    model = models.load_model(models.find_model())
 
     with pytest.raises(ModelError, match="failed on cpu"):
         model.infer(np.zeros((96, 192, 3), np.uint8))
@@ -133,3 +142,61 @@ def test_model_is_found_where_it_is_said_to_be(
     (tmp_path / "own.tflite").touch()
     assert models.find_model("own.tflite") == tmp_path / "own.tflite"
     assert models.find_model("./here.tflite") == Path("here.tflite")
+
+
+def test_readme_lists_the_models_that_are_known() -> None:
+    text = (MODELS / "README.md").read_text()
+    rows = re.findall(r"^\| `(\S+)` \| (.*?) \| (\d+) \| `(\w{64})`", text, re.M)
+
+    devices = {"CPU": "cpu", "Edge TPU": "tpu"}
+    listed = {sha256: (name, devices[device]) for name, device, _, sha256 in rows}
+    assert listed == models.KNOWN
+
+
+def test_own_model_is_small_and_the_one_that_is_known() -> None:
+    content = (MODELS / models.DEFAULT).read_bytes()
+
+    assert len(content) <= 3_000_000
+    assert models.KNOWN[hashlib.sha256(content).hexdigest()].name == models.DEFAULT
+
+
+def fetch(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [MODELS.parent / "scripts" / "fetch-models", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_fetched_models_are_those_that_are_known(shared: Path, tmp_path: Path) -> None:
+    done = fetch("--from", shared / "models", "--to", tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    found = {
+        hashlib.sha256(path.read_bytes()).hexdigest(): path.name
+        for path in tmp_path.iterdir()
+    }
+    assert len(found) == 2
+    assert all(models.KNOWN[sha256].name == name for sha256, name in found.items())
+    assert fetch("--from", "/nowhere", "--to", tmp_path).returncode == 0
+
+
+def test_fetching_keeps_no_file_with_a_wrong_sum(tmp_path: Path) -> None:
+    (tmp_path / "from").mkdir()
+    for name in (PUBLISHED, PUBLISHED.replace("ptq", "ptq_edgetpu")):
+        (tmp_path / "from" / name).write_bytes(b"something else")
+
+    done = fetch("--from", tmp_path / "from", "--to", tmp_path / "to")
+
+    assert done.returncode == 1
+    assert "has SHA-256" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert list((tmp_path / "to").iterdir()) == []
+
+
+def test_fetching_names_the_file_that_a_folder_lacks(tmp_path: Path) -> None:
+    done = fetch("--from", tmp_path, "--to", tmp_path / "to")
+
+    assert done.returncode == 1
+    assert done.stderr == f"There is no {PUBLISHED} in {tmp_path}.\n"
