@@ -27,6 +27,7 @@ from edge.records import (
 )
 from edge.rows import reading_of, segment_of, session_of, vital_of
 from edge.schema import VERSION, version
+from edge.signals import PoseBlock, check_pose, pose_block
 from edge.sums import Damaged, Row
 from edge.tables import TABLES, Kind, Table
 from edge.totals import read_totals
@@ -37,6 +38,9 @@ R = TypeVar("R")
 
 PAGE_ROWS = 256
 """Rows of one transaction: milliseconds of reading, below 1 MB."""
+
+BLOCK_ROWS = 1000
+"""The same for poses, which are small."""
 
 
 class Counts(NamedTuple):
@@ -121,6 +125,17 @@ class History:
         """Yield the poses exposed in [*begin*, *end*), in order."""
         return cast(Iterator[Pose], self._between("poses", begin, end))
 
+    def pose_blocks(self, begin: BoxNs, end: BoxNs) -> Iterator[PoseBlock]:
+        """Yield the poses exposed in [*begin*, *end*), in order, many at once."""
+
+        def sound(row: Row) -> Row:
+            check_pose(row[:-5], row[-5:])
+            return row
+
+        for page in self._pages("poses", begin, end, BLOCK_ROWS):
+            if rows := list(self._sound(page, sound)):
+                yield pose_block(rows)
+
     def vitals(self, begin: BoxNs, end: BoxNs) -> Iterator[Vital]:
         """Yield the vitals sampled in [*begin*, *end*), in order."""
         return cast(Iterator[Vital], self._between("vitals", begin, end))
@@ -181,16 +196,21 @@ class History:
         return Counts(*(getattr(totals, name) for name in Counts._fields))
 
     def _between(self, kind: Kind, begin: BoxNs, end: BoxNs) -> Iterator[Record]:
+        for page in self._pages(kind, begin, end):
+            yield from self._sound(page, TABLES[kind].build)
+
+    def _pages(
+        self, kind: Kind, begin: BoxNs, end: BoxNs, size: int = PAGE_ROWS
+    ) -> Iterator[list[Row]]:
         table = TABLES[kind]
         query = (
             f"SELECT t.id, {table.time}, {table.last}, {table.columns}"
             f" FROM {table.source} WHERE ({table.time}, t.id) > (?, ?)"
-            f" AND {table.time} < ? ORDER BY {table.time}, t.id LIMIT {PAGE_ROWS}"
+            f" AND {table.time} < ? ORDER BY {table.time}, t.id LIMIT {size}"
         )
         key = (begin - self._longest(kind), -1)
         while rows := self._fetch(query, (*key, end)):
-            inside = (row[3:] for row in rows if cast(int, row[2]) >= begin)
-            yield from self._sound(inside, table.build)
+            yield [row[3:] for row in rows if cast(int, row[2]) >= begin]
             key = cast(tuple[int, int], (rows[-1][1], rows[-1][0]))
 
     def _longest(self, kind: Kind) -> int:

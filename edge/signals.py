@@ -1,9 +1,11 @@
 """ECG chunks and poses as rows, and back."""
 
 import json
-from typing import cast
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.packing import pack, unpack
 from edge.records import KEYPOINTS, BoxNs, EcgChunk, Pose, PoseState, Stamp
@@ -126,10 +128,9 @@ def pose_of(row: Row, origin: Row) -> Pose:
 
     :raises Damaged: if they are not as they were written
     """
-    exposed, uncertainty, state, keypoints, width, height, ms, picture, crc = row
+    check_pose(row, origin)
+    exposed, uncertainty, state, keypoints, width, height, ms, picture, _ = row
     keypoints = cast(bytes, keypoints)
-    if crc_of((*row[:3], *row[4:8], *origin), keypoints) != crc:
-        raise Damaged("wrong sum")
     stamp, source, rotation, model, device = cast(
         tuple[str, str, int, str, str], origin
     )
@@ -148,4 +149,56 @@ def pose_of(row: Row, origin: Row) -> Pose:
         device=device,
         inference_ms=cast(float, ms),
         picture=cast(str, picture),
+    )
+
+
+def check_pose(row: Row, origin: Row) -> None:
+    """
+    Compare the sum of a pose's *row* with what it and its *origin* hold.
+
+    :raises Damaged: if they are not as they were written
+    """
+    keypoints = cast(bytes, row[3])
+    if crc_of((*row[:3], *row[4:8], *origin), keypoints) != row[8]:
+        raise Damaged("wrong sum")
+
+
+class PoseBlock(NamedTuple):
+    """Poses that follow one another, column by column; each as in `Pose`."""
+
+    exposed: NDArray[np.int64]  # shape (poses,)
+    uncertainty_ns: NDArray[np.int64]  # shape (poses,)
+    state: Sequence[str]
+    keypoints: NDArray[np.float32]  # shape (poses, 17, 3): x, y, score
+    width: NDArray[np.int64]  # shape (poses,)
+    height: NDArray[np.int64]  # shape (poses,)
+    inference_ms: Sequence[float]
+    picture: Sequence[str]
+    stamp: Sequence[str]
+    source: Sequence[str]
+    rotation: NDArray[np.int64]  # shape (poses,)
+    model: Sequence[str]
+    device: Sequence[str]
+
+
+def pose_block(rows: Sequence[Row]) -> PoseBlock:
+    """Return the poses of sound *rows*, one at least, each with its origin behind."""
+    columns: list[Any] = list(zip(*rows, strict=True))
+    exposed, uncertainty, state, keypoints, width, height, ms, picture, _ = columns[:9]
+    stamp, source, rotation, model, device = columns[9:]
+    points = b"".join(blob or NO_KEYPOINTS for blob in keypoints)
+    return PoseBlock(
+        np.array(exposed, np.int64),
+        np.array(uncertainty, np.int64),
+        state,
+        np.frombuffer(points, "<f4").reshape(len(rows), -1, 3),
+        np.array(width, np.int64),
+        np.array(height, np.int64),
+        ms,
+        picture,
+        stamp,
+        source,
+        np.array(rotation, np.int64),
+        model,
+        device,
     )

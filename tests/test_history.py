@@ -70,3 +70,18 @@ def test_counts_tell_posted_records_from_recorded_ones(tmp_path: Path) -> None:
     assert found.instants == 58
     assert found.posted == 1
     assert found.samples == 58 * 3
+
+
+def test_blocks_of_poses_say_what_the_poses_say(store: Store, path: Path) -> None:
+    random = np.random.default_rng(5)
+    for number in range(40):
+        store.append(second(random, START + number * S))
+    with History(path) as history:
+        poses = list(history.poses(START + 3 * S, START + 30 * S))
+        blocks = list(history.pose_blocks(START + 3 * S, START + 30 * S))
+
+    fields = set(Pose._fields)
+    assert set(blocks[0]._fields) == fields
+    for name in fields:
+        column = [value for block in blocks for value in getattr(block, name)]
+        assert np.array_equal(column, [getattr(pose, name) for pose in poses])

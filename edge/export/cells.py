@@ -74,20 +74,26 @@ POINT_TO_LAST = quads(
     np.concatenate([digit_table(3, ".", last=True), digit_table(3, ".")])
 )
 POINT_TO_LAST[0] = quads(np.frombuffer(b"\0\0.0", np.uint8).reshape(1, 4))[0]
-MINUS, COMMA = quads(np.frombuffer(b"\0\0\0-\0\0\0,", np.uint8).reshape(2, 4))
+COMMA_PLAIN = quads(digit_table(3, ",", zeros=False))
+COMMA_SIGN = quads(np.frombuffer(b"\0\0,\0\0\0,-", np.uint8).reshape(2, 4))
+MINUS = quads(np.frombuffer(b"\0\0\0-", np.uint8).reshape(1, 4))[0]
 
 
-def lines(columns: Sequence[Cells]) -> bytes:
+def lines(columns: Sequence[Cells]) -> bytearray:
     """
     Return the rows of *columns* as lines with commas between the columns.
 
     Columns without rows are passed over: the one before holds their text (`exact`).
     """
     rows = len(columns[0])
-    comma = np.full((rows, 1), ord(","), np.uint8)
+    comma, newline = repeated(b",", rows), repeated(b"\n", rows)
     parts = [part for column in columns if len(column) for part in (column, comma)]
-    parts[-1] = np.full((rows, 1), ord("\n"), np.uint8)
-    return np.concatenate(parts, axis=1).tobytes().translate(None, b"\0")
+    parts[-1] = newline
+    width = sum(part.shape[1] for part in parts)
+    text = bytearray(rows * width)
+    whole = np.frombuffer(text, np.uint8).reshape(rows, width)
+    np.concatenate(parts, axis=1, out=whole)
+    return text.translate(None, b"\0")
 
 
 def whole(values: Whole, absent: Mask | None = None) -> Cells:
@@ -116,11 +122,10 @@ def exact(values: NDArray[np.float32]) -> Cells:
     rows, columns = values.shape
     flat = values.ravel()
     scaled, known = scaled_up(flat)
-    text = trimmed(scaled)
+    text, first = trimmed(scaled)
     for place in np.flatnonzero(~known):
-        text[place] = odd(flat[place], text.shape[1])
-    text = text.reshape(rows, -1)
-    return text[:, :-1]  # without the last comma
+        text[place] = odd(flat[place], first, text.shape[1])
+    return text.reshape(rows, -1)[:, first:]
 
 
 def scaled_up(values: NDArray[np.float32]) -> tuple[Whole, Mask]:
@@ -141,10 +146,10 @@ def scaled_up(values: NDArray[np.float32]) -> tuple[Whole, Mask]:
     return scaled.astype(np.int64), known
 
 
-def trimmed(scaled: Whole) -> Cells:
+def trimmed(scaled: Whole) -> tuple[Cells, int]:
     """
-    Return *scaled* / 10^9, below 10,000, with no more decimals than it has, one at
-    least, and a comma: shape (rows, 24).
+    Return *scaled* / 10^9, below 10,000, each with a comma before it and no more
+    decimals than it has, one at least; and how many bytes there are up to the digits.
     """
     magnitude = np.abs(scaled)
     before = magnitude // SECOND_NS
@@ -153,24 +158,25 @@ def trimmed(scaled: Whole) -> Cells:
     later = after - first * 1_000_000
     second = later // 1000
     third = later - second * 1000
-    groups = np.empty((len(scaled), 6), np.uint32)
-    groups[:, 0] = np.where(scaled < 0, MINUS, np.uint32(0))
-    groups[:, 1] = PLAIN[before]
-    groups[:, 2] = POINT_TO_LAST[first + 1000 * (later > 0)]
-    groups[:, 3] = TO_LAST[second + 1000 * (third > 0)]
-    groups[:, 4] = TO_LAST[third]
-    groups[:, 5] = COMMA
-    return groups.view(np.uint8)
+    groups = [
+        POINT_TO_LAST[first + 1000 * (later > 0)],
+        TO_LAST[second + 1000 * (third > 0)],
+        TO_LAST[third],
+    ]
+    if scaled.min() >= 0 and before.max() < 1000:  # nearly always
+        return stacked([COMMA_PLAIN[before], *groups]), 1
+    return stacked([COMMA_SIGN[(scaled < 0).view(np.int8)], PLAIN[before], *groups]), 3
 
 
-def odd(value: np.float32, width: int) -> Cells:
-    """Return one huge, tiny or not finite *value* as text, and a comma."""
+def odd(value: np.float32, first: int, width: int) -> Cells:
+    """Return one huge, tiny or not finite *value* with a comma *first* before it."""
     text = ""
-    if 1e-7 <= abs(value) < 1e9:
+    if np.isfinite(value):
         text = np.format_float_positional(value, trim="0")
-    elif np.isfinite(value):
-        text = np.format_float_scientific(value)
-    return np.frombuffer(f"{text},".encode().rjust(width, b"\0"), np.uint8)
+        if len(text) > width - first:
+            text = np.format_float_scientific(value)
+    lead = b"\0" * (first - 1) + b","
+    return np.frombuffer((lead + text.encode()).ljust(width, b"\0"), np.uint8)
 
 
 def integer_part(values: Whole) -> list[NDArray[np.uint32]]:
@@ -226,6 +232,8 @@ def instants(utc_ns: Whole, decimals: int = 6, absent: Mask | None = None) -> Ce
 def texts(values: Sequence[str]) -> Cells:
     """Return *values* as CSV texts: guarded against formulas and quoted at need."""
     forms = {value: quoted(guarded(value)).encode() for value in set(values)}
+    if len(forms) == 1:
+        return repeated(forms[values[0]], len(values))
     column = np.array([forms[value] for value in values], np.bytes_)
     return column.view(np.uint8).reshape(len(values), -1)
 
@@ -248,11 +256,19 @@ def plain(values: Sequence[str]) -> Cells:
 
 def same(value: str, rows: int) -> Cells:
     """Return one text for all *rows*."""
-    return np.tile(texts([value]), (rows, 1))
+    return repeated(quoted(guarded(value)).encode(), rows)
+
+
+def repeated(text: bytes, rows: int) -> Cells:
+    """Return *text* in each of *rows*, not to be written to."""
+    one = np.frombuffer(text or b"\0", np.uint8)
+    return np.broadcast_to(one, (rows, len(one)))
 
 
 def truths(values: Mask) -> Cells:
     """Return ``True`` and ``False``, as the original system wrote them."""
+    if values.all():
+        return repeated(b"True", len(values))
     return (
         np.where(values, np.bytes_(b"True"), np.bytes_(b"False"))
         .view(np.uint8)
@@ -266,9 +282,12 @@ def nothing(rows: int) -> Cells:
 
 
 def blanked(text: Cells, absent: Mask | None) -> Cells:
-    """Return *text* with nothing in the rows *absent*."""
-    if absent is not None:
-        text[absent] = 0
+    """Return *text*, or a copy of it, with nothing in the rows *absent*."""
+    if absent is None or not absent.any():
+        return text
+    if not text.flags.writeable:
+        text = text.copy()
+    text[absent] = 0
     return text
 
 

@@ -5,7 +5,7 @@ It says what `edge.joined` says of the same poses (a test compares them cell by 
 but works on whole arrays, because a night has half a million poses.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +15,7 @@ from edge.columns import COLUMNS, LEADS
 from edge.export import cells
 from edge.export.cells import Cells, Mask, Whole
 from edge.export.recording import Recording
-from edge.export.tables import Block, Table, batched, milliseconds, millivolts, reasons
+from edge.export.tables import Block, Table, milliseconds, millivolts, reasons
 from edge.join import NONE, nearest_in_chunks, sample_times
 from edge.records import (
     KEYPOINTS,
@@ -23,15 +23,12 @@ from edge.records import (
     VITALS,
     BoxNs,
     EcgChunk,
-    Pose,
     Segment,
     Vital,
 )
+from edge.signals import PoseBlock
 
 MS_NS = 1_000_000
-
-BLOCK_POSES = 500
-"""Poses formatted at once."""
 
 Columns = dict[str, Cells]
 
@@ -53,15 +50,13 @@ def joined_blocks(recording: Recording, tolerance_ns: int) -> Iterator[Block]:
     """Yield the rows of the joined table."""
     ecg = Samples(recording, tolerance_ns)
     vitals = Stated(recording, tolerance_ns)
-    found = recording.poses()
-    for poses in batched(found, BLOCK_POSES):
-        times = np.array([pose.exposed for pose in poses], np.int64)
-        samples = ecg.nearest(times)
-        columns = pose_columns(recording, poses, times)
-        columns |= sample_columns(recording, times, samples)
+    for poses in recording.poses():
+        samples = ecg.nearest(poses.exposed)
+        columns = pose_columns(recording, poses)
+        columns |= sample_columns(recording, poses.exposed, samples)
         columns |= vitals.columns(samples)
         text = cells.lines([columns[column.name] for column in COLUMNS])
-        yield Block(text, len(poses), BoxNs(int(times[-1])))
+        yield Block(text, len(poses.exposed), BoxNs(int(poses.exposed[-1])))
 
 
 class Matches(NamedTuple):
@@ -98,7 +93,7 @@ class Samples:
                 self._explain(reason, number, rows)
                 continue
             chunk, samples = chunks[number], place.sample[rows]
-            times[rows] = sample_times(chunk)[samples]
+            times[rows] = instants_of(chunk, samples)
             taken = chunk.counts[samples, :LEADS]
             counts[rows, : taken.shape[1]] = taken
         found = np.array([not why for why in reason], np.bool_)
@@ -128,6 +123,16 @@ def groups(owner: Whole) -> Iterator[tuple[int, NDArray[np.intp]]]:
         yield int(owner[rows[0]]), rows
 
 
+def instants_of(chunk: EcgChunk, samples: Whole) -> Whole:
+    """Return the instants of some *samples* of *chunk*, as `sample_times` has them."""
+    if chunk.offsets_us is not None:
+        times: Whole = sample_times(chunk)[samples]
+    else:
+        times = np.rint(samples * chunk.period_ns).astype(np.int64)
+        times += chunk.start
+    return times
+
+
 def last_instant(chunk: EcgChunk) -> int:
     """Return the instant of the last sample of *chunk*."""
     if chunk.offsets_us is not None:
@@ -135,34 +140,30 @@ def last_instant(chunk: EcgChunk) -> int:
     return chunk.start + round((len(chunk.counts) - 1) * chunk.period_ns)
 
 
-def pose_columns(recording: Recording, poses: Sequence[Pose], times: Whole) -> Columns:
+def pose_columns(recording: Recording, poses: PoseBlock) -> Columns:
     """Return the columns that tell of the poses alone."""
-    dated = recording.ledger.date(times)
-    points = np.stack([pose.keypoints for pose in poses])[:, :, (1, 0, 2)]
-    columns = keypoint_columns(points.reshape(len(poses), -1))
-    columns |= instant_columns(recording, "pose", times)
+    dated = recording.ledger.date(poses.exposed)
+    points = poses.keypoints[:, :, (1, 0, 2)]
+    columns = keypoint_columns(points.reshape(len(points), -1))
+    columns |= instant_columns(recording, "pose", poses.exposed)
+    pictures = [""] * len(points) if recording.veil else poses.picture
+    detected = np.array([state == "pose" for state in poses.state], np.bool_)
     return columns | {
         "timestamp": cells.instants(dated.utc + recording.shift_ns),
-        "image_path": cells.texts(
-            ["" if recording.veil else pose.picture for pose in poses]
-        ),
-        "pose_detected": cells.truths(
-            np.array([pose.state == "pose" for pose in poses], np.bool_)
-        ),
+        "image_path": cells.texts(pictures),
+        "pose_detected": cells.truths(detected),
         "session": cells.whole(dated.session),
         "clock_synchronised": cells.truths(dated.synchronised),
-        "pose_uncertainty_ms": milliseconds(
-            np.array([pose.uncertainty_ns for pose in poses], np.int64)
-        ),
-        "pose_stamp": cells.texts([pose.stamp for pose in poses]),
-        "pose_source": cells.texts([pose.source for pose in poses]),
-        "pose_state": cells.texts([pose.state for pose in poses]),
-        "picture_width": cells.whole(np.array([p.width for p in poses], np.int64)),
-        "picture_height": cells.whole(np.array([p.height for p in poses], np.int64)),
-        "rotation": cells.whole(np.array([p.rotation for p in poses], np.int64)),
-        "model": cells.texts([pose.model for pose in poses]),
-        "device": cells.texts([pose.device for pose in poses]),
-        "inference_ms": cells.numbers([pose.inference_ms for pose in poses]),
+        "pose_uncertainty_ms": milliseconds(poses.uncertainty_ns),
+        "pose_stamp": cells.texts(poses.stamp),
+        "pose_source": cells.texts(poses.source),
+        "pose_state": cells.texts(poses.state),
+        "picture_width": cells.whole(poses.width),
+        "picture_height": cells.whole(poses.height),
+        "rotation": cells.whole(poses.rotation),
+        "model": cells.texts(poses.model),
+        "device": cells.texts(poses.device),
+        "inference_ms": cells.numbers(poses.inference_ms),
     }
 
 
@@ -213,7 +214,7 @@ def sample_columns(recording: Recording, poses: Whole, matches: Matches) -> Colu
     uncertainty = np.array([*sure, 0], np.int64)[matches.owner]
     columns |= instant_columns(recording, "ecg", matches.times)
     for name in ("ecg_box_s", "ecg_box_ns"):
-        cells.blanked(columns[name], absent)
+        columns[name] = cells.blanked(columns[name], absent)
     return columns | {
         "ecg_timestamp": cells.instants(utc + recording.shift_ns, absent=absent),
         "ecg_matched": cells.truths(matches.found),

@@ -107,7 +107,7 @@ class TableOutput:
         self._files = 0
         self._begin()
 
-    def write(self, text: bytes, rows: int, until: BoxNs) -> None:
+    def write(self, text: bytes | bytearray, rows: int, until: BoxNs) -> None:
         """
         Add *text*, which is whole *rows* that reach *until*.
 

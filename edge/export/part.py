@@ -53,7 +53,7 @@ class Part:
             self._handle = folder.open(name + ASIDE)
         self._agrees = name in there or name + ASIDE in there
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | bytearray) -> None:
         """
         Add *data*.
 
@@ -88,7 +88,7 @@ class Part:
             with suppress(OSError):
                 self._folder.close(handle)
 
-    def _found(self, data: bytes) -> bool:
+    def _found(self, data: bytes | bytearray) -> bool:
         """Return whether *data* is what an earlier try left here; if not, be there."""
         left = memoryview(data)
         while left:
@@ -101,7 +101,7 @@ class Part:
             left = left[len(old) :]
         return True
 
-    def _add(self, data: bytes) -> None:
+    def _add(self, data: bytes | bytearray) -> None:
         left = memoryview(data)
         while left:
             left = left[self._folder.write(self._handle, left) :]

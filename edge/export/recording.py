@@ -13,7 +13,8 @@ from typing import NamedTuple
 from edge.export.tally import EcgTally, PoseTally, VitalTally
 from edge.history import History
 from edge.ledger import Ledger
-from edge.records import BoxNs, EcgChunk, Event, Pose, Vital
+from edge.records import BoxNs, EcgChunk, Event, Vital
+from edge.signals import PoseBlock
 
 
 class Veil(NamedTuple):
@@ -51,10 +52,10 @@ class Recording:
         begin, end = BoxNs(self.begin - margin_ns), BoxNs(self.end + margin_ns)
         return self.history.chunks(begin, end)
 
-    def poses(self) -> Iterator[Pose]:
-        """Yield the poses of the stretch, in order."""
+    def poses(self) -> Iterator[PoseBlock]:
+        """Yield the poses of the stretch, in order, many at once."""
         self.tally_poses = PoseTally(self.begin, self.end)
-        return self.tally_poses.watch(self.history.poses(self.begin, self.end))
+        return self.tally_poses.watch(self.history.pose_blocks(self.begin, self.end))
 
     def vitals(self) -> Iterator[Vital]:
         """Yield the vitals of the stretch, in order."""

@@ -40,7 +40,7 @@ T = TypeVar("T")
 class Block(NamedTuple):
     """Some rows of a table."""
 
-    text: bytes  # whole lines
+    text: bytes | bytearray  # whole lines
     rows: int
     until: BoxNs  # box time it reaches
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.join import sample_times
-from edge.records import MISSING, BoxNs, EcgChunk, Pose, Segment, Vital
+from edge.records import MISSING, BoxNs, EcgChunk, Segment, Vital
+from edge.signals import PoseBlock
 
 MOST_GAPS = 1000
 """Gaps that the manifest lists a stream; the table of events has them all."""
@@ -125,17 +127,29 @@ class PoseTally:
     states: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)  # "model on device"
 
-    def watch(self, poses: Iterator[Pose]) -> Iterator[Pose]:
-        """Yield *poses* and count them."""
-        for pose in poses:
-            if pose.source not in self.coverage:
-                self.coverage[pose.source] = Coverage(self.begin, self.end)
-            self.coverage[pose.source].add(pose.exposed, pose.exposed, 1, POSE_GAP_NS)
-            self.states[pose.state] += 1
-            self.models[f"{pose.model} on {pose.device}"] += 1
-            yield pose
+    def watch(self, blocks: Iterator[PoseBlock]) -> Iterator[PoseBlock]:
+        """Yield *blocks* and count their poses."""
+        for block in blocks:
+            self.states.update(block.state)
+            for (model, device), count in Counter(
+                zip(block.model, block.device, strict=True)
+            ).items():
+                self.models[f"{model} on {device}"] += count
+            for source in dict.fromkeys(block.source):
+                mine = np.array([one == source for one in block.source], np.bool_)
+                self._cover(source, block.exposed[mine])
+            yield block
         for coverage in self.coverage.values():
             coverage.close(POSE_GAP_NS)
+
+    def _cover(self, source: str, exposed: NDArray[np.int64]) -> None:
+        if source not in self.coverage:
+            self.coverage[source] = Coverage(self.begin, self.end)
+        coverage = self.coverage[source]
+        # Poses without a gap between them are one part.
+        cuts = np.flatnonzero(np.diff(exposed) > POSE_GAP_NS) + 1
+        for part in np.split(exposed, cuts):
+            coverage.add(int(part[0]), int(part[-1]), len(part), POSE_GAP_NS)
 
 
 @dataclass
