@@ -48,7 +48,6 @@ def build(
     *request* is what was asked for, *made* the instant of the export, *version* the
     program's.
     """
-    run_through(recording)
     found = list(recording.events())
     manifest = {
         "format": FORMAT,
@@ -85,18 +84,6 @@ def unreadable(recording: Recording) -> int:
     return recording.tally_ecg.unreadable if recording.tally_ecg else 0
 
 
-def run_through(recording: Recording) -> None:
-    """Count what no writer has read."""
-    for tally, source in (
-        (recording.tally_ecg, recording.chunks),
-        (recording.tally_poses, recording.poses),
-        (recording.tally_vitals, recording.vitals),
-    ):
-        if tally is None:
-            for _ in source():
-                pass
-
-
 def entry(file: Written) -> dict[str, Any]:
     """Return what the manifest says of one file."""
     said: dict[str, Any] = {
@@ -111,14 +98,12 @@ def entry(file: Written) -> dict[str, Any]:
 
 
 def streams(recording: Recording, events: Sequence[Event]) -> dict[str, Any]:
-    """Return how complete each stream is, its gaps named one by one."""
+    """Return how complete each exported stream is, its gaps named one by one."""
     ecg, poses = recording.tally_ecg, recording.tally_poses
     vitals = recording.tally_vitals
-    assert ecg is not None
-    assert poses is not None
-    assert vitals is not None
-    return {
-        "ecg": {
+    said: dict[str, Any] = {}
+    if ecg is not None:
+        said["ecg"] = {
             source: {
                 "samples": coverage.count,
                 "values_missing": ecg.missing[source],
@@ -130,16 +115,18 @@ def streams(recording: Recording, events: Sequence[Event]) -> dict[str, Any]:
                 **completeness(recording, coverage),
             }
             for source, coverage in ecg.coverage.items()
-        },
-        "pose": {
+        }
+    if poses is not None:
+        said["pose"] = {
             source: {"poses": coverage.count, **completeness(recording, coverage)}
             for source, coverage in poses.coverage.items()
-        },
-        "pose_states": dict(poses.states),
-        "pose_models": dict(poses.models),
-        "vitals": vitals.as_json(),
-        "events": dict(Counter(event.kind for event in events)),
-    }
+        }
+        said["pose_states"] = dict(poses.states)
+        said["pose_models"] = dict(poses.models)
+    if vitals is not None:
+        said["vitals"] = vitals.as_json()
+    said["events"] = dict(Counter(event.kind for event in events))
+    return said
 
 
 def segment_entry(recording: Recording, number: int, samples: int) -> dict[str, Any]:
