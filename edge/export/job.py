@@ -35,12 +35,12 @@ LONGEST_MANIFEST = 64 * 1024 * 1024
 BYTES_EACH: dict[str, tuple[str, int]] = {
     # stage → which of Counts it goes with, and about how many bytes one takes
     "joined": ("poses", 800),
-    "ecg": ("samples", 90),
+    "ecg": ("instants", 90),
     "vitals": ("vitals", 100),
     "events": ("events", 200),
-    "edf": ("samples", 6),
-    "wfdb": ("samples", 6),
-    "parquet": ("samples", 20),
+    "edf": ("instants", 6),
+    "wfdb": ("instants", 6),
+    "parquet": ("instants", 20),
 }
 
 
