@@ -1,5 +1,6 @@
 """The serial port on real pseudo-terminals, and names of ports in a made-up /dev."""
 
+import fcntl
 import hashlib
 import os
 import random
@@ -16,6 +17,8 @@ import pytest
 from edge.errors import SourceLost, SourceUnavailable
 from edge.sources.ports import find_port, identity, list_ports
 from edge.sources.usbserial import open_port
+
+TIOCGEXCL = 0x80045440  # Linux, tty_ioctl(2)
 
 
 class Pty:
@@ -320,3 +323,12 @@ def test_babble_arrives_in_pieces_and_whole(board: Pty) -> None:
 
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def test_killed_reader_keeps_no_successor_out_of_a_pseudo_terminal(board: Pty) -> None:
+    """The mark for exclusive use would stay on it, since its far end stays open."""
+    port = open_port(board.name, 115200)
+    exclusive = fcntl.ioctl(port._file, TIOCGEXCL, b"\0" * 4)
+    port.close()
+
+    assert exclusive == b"\0" * 4

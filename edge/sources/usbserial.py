@@ -28,6 +28,10 @@ from edge.sources.ports import ROOT, Port, find_port
 READ_BYTES = 65_536  # at most in one chunk; the kernel holds back the rest
 WRITE_TIMEOUT_S = 1.0
 
+PSEUDO_TERMINALS = range(136, 144)
+"""Device numbers (kernel, admin-guide/devices) of ports that outlive their last
+reader: one that was killed would keep its successor out."""
+
 GONE = (OSError, termios.error, ValueError)
 """What a port raises whose device has left; `SerialException` is an `OSError`."""
 
@@ -98,8 +102,9 @@ class UsbSerial:
 
     def _tune(self, file: int) -> None:
         """Set what not every driver has; a pseudo-terminal has none of it."""
-        with suppress(*GONE):
-            fcntl.ioctl(file, termios.TIOCEXCL)  # keeps out those who ignore the lock
+        if os.major(os.fstat(file).st_rdev) not in PSEUDO_TERMINALS:
+            with suppress(*GONE):  # keeps out those who ignore the lock
+                fcntl.ioctl(file, termios.TIOCEXCL)
         with suppress(*GONE, NotImplementedError):
             self._serial.set_low_latency_mode(True)  # FTDI: 1 ms instead of 16
             self.low_latency = True
