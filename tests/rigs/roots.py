@@ -94,3 +94,16 @@ def bundle(folder: Path) -> Path:
 
 def _which(tool: str) -> str | None:
     return shutil.which(tool, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+
+
+def wheels(architecture: str = "x86_64") -> Path:
+    """Return a folder of what pip would fetch, filled by the project's own command."""
+    lock = (PROJECT / "requirements.lock").read_bytes()
+    name = f"wheels-{architecture}-{hashlib.sha256(lock).hexdigest()[:12]}"
+    folder = cache() / name
+    if not folder.is_dir():
+        part = folder.with_suffix(".part")
+        command = [PROJECT / "scripts/install", "--prepare", part, architecture]
+        subprocess.run(command, check=True, timeout=BUILD_TIMEOUT_S)
+        part.rename(folder)
+    return folder
