@@ -57,7 +57,7 @@ class Downloads:
             table = make_table("joined", recording, options)
             yield table.header
             for block in table.blocks():
-                yield block.text
+                yield bytes(block.text)
             yield from alone(recording)
 
 
