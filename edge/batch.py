@@ -1,8 +1,10 @@
 """Records as the rows of one transaction."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from edge.records import (
     BoxNs,
@@ -24,6 +26,9 @@ BROUGHT = ("upload", "file")
 
 ROW_BYTES = 64
 """What a row takes beside its blobs, index entries included, about."""
+
+MOST_ROW_BYTES = 400
+"""The same of the largest: a pose."""
 
 
 @dataclass
@@ -99,6 +104,12 @@ class Batch:
         self.clock_readings.append(reading_row(reading))
         self.reach(reading.box)
 
+    @property
+    def rows(self) -> int:
+        """How many timed rows it has."""
+        timed = self.chunks, self.poses, self.vitals, self.events
+        return sum(len(rows) for rows in timed)
+
     def reach(self, instant: BoxNs) -> None:
         """Take *instant* for the newest if it is."""
         if self.newest is None or instant > self.newest:
@@ -139,3 +150,26 @@ def refusal(record: object, why: Exception, at: BoxNs | None) -> Event:
     kind = type(record).__name__
     cause = f"A record could not be stored ({kind}: {why}): please report this."
     return Event(at or BoxNs(0), None, "drop", "store", cause, {"record": kind})
+
+
+def parts(records: list[Record], part_bytes: int) -> Iterator[list[Record]]:
+    """Yield *records* in order in lists of about *part_bytes*."""
+    part: list[Record] = []
+    held_bytes = 0
+    for record in records:
+        part.append(record)
+        held_bytes += weight_bytes(record)
+        if held_bytes >= part_bytes:
+            yield part
+            part, held_bytes = [], 0
+    if part:
+        yield part
+
+
+def weight_bytes(record: Record) -> int:
+    """Return about what *record* takes in the file, at most."""
+    if isinstance(record, EcgChunk) and isinstance(record.counts, np.ndarray):
+        return MOST_ROW_BYTES + record.counts.nbytes
+    if isinstance(record, Event):
+        return MOST_ROW_BYTES + len(record.cause)
+    return MOST_ROW_BYTES

@@ -63,7 +63,8 @@ def open_reader(path: Path) -> sqlite3.Connection:
     A reader that may not write in the folder cannot make the WAL's index, which is
     gone while no recorder runs: then the file does not change, and is read as it is.
 
-    :raises sqlite3.Error: if there is no such file or it cannot be opened
+    :raises sqlite3.Error: if it cannot be opened or is empty
+    :raises OSError: if there is no such file
     """
     try:
         return connect_reader(path, "mode=ro")
@@ -83,6 +84,9 @@ def connect_reader(path: Path, how: str) -> sqlite3.Connection:
 
     :raises sqlite3.Error: if that does not work
     """
+    if path.stat().st_size == 0:
+        # SQLite deletes the log of an empty database, even opened read-only.
+        raise sqlite3.OperationalError("the file is empty")
     uri = f"file:{quote(str(path.absolute()))}?{how}"
     connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S, isolation_level=None)
     try:

@@ -71,7 +71,7 @@ class History:
         self.damaged = 0
         try:
             self._connection = open_reader(path)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise StoreError(f"no recording to read at {path}: {error}") from error
         found = self._ask(lambda: version(self._connection))
         if found != VERSION:

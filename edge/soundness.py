@@ -36,6 +36,8 @@ def trouble(path: Path) -> str:
         return "a log without its database" if orphaned else ""
     try:
         connection = open_reader(path)
+    except OSError:
+        return ""  # opening it to write says why
     except sqlite3.DatabaseError as error:
         return str(error) if is_damage(error) else ""
     try:
@@ -93,7 +95,7 @@ def salvaged_totals(path: Path) -> Totals | None:
     """Return the totals of a file in trouble if they can be read at all."""
     try:
         connection = open_reader(path)
-    except sqlite3.Error:
+    except (OSError, sqlite3.Error):
         return None
     try:
         return read_totals(connection)

@@ -13,7 +13,7 @@ import sqlite3
 from pathlib import Path
 
 from edge.ballast import Ballast
-from edge.batch import Batch, make_batch
+from edge.batch import make_batch, parts
 from edge.database import BUSY, DAMAGED, FULL, primary_code
 from edge.errors import StoreError
 from edge.records import Event, Record, Segment, Session
@@ -26,6 +26,12 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS = 4
 """Of one batch, each after something was mended."""
+
+PART_BYTES = 2 << 20
+"""Given at once beyond this is stored in several transactions: a backlog."""
+
+PARTS_OF_LIMIT = 8
+"""A transaction takes at most this part of the file, so that the ring can turn."""
 
 LIVE_SEGMENTS = 64
 """The newest ones are known by heart, should the file have to be begun anew."""
@@ -75,28 +81,36 @@ class SteadyWriter:
 
     def commit(self, given: list[Record]) -> None:
         """
-        Store *given* in one transaction.
+        Store *given*, in one transaction if it is not unusually much.
 
-        :raises StoreError: if none of it is stored
+        :raises StoreError: if not all of it is stored; what is stays known until the
+            next time, and is not stored twice
         """
-        _ = self.writer  # settles what was doubtful before it is asked below
-        new = self._not_stored(given)
+        writer = self.writer  # settles what was doubtful before it is asked below
+        part_bytes = min(PART_BYTES, writer.limit_bytes // PARTS_OF_LIMIT)
+        for part in parts(self._not_stored(given), part_bytes):
+            self._commit_part(part)
+            self._stored.update((id(record), record) for record in part)
+            self._remember(part)
+            self._tidy()
+        self._stored = {}
+
+    def _commit_part(self, new: list[Record]) -> None:
         batch = make_batch(new, self._brought)
         for attempt in range(1, ATTEMPTS + 1):
-            if not new:
-                break
             try:
                 self.writer.commit(batch, effort=attempt)
-                break
+                return
             except sqlite3.Error as error:
                 if attempt == ATTEMPTS:
                     raise self.refusal(error) from error
-                batch = self._mend(error, batch, new)
-                new = self._not_stored(new)
-        self._remember(given)
+                self._mend(error, new)
+            if not self._not_stored(new):
+                return
 
-    def tidy(self) -> None:
-        """Do what may wait until a batch is stored; its faults are for the next one."""
+    def _tidy(self) -> None:
+        # What fails here need not be told: the batch is stored. The next one will meet
+        # it again.
         try:
             self.writer.tidy()
         except (sqlite3.Error, StoreError) as error:
@@ -120,9 +134,9 @@ class SteadyWriter:
             self._writer.close()
             self._writer = None
 
-    def _mend(self, error: sqlite3.Error, batch: Batch, new: list[Record]) -> Batch:
+    def _mend(self, error: sqlite3.Error, new: list[Record]) -> None:
         """
-        Do what *error* asks for and return the batch to try next.
+        Do what *error*, met while storing *new*, asks for.
 
         :raises StoreError: if there is nothing to be done
         """
@@ -130,7 +144,7 @@ class SteadyWriter:
         code = primary_code(error)
         if code in FULL:
             self.writer.make_room()
-            return batch
+            return
         if code in BUSY or not code:
             raise self.refusal(error) from error
         committing = self._writer is not None and self._writer.committing
@@ -141,7 +155,6 @@ class SteadyWriter:
             if committing:
                 self._doubtful = (self.totals.batch + 1, new)
             self._open()
-        return batch
 
     def _open(self) -> Writer:
         """
@@ -172,7 +185,7 @@ class SteadyWriter:
             number, records = self._doubtful
             self._doubtful = None
             if found.batch == number:
-                self._stored = {id(record): record for record in records}
+                self._stored.update((id(record), record) for record in records)
 
     def _begin_anew(self, why: str) -> Writer:
         """
@@ -223,11 +236,10 @@ class SteadyWriter:
         """Return those of *given* that no doubtful commit has stored."""
         return [record for record in given if id(record) not in self._stored]
 
-    def _remember(self, given: list[Record]) -> None:
-        """Take *given* for stored, and note what a new file would have to know."""
-        self._stored = {}
+    def _remember(self, stored: list[Record]) -> None:
+        """Note what a new file would have to know of what was *stored*."""
         self.totals = self.writer.totals
-        for record in given:
+        for record in stored:
             if isinstance(record, Session):
                 self._session = record
             elif isinstance(record, Segment):

@@ -2,7 +2,8 @@
 The one writer: records become rows of a database on the card.
 
 What `Store.append` has returned from stays: it is one transaction, synced before the
-call returns. What it raised `StoreError` for is not there, and may come again.
+call returns. What it raised `StoreError` for may be given again: nothing is stored
+twice.
 """
 
 import contextlib
@@ -95,16 +96,16 @@ class Store:
         """
         Store *records* in one transaction; when it returns, all are on the card.
 
-        A session or segment whose id is known replaces that one. After a
-        `StoreError` the same records, and more, may be given again: none is stored
-        twice, so long as they are the same objects.
+        More than 2 MB, a backlog, takes several transactions. A session or segment
+        whose id is known replaces that one. After a `StoreError` the same records, and
+        more, may be given again: none is stored twice, so long as they are the same
+        objects.
 
-        :raises StoreError: if none of them is stored
+        :raises StoreError: if not all of them are stored
         """
         given = list(records)
         if given:
             self._steady.commit(given)
-            self._steady.tidy()
             self._measure()
 
     def storage(self) -> dict[str, object]:

@@ -16,7 +16,7 @@ from edge.ballast import Ballast
 from edge.batch import BROUGHT, Batch
 from edge.database import BUSY_S, FULL, PAGE_BYTES, open_writer, pragma, primary_code
 from edge.datafolder import beside, free_bytes
-from edge.prune import ROUNDS, prune
+from edge.prune import ROUNDS, ROWS_A_ROUND, prune
 from edge.schema import migrate
 from edge.totals import Totals, read_totals, write_totals
 from edge.writing import write_batch
@@ -95,6 +95,11 @@ class Writer:
         except OSError:
             return False
 
+    @property
+    def limit_bytes(self) -> int:
+        """How large the file may get just now."""
+        return self._limit_pages * PAGE_BYTES
+
     def brought_segments(self) -> dict[int, str]:
         """Return the ids of the segments that were uploaded."""
         rows = self.connection.execute("SELECT id, source FROM segments")
@@ -108,6 +113,7 @@ class Writer:
         """
         self.committing = False
         wanted = batch.size_bytes * 5 // 4 // PAGE_BYTES + SPARE_PAGES
+        rounds = (ROUNDS + batch.rows // ROWS_A_ROUND) * effort * effort
         with self.transaction() as connection:
             prune(
                 connection,
@@ -115,7 +121,7 @@ class Writer:
                 self._limit_pages,
                 wanted * effort,
                 self._limits.retention_ns,
-                ROUNDS * effort,
+                rounds,
             )
             totals = write_batch(connection, batch)
             self.committing = True

@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +26,7 @@ from records_store import (
     vital,
 )
 
-from edge import datafolder, schema
-from edge.database import open_writer
+from edge import datafolder
 from edge.errors import StoreError
 from edge.history import History
 from edge.records import BoxNs, EcgChunk, Record, Vital
@@ -440,77 +439,6 @@ def test_a_folder_that_does_not_last_is_said(
     with Store(path) as store:
         (sentence,) = store.opening
     assert str(path.parent) in sentence
-
-
-# The schema
-
-
-def made(path: Path, steps: tuple[schema.Step, ...]) -> int:
-    """Bring *path* to the version of *steps* and return the version it then has."""
-    connection = open_writer(path)
-    try:
-        schema.migrate(connection, steps)
-        return schema.version(connection)
-    finally:
-        connection.close()
-
-
-def second_step(db: object) -> None:
-    """A version that does not exist yet: a table, a column and rewritten rows."""
-    execute: Callable[[str], object] = db.execute  # type: ignore[attr-defined]
-    execute("CREATE TABLE later (id INTEGER PRIMARY KEY)")
-    execute("ALTER TABLE sessions ADD COLUMN ward TEXT NOT NULL DEFAULT 'x'")
-    execute("UPDATE sessions SET ward = 'y'")
-
-
-STEPS = (*schema.STEPS, second_step)
-
-
-@pytest.mark.parametrize("begun", [0, 1])
-def test_an_upgrade_that_is_killed_is_done_or_not(path: Path, begun: int) -> None:
-    """Killed at each statement in turn, the file is of one version or the next."""
-    seen = set()
-    for killed_at in range(1, 200):
-        for ending in ("", "-wal", "-shm"):
-            path.with_name(path.name + ending).unlink(missing_ok=True)
-        if begun:
-            made(path, schema.STEPS)
-        pid = os.fork()
-        if not pid:
-            statements = iter(range(killed_at - 1, -1, -1))
-            connection = open_writer(path)
-            connection.set_trace_callback(
-                lambda _, left=statements: next(left) or os.kill(os.getpid(), 9)
-            )
-            schema.migrate(connection, STEPS)
-            os._exit(0)
-        killed = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -9
-        connection = sqlite3.connect(path)
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        found = schema.version(connection)
-        tables = {
-            name for (name,) in connection.execute("SELECT name FROM sqlite_schema")
-        }
-        assert ("later" in tables) == (found == 2)
-        assert ("chunks" in tables) == (found >= 1)
-        connection.close()
-        seen.add(found)
-        assert made(path, STEPS) == 2
-        if not killed:
-            break
-    else:
-        pytest.fail("it never came to an end")
-    assert seen == {begun, 1, 2}
-
-
-def test_a_later_version_is_set_aside(path: Path) -> None:
-    made(path, STEPS)
-    with Store(path) as store:
-        sentence = store.opening[-1]
-        store.append([session()])
-    assert "later version" in sentence
-    assert "edge.damaged-1.db" in sentence
-    assert made(path.with_name("edge.damaged-1.db"), STEPS) == 2
 
 
 def test_storage_says_how_long_the_room_lasts(path: Path) -> None:

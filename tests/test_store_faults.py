@@ -1,0 +1,362 @@
+"""
+What the store acknowledged is there, whatever the machine does.
+
+``EDGE_STORE_SEEDS=FIRST:STOP`` runs that range of seeds in each of the campaigns of
+`rigs_store`; the test run takes a few. What a campaign prints is its figures.
+"""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import faultdisk
+import numpy as np
+import pytest
+import rigs_store
+from faultdisk import fault_disk
+from powercut import cuts
+from records_store import EVER, START, S, chunk, pose, quick_folder, segment, session
+
+from edge import database, schema, soundness, steady
+from edge.database import open_writer
+from edge.errors import StoreError
+from edge.history import History
+from edge.records import BoxNs, Session
+from edge.store import Store
+
+CAMPAIGN = os.environ.get("EDGE_STORE_SEEDS")
+BALLAST = 1 << 14
+
+on_a_fault_disk = pytest.mark.skipif(
+    bool(faultdisk.missing()), reason=faultdisk.missing() or "it is there"
+)
+
+
+def seeds(usual: str) -> tuple[int, int]:
+    """Return the range of seeds to run, *usual* in the test run."""
+    first, stop = (CAMPAIGN or usual).split(":")
+    print(f"seeds {first}:{stop}")
+    return int(first), int(stop)
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    with quick_folder() as folder:
+        yield folder / "edge.db"
+
+
+# The campaigns
+
+
+@pytest.mark.timeout(36_000 if CAMPAIGN else 120)
+def test_no_kill_loses_what_was_acknowledged() -> None:
+    first, stop = seeds("0:30")
+    command = [sys.executable, rigs_store.__file__, "kill", f"{first}:{stop}"]
+    one_thread = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, check=False, capture_output=True, text=True, env=one_thread
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    print(done.stdout)
+    assert json.loads(done.stdout)["kills"] == stop - first
+
+
+@on_a_fault_disk
+@pytest.mark.timeout(36_000 if CAMPAIGN else 120)
+def test_no_power_cut_loses_what_was_acknowledged() -> None:
+    """At every operation; what was not synced is lost, torn or there."""
+    small = {} if CAMPAIGN else {"seconds": 6, "again": 120}
+    counts = rigs_store.cut(*seeds("0:1"), **small)
+    print(counts)
+    assert counts["states"] > 300
+    assert counts["second_cuts"] > 100
+
+
+@on_a_fault_disk
+@pytest.mark.timeout(36_000 if CAMPAIGN else 120)
+def test_no_failing_operation_loses_what_was_acknowledged() -> None:
+    if CAMPAIGN:
+        print(rigs_store.fail(*seeds(CAMPAIGN)))
+        return
+    for seed, kind in enumerate(rigs_store.FAULTS * 4):
+        counts = rigs_store.one_failure(1 + 7 * seed, kind, bool(seed % 2), every=300)
+        print(seed, kind, counts)
+
+
+@pytest.mark.timeout(36_000 if CAMPAIGN else 120)
+def test_no_damage_stops_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the file has become: recorded on, the old one kept, no false row."""
+    monkeypatch.setattr(soundness, "WHOLE_BYTES", soundness.WHOLE_BYTES)
+    counts = rigs_store.damage(*seeds("0:66"))
+    print(counts)
+    assert counts["set_aside"] > counts["files"] // 2
+
+
+@pytest.mark.skipif(bool(rigs_store.no_mounts()), reason=rigs_store.no_mounts())
+@pytest.mark.timeout(36_000 if CAMPAIGN else 120)
+def test_no_full_disk_stops_the_recording() -> None:
+    """Filled by another's file or our own: at most refused while it is full."""
+    counts = rigs_store.full_outside(*seeds("0:4"))
+    print(counts)
+    assert counts["after_room"] == 0
+    assert counts["refused"] <= counts["cycles"]
+
+
+# That they would notice
+
+
+@on_a_fault_disk
+def test_a_store_that_does_not_sync_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    relaxed = database.open_writer
+
+    def open_relaxed(path: Path) -> sqlite3.Connection:
+        connection = relaxed(path)
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    monkeypatch.setattr("edge.writer.open_writer", open_relaxed)
+    with pytest.raises(AssertionError, match="acknowledged"):
+        rigs_store.cut(0, 1, seconds=10)
+
+
+@on_a_fault_disk
+def test_a_sync_that_is_believed_too_early_is_caught(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without the log written anew after a failed sync, acknowledged rows can go."""
+    monkeypatch.setattr(rigs_store, "log_writing_again", lambda *_: steady.write_again)
+    with pytest.raises(AssertionError, match="acknowledged"):
+        rigs_store.one_failure(60, "sync", lasting=True, every=20)
+
+
+# Upgrades
+
+
+def later_step(db: object) -> None:
+    """A version that does not exist yet: a table, a column and rewritten rows."""
+    run = db.execute  # type: ignore[attr-defined]
+    run("CREATE TABLE later (id INTEGER PRIMARY KEY)")
+    run("ALTER TABLE sessions ADD COLUMN ward TEXT NOT NULL DEFAULT 'x'")
+    run("UPDATE sessions SET ward = 'y'")
+
+
+STEPS = (*schema.STEPS, later_step)
+
+
+def bring_up(path: Path, steps: tuple[schema.Step, ...]) -> int:
+    """Bring *path* to the version of *steps* and return the version it then has."""
+    connection = open_writer(path)
+    try:
+        schema.migrate(connection, steps)
+        return schema.version(connection)
+    finally:
+        connection.close()
+
+
+@on_a_fault_disk
+@pytest.mark.parametrize("begun", [0, 1])
+def test_an_upgrade_that_is_cut_is_done_or_not(path: Path, begun: int) -> None:
+    """At every operation of it, the file is of one version or the next."""
+    state = {}
+    if begun:
+        with Store(path, ballast_bytes=BALLAST) as store:
+            store.append([session()])
+        state = {path.name: path.read_bytes()}
+    with fault_disk() as disk:
+        bring_up(path, STEPS)
+    seen = set()
+    for number, (files, _) in enumerate(cuts(disk.log, state, seed=begun)):
+        rigs_store.lay_out(path.parent / "cut", files)
+        found = version_of(path.parent / "cut" / path.name)
+        seen.add(found)
+        if number % 10 == 0:
+            assert bring_up(path.parent / "cut" / path.name, STEPS) == 2
+    assert seen == {begun, 1, 2}
+
+
+def version_of(path: Path) -> int:
+    """Return the version of the file at *path*, which must be all of it."""
+    connection = sqlite3.connect(path)
+    try:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        found = schema.version(connection)
+        rows = connection.execute("SELECT name FROM sqlite_schema").fetchall()
+        names = {name for (name,) in rows}
+        assert ("chunks" in names) == (found >= 1)
+        assert ("later" in names) == (found == 2)
+        if found:
+            sessions = connection.execute("SELECT * FROM sessions").fetchall()
+            assert {len(row) for row in sessions} <= {7 + found}
+        return found
+    finally:
+        connection.close()
+
+
+def test_a_file_of_a_later_version_is_set_aside(path: Path) -> None:
+    bring_up(path, STEPS)
+    with Store(path, ballast_bytes=BALLAST) as store:
+        sentence = store.opening[-1]
+        store.append([session()])
+    assert "later version" in sentence
+    assert "edge.damaged-1.db" in sentence
+    assert bring_up(path.with_name("edge.damaged-1.db"), STEPS) == 2
+
+
+# What goes on in a new file
+
+
+def damage_pages(path: Path) -> None:
+    """Overwrite every page of the database and its log but the first."""
+    for name in (path.name, path.name + "-wal"):
+        file = path.with_name(name)
+        size = file.stat().st_size
+        with file.open("r+b") as opened:
+            opened.seek(4096)
+            opened.write(b"\xa5" * max(size - 4096, 0))
+
+
+def test_a_file_that_rots_while_recording_is_replaced(path: Path) -> None:
+    random = np.random.default_rng(0)
+    with Store(path, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment(), segment(2)])
+        for number in range(40):
+            store.append([chunk(random, START + number * S)])
+        before = store.totals
+        store._steady.writer.checkpoint("TRUNCATE")
+        damage_pages(path)
+        store._steady.writer.connection.execute("PRAGMA shrink_memory").fetchall()
+        for number in range(40, 80):
+            store.append([chunk(random, START + number * S), pose(random, START)])
+        assert store.next_session == before.sessions + 1
+        assert store.next_segment == before.segments + 1
+        assert store.last_box is not None
+    with History(path) as history:
+        assert history.sessions() == [session()]
+        assert history.segments() == {1: segment(), 2: segment(2)}
+        assert len(list(history.chunks(*EVER))) == 40
+        (said,) = history.events(*EVER)
+    assert "edge.damaged-1.db" in said.cause
+    assert path.with_name("edge.damaged-1.db").exists()
+
+
+def test_a_file_that_is_removed_while_recording_is_begun_anew(path: Path) -> None:
+    random = np.random.default_rng(0)
+    with Store(path, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment(), chunk(random, START)])
+        newest = store.last_box
+        for ending in ("", "-wal", "-shm"):
+            path.with_name(path.name + ending).unlink()
+        store.append([chunk(random, START + S)])
+        assert store.last_box is not None
+        assert newest is not None
+        assert store.last_box > newest
+    with History(path) as history:
+        assert history.sessions() == [session()]
+        assert history.segments() == {1: segment()}
+        assert len(list(history.chunks(*EVER))) == 1
+        (said,) = history.events(*EVER)
+    assert "gone" in said.cause
+
+
+def test_the_last_instant_is_saved_from_a_damaged_file(path: Path) -> None:
+    with Store(path, ballast_bytes=BALLAST) as store:
+        store.append([session(4), segment(9)])
+        random = np.random.default_rng(0)
+        for number in range(100):
+            store.append([chunk(random, START + number * S, 9)])
+        newest = store.last_box
+    connection = sqlite3.connect(path)
+    (page,) = connection.execute(
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'chunks'"
+    ).fetchone()
+    connection.close()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096)
+        file.write(bytes(4096))
+    with Store(path, ballast_bytes=BALLAST) as store:
+        assert "edge.damaged-1.db" in store.opening[-1]
+        assert store.last_box == newest
+        assert (store.next_session, store.next_segment) == (5, 10)
+        assert store.totals.chunks == 0
+
+
+def test_files_set_aside_do_not_overwrite_each_other(path: Path) -> None:
+    for number in range(1, 4):
+        path.write_text(f"letter {number}")
+        Store(path, ballast_bytes=BALLAST).close()
+        aside = path.with_name(f"edge.damaged-{number}.db")
+        assert aside.read_text() == f"letter {number}"
+
+
+def test_a_log_left_behind_follows_its_database(path: Path) -> None:
+    """The power went between the two renames."""
+    path.with_name("edge.damaged-1.db").write_text("the database")
+    path.with_name("edge.db-wal").write_text("its log")
+    with Store(path, ballast_bytes=BALLAST) as store:
+        assert "edge.damaged-1.db" in store.opening[-1]
+    assert path.with_name("edge.damaged-1.db-wal").read_text() == "its log"
+
+
+@on_a_fault_disk
+@pytest.mark.parametrize("stored", [True, False])
+def test_a_commit_whose_outcome_is_unknown_is_looked_up(
+    path: Path, stored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sync failed, the disk went away, the program kept its batch and grew it."""
+    random = np.random.default_rng(0)
+    first, second = chunk(random, START), chunk(random, START + S)
+    with Store(path, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        broken = OSError(5, "Input/output error")
+        writer = store._steady.writer
+
+        def commit(batch: object, effort: int) -> None:
+            if stored:
+                commit_as_ever(batch, effort)  # type: ignore[arg-type]
+            writer.committing = True
+            error = sqlite3.OperationalError("disk I/O error")
+            error.sqlite_errorcode = 1034
+            raise error
+
+        def cannot(_: Path) -> None:
+            raise broken
+
+        commit_as_ever = writer.commit
+        with monkeypatch.context() as gone:
+            gone.setattr(writer, "commit", commit)
+            gone.setattr(steady, "write_again", cannot)
+            for _ in range(2):
+                with pytest.raises(StoreError, match="the disk does not take it"):
+                    store.append([first])
+        store.append([first, second])
+    with History(path) as history:
+        assert [one.start for one in history.chunks(*EVER)] == [START, START + S]
+
+
+def test_a_backlog_larger_than_the_ring_is_taken(path: Path) -> None:
+    random = np.random.default_rng(0)
+    with Store(path, 1_000_000, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        backlog = [chunk(random, START + number * S) for number in range(2000)]
+        store.append(backlog)
+        assert store.totals.chunks == 2000
+    assert path.stat().st_size <= 1_000_000
+
+
+def test_a_foreign_log_beside_a_new_name_is_not_taken_in(path: Path) -> None:
+    """An old log beside a database that was removed belongs to nobody's recording."""
+    with Store(path, ballast_bytes=BALLAST) as store:
+        store.append([Session(1, "old", BoxNs(START), 0, "", "someone", "{}")])
+        wal = path.with_name("edge.db-wal").read_bytes()
+    path.unlink()
+    path.with_name("edge.db-wal").write_bytes(wal)
+    with Store(path, ballast_bytes=BALLAST) as store:
+        assert "a log without its database" in store.opening[-1]
+        store.append([session()])
+    with History(path) as history:
+        assert history.sessions() == [session()]
+    assert path.with_name("edge.damaged-1.db-wal").read_bytes() == wal
