@@ -7,6 +7,7 @@ the card refuses stay in memory and are tried again. A fault of this program sto
 recorder, and the service manager starts it afresh.
 """
 
+import functools
 import itertools
 import logging
 import threading
@@ -20,6 +21,13 @@ from edge import config
 from edge.clock import BoxClock, LedgerKeeper
 from edge.errors import SourceEnded, SourceError, StoreError
 from edge.history import History
+from edge.opening import (
+    BEGAN,
+    edge_of_session,
+    file_records,
+    notices_of,
+    pause_before,
+)
 from edge.pipeline import EcgFlow
 from edge.protocols import make_decoder
 from edge.records import (
@@ -49,11 +57,6 @@ BEAT_LIMIT_S = 8.0
 """A worker that has not moved for so long keeps the watchdog hungry."""
 STOP_WITHIN_S = 5.0
 WEIGH_EVERY_S = 10.0
-ENDED = "recording ended"
-"""The last event of a session that was stopped, not cut off."""
-CUT_OFF = "the recorder was cut off: power, a crash or a kill"
-LATELY_NS = 60_000_000_000
-"""The last event of a session is at most so far from the newest instant stored."""
 COUNTED: dict[type, str] = {Pose: "poses", Vital: "vitals", Event: "events"}
 """Records that `BoxState.saved` counts one by one; ECG is counted in samples."""
 
@@ -98,8 +101,8 @@ class Recorder:
         self.workers = [Worker(name, work, ending.set) for name, work in works.items()]
 
     def begin(self) -> None:
-        """Queue what opens a session: its row, the clock, and what the store found."""
-        session = Session(
+        """Queue what opens the session."""
+        about = Session(
             id=self.session,
             boot_id=boot_id(),
             started=self.started,
@@ -108,13 +111,15 @@ class Recorder:
             subject=self.settings.box.subject,
             configuration=self.settings.as_json(),
         )
-        began = Event(self.started, None, "session", "", "recording began")
-        gap = pause_before(self.settings.database, self.store.last_box, self.started)
-        found = [*gap] + [
-            Event(self.started, None, "state", "store", notice)
-            for notice in self.store.opening
-        ]
-        self.intake.put([session, *self.keeper.observe(), began, *found])
+        readings = self.keeper.observe()
+        with History(self.settings.database) as history:
+            gap = pause_before(history, self.store.last_box, self.started)
+            notices = notices_of(self.store.opening, self.started)
+            self.intake.put(
+                [about, *readings, edge_of_session(BEGAN, self.started), *gap, *notices]
+            )
+            new_segment = functools.partial(next, self.segment_ids)
+            self.intake.put(file_records(self.settings, history, about, new_segment))
 
     def start(self) -> None:
         """Start the workers."""
@@ -263,20 +268,6 @@ def tell(records: list[Record]) -> None:
             "session",
         ):
             logger.info("%s: %s", record.stream or record.kind, record.cause)
-
-
-def pause_before(
-    database: Path, last: BoxNs | None, started: BoxNs
-) -> tuple[Event, ...]:
-    """Return the gap between the session before and the one *started* now, if any."""
-    if last is None:
-        return ()
-    with History(database) as history:
-        lately = history.events(BoxNs(last - LATELY_NS), started)
-        causes = [event.cause for event in lately if event.kind == "session"]
-    cut_off = not causes or causes[-1] != ENDED
-    cause = CUT_OFF if cut_off else "no recorder was running"
-    return (Event(last, started, "gap", "", cause),)
 
 
 def boot_id() -> str:

@@ -4,7 +4,6 @@ What the recorder does for the page and for commands: one function a request.
 Each returns after its records are on the card, so that "saved" means saved.
 """
 
-import math
 import threading
 from collections.abc import Iterable
 from typing import Any
@@ -12,26 +11,18 @@ from typing import Any
 import numpy as np
 
 from edge.control import Handler
-from edge.errors import ControlError
-from edge.pipeline import irregular_chunks
+from edge.given import records_of, segment_of
 from edge.recorder import Recorder
 from edge.records import (
-    MISSING,
-    VITALS,
     BoxNs,
     BoxState,
     Event,
     Pose,
     Record,
     Segment,
-    Vital,
 )
 
 SAVED_WITHIN_S = 5.0
-UPLOAD_GAIN = 1e6
-"""Counts per millivolt of an uploaded value: nanovolts, so that no digit is lost."""
-LEADS = {"ecg_lead1": "I", "ecg_lead2": "II", "ecg_lead3": "III"}
-"""Fields of the original system to leads."""
 
 
 def handlers(recorder: Recorder) -> dict[str, Handler]:
@@ -87,9 +78,6 @@ class Requests:
         instant = self._recorder.clock.now() if sampled is None else BoxNs(int(sampled))
         instant = BoxNs(instant - instant % 1000)
         values = {str(name): float(value) for name, value in request["values"].items()}
-        unknown = [name for name in values if name not in LEADS and name not in VITALS]
-        if unknown or not all(map(math.isfinite, values.values())):
-            raise ControlError(f"not fields of an ECG record: {unknown or values}")
         intake = self._recorder.intake
         with self._uploading:  # the segment goes ahead of every chunk of it
             ticket = intake.put(self._ecg_records(instant, values))
@@ -121,46 +109,16 @@ class Requests:
         return {**pose._asdict(), "keypoints": pose.keypoints.tolist()}
 
     def _ecg_records(self, instant: BoxNs, values: dict[str, float]) -> list[Record]:
-        records: list[Record] = []
+        new: list[Record] = []
         segment = self._upload_segment
         if segment is None:
-            segment = upload_segment(
-                next(self._recorder.segment_ids), self._recorder.session
-            )
-            self._upload_segment = segment
-            records.append(segment)
-        counts = [
-            round(values[name] * UPLOAD_GAIN) if name in values else MISSING
-            for name in LEADS
-        ]
-        if any(abs(count) > -MISSING for count in counts):
-            raise ControlError("an ECG value is beyond 2147 mV")
-        records += irregular_chunks(
-            segment.id, np.array([instant]), np.array([counts], np.int32), 0
-        )
-        records += [
-            Vital(instant, name, values[name], "", "upload")
-            for name in VITALS
-            if name in values
-        ]
-        return records
+            recorder = self._recorder
+            segment = segment_of(next(recorder.segment_ids), recorder.session, "upload")
+            new.append(segment)
+        records = records_of(segment, instant, values)
+        self._upload_segment = segment
+        return new + records
 
     def _save(self, records: Iterable[Record]) -> None:
         intake = self._recorder.intake
         intake.wait(intake.put(records), SAVED_WITHIN_S)
-
-
-def upload_segment(number: int, session: int) -> Segment:
-    """Return the segment that a session's uploaded ECG records belong to."""
-    return Segment(
-        id=number,
-        session=session,
-        source="upload",
-        board="",
-        leads=tuple(LEADS.values()),
-        gain=(UPLOAD_GAIN,) * 3,
-        baseline=(0,) * 3,
-        sampling_rate_hz=0.0,
-        checked=False,
-        stamp="given",
-    )

@@ -25,6 +25,8 @@ LAYERS: list[set[str]] = [
     },
     {"joined"},
     {"pipeline", "export", "control"},
+    {"given"},
+    {"opening"},
     {"vision", "web", "doctor"},
     {"supervision"},
     {"recorder"},

@@ -1,0 +1,137 @@
+"""
+ECG records that somebody states, one instant at a time: uploads and CSV files.
+
+They have the fields of the original system. Each becomes a chunk of one sample, whose
+leads may be missing, and a vital for every number beside them.
+"""
+
+import csv
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from edge.errors import EdgeError, InputError, SourceUnavailable
+from edge.pipeline import irregular_chunks
+from edge.records import MISSING, VITALS, BoxNs, Record, Segment, UtcNs, Vital
+from edge.stamps import parse_stamp
+
+LEADS = {"ecg_lead1": "I", "ecg_lead2": "II", "ecg_lead3": "III"}
+"""Fields of the original system to leads."""
+
+GAIN = 1e6
+"""Counts per millivolt of a stated value: nanovolts, so that no digit is lost."""
+
+
+MOST_MV = 2147.0
+"""What 32 bits of nanovolts hold."""
+
+
+class Line(NamedTuple):
+    """One good line of a file."""
+
+    number: int  # from 1, the header being line 1
+    utc: UtcNs
+    values: dict[str, float]  # by names of LEADS and VITALS
+
+
+class Refused(NamedTuple):
+    """One bad line of a file."""
+
+    number: int
+    cause: str
+
+
+def segment_of(number: int, session: int, source: str, board: str = "") -> Segment:
+    """Return the segment *number* for records that *source* states."""
+    return Segment(
+        id=number,
+        session=session,
+        source=source,
+        board=board,
+        leads=tuple(LEADS.values()),
+        gain=(GAIN,) * len(LEADS),
+        baseline=(0,) * len(LEADS),
+        sampling_rate_hz=0.0,
+        checked=False,
+        stamp="given",
+    )
+
+
+def records_of(
+    segment: Segment, instant: BoxNs, values: Mapping[str, float]
+) -> list[Record]:
+    """
+    Return the records of *values* at *instant*, by names of `LEADS` and `VITALS`.
+
+    :raises InputError: if a name is unknown or a value is none that can be kept
+    """
+    for name, value in values.items():
+        if name not in LEADS and name not in VITALS:
+            raise InputError(f"{name} is no field of an ECG record")
+        if not math.isfinite(value) or (name in LEADS and abs(value) > MOST_MV):
+            raise InputError(f"{name} = {value} cannot be kept")
+    counts = [
+        round(values[name] * GAIN) if name in values else MISSING for name in LEADS
+    ]
+    records: list[Record] = list(
+        irregular_chunks(
+            segment.id, np.array([instant]), np.array([counts], np.int32), 0
+        )
+    )
+    for name in VITALS:
+        if name in values:
+            records.append(Vital(instant, name, values[name], "", segment.source))
+    return records
+
+
+def file_name(path: Path) -> str:
+    """
+    Return a name that is the same for the same content, to load a file only once.
+
+    :raises SourceUnavailable: if it cannot be read
+    """
+    try:
+        return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+    except OSError as error:
+        raise SourceUnavailable(
+            f"the ECG file {path} cannot be read: {error.strerror}; see [ecg] file"
+        ) from error
+
+
+def read_file(path: Path, zone: str) -> Iterator[Line | Refused]:
+    """
+    Yield the lines of a CSV file with the original system's columns, in any order;
+    stamps without a zone are in *zone*. A bad line is refused alone.
+    """
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
+        for number, row in enumerate(csv.DictReader(file), 2):
+            try:
+                values = {
+                    name: number_of(name, text)
+                    for name, text in row.items()
+                    if (name in LEADS or name in VITALS) and text
+                }
+                yield Line(
+                    number, parse_stamp(row.get("timestamp") or "", zone), values
+                )
+            except EdgeError as error:
+                yield Refused(number, str(error))
+
+
+def number_of(name: str, text: str) -> float:
+    """
+    Return *text* as the number of field *name*.
+
+    :raises InputError: if it is none
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise InputError(f"{name} = {text[:40]!r} is not a number")
+    return value
