@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "verify": "check that an export is whole and unchanged",
     "account": "let people and scripts use the page from the network",
     "record-session": "keep what arrives byte for byte, so that it can be replayed",
+    "pose": "where the body is in pictures",
     "decode": "recorded bytes of an ECG board to samples, as CSV",
     "simulate": "be a part that is not there: an ECG board on a serial port",
 }

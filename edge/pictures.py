@@ -9,6 +9,7 @@ import io
 import struct
 import threading
 import warnings
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +60,20 @@ def read_picture(data: bytes) -> NDArray[np.uint8]:
         except REFUSALS as error:
             words = " ".join(str(error).split())[:80]
             raise PictureError(f"it cannot be read: {words}") from error
+
+
+def read_picture_file(path: Path) -> NDArray[np.uint8]:
+    """
+    Return the picture in the file *path* as `read_picture` does.
+
+    :raises PictureError: if it cannot be read, is no picture, damaged or too large
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise PictureError(f"it cannot be read: {error.strerror}") from error
+    return read_picture(data)
 
 
 def check_size(width: int, height: int) -> None:
