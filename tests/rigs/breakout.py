@@ -50,7 +50,7 @@ def netlink_socket() -> None:
 
 def dial_the_host() -> None:
     """Connect to a port of this machine: the page's."""
-    socket.create_connection(("127.0.0.1", 8080), timeout=2).close()
+    socket.create_connection(("127.0.0.1", 443), timeout=2).close()
 
 
 def host_network() -> None:
