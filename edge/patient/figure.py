@@ -11,13 +11,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.patient.bodies import SHIN, SPINE, THIGH, Body
-from edge.patient.head import SKIN, paint_head
+from edge.patient.bodies import SPINE, Body
+from edge.patient.clothes import (
+    CUFF,
+    SHIRT,
+    SKIN,
+    SLIPPER,
+    TROUSERS,
+    jacket,
+    shin_cloth,
+    sleeve,
+    thigh_cloth,
+)
+from edge.patient.head import paint_head
 from edge.patient.paint import (
     Colour,
     Floats,
     Pattern,
-    Planes,
     Radii,
     disc,
     limb,
@@ -25,10 +35,6 @@ from edge.patient.paint import (
 )
 from edge.patient.view import View
 
-SHIRT: Colour = (118, 166, 206)
-STRIPE: Colour = (196, 220, 236)
-TROUSERS: Colour = (56, 72, 112)
-SLIPPER: Colour = (112, 74, 60)
 SHADE: Colour = (44, 48, 50)
 
 # The jacket from its hem to the neck: half width, half depth.
@@ -39,33 +45,22 @@ TRUNK_DEPTH = profile(
     0.124, 0.124, 0.118, 0.112, 0.108, 0.110, 0.114, 0.116, 0.110, 0.098, 0.080, 0.055
 )
 TRUNK_BEGIN, TRUNK_END = -0.09, 1.08  # shares of the spine
-STRIPES = 13.0  # half around the trunk
 
-SHOULDER = profile(0.056, 0.056, 0.046)
+SHOULDERS = profile(0.056, 0.062, 0.070, 0.080, 0.070, 0.062, 0.056)
 UPPER_ARM = profile(
     0.058, 0.060, 0.061, 0.061, 0.062, 0.062, 0.063, 0.046, 0.045, 0.043
 )
-SLEEVE = 0.68  # share of the upper arm it covers
 FOREARM = profile(0.042, 0.043, 0.040, 0.034, 0.028)
 HAND = profile(0.027, 0.038, 0.040, 0.030)
 THUMB = profile(0.014, 0.012)
 PELVIS = profile(0.095, 0.095)
 LEG_ABOVE = profile(0.092, 0.092, 0.086, 0.076, 0.066)
 LEG_BELOW = profile(0.062, 0.060, 0.066, 0.070, 0.066)  # from the cuff up
-CUFF = 0.12  # share of the shin that is bare
 ANKLE = profile(0.042, 0.038)
 FOOT = profile(0.046, 0.047, 0.044, 0.036)
 NECK = profile(0.060, 0.056)
 
 BESIDE = 0.25  # how much darker it is close to a limb that lies before another
-SIDES = np.linspace(-1, 1, 512)
-
-
-def _stripes(phase: NDArray[np.float64]) -> Floats:
-    return np.clip(3.2 * np.cos(phase) - 1.75, 0, 0.8).astype(np.float32)
-
-
-SLEEVE_STRIPES = _stripes(14 * SIDES)
 GROUND_M = 0.35  # a foot lower than this throws a shadow on the floor
 
 
@@ -129,8 +124,8 @@ def _ground(sight: Sight) -> None:
         if foot[1] < GROUND_M:
             x, y, scale = sight.view.spot(foot * [1, 0, 1])
             strength = 0.42 * (1 - float(foot[1]) / GROUND_M)
-            disc(sight.canvas, (x, y), (0.2 * scale, 0.1 * scale), SHADE, strength,
-                 0.1 * scale)  # fmt: skip
+            disc(sight.canvas, (x, y), (0.17 * scale, 0.08 * scale), SHADE, strength,
+                 0.08 * scale)  # fmt: skip
 
 
 def _pelvis(sight: Sight) -> None:
@@ -139,9 +134,7 @@ def _pelvis(sight: Sight) -> None:
 
 def _trunk(sight: Sight) -> None:
     up, pelvis = sight.body.trunk[1], sight.at("pelvis")
-    collar = sight.at("neck") + 0.035 * up
-    for joint in ("left_shoulder", "right_shoulder"):
-        sight.bone(sight.at(joint), collar, SHOULDER, SHIRT)
+    sight.bone(sight.at("left_shoulder"), sight.at("right_shoulder"), SHOULDERS, SHIRT)
     begin = sight.view.spot(pelvis + TRUNK_BEGIN * SPINE * up)
     end = sight.view.spot(pelvis + TRUNK_END * SPINE * up)
     along = np.array([end.x - begin.x, end.y - begin.y])
@@ -151,50 +144,8 @@ def _trunk(sight: Sight) -> None:
     middle = float(np.arctan2(0.7 * deep, wide))
     near = np.sin(middle) * turned[0, 2] - np.cos(middle) * turned[2, 2]
     radii = np.hypot(TRUNK_WIDTH * wide, TRUNK_DEPTH * deep)
-    cloth = _jacket(middle, 1.0 if near > 0 else -1.0)
+    cloth = jacket(middle, 1.0 if near > 0 else -1.0)
     limb(sight.canvas, begin, end, radii, cloth, BESIDE, hem=True)
-
-
-def _jacket(middle_rad: float, sense: float) -> Pattern:
-    """
-    Return striped cloth around a trunk; the angle *middle_rad*, 0 at the patient's
-    left and a quarter turn in front, is where its outline is.
-    """
-
-    around = middle_rad + sense * np.arccos(SIDES)
-    stripes = _stripes(2 * STRIPES * around)
-    stripes[np.abs(around - np.pi / 2) < 0.035] = -0.6  # where it opens
-
-    def pattern(share: Floats, side: Floats) -> Planes:
-        stripe = _across(stripes, side)
-        stripe[share < 0.035] = -0.5
-        return _dyed(stripe)
-
-    return pattern
-
-
-def _sleeve(share: Floats, side: Floats) -> Planes:
-    stripe = _across(SLEEVE_STRIPES, side)
-    stripe[share > SLEEVE - 0.05] = -0.5
-    bare = share > SLEEVE
-    return [
-        np.where(bare, np.float32(skin), cloth)
-        for skin, cloth in zip(SKIN, _dyed(stripe), strict=True)
-    ]
-
-
-def _across(values: Floats, side: Floats) -> Floats:
-    """Return *values*, one for each of `SIDES`, at *side*."""
-    number = side * np.float32(len(SIDES) / 2 - 0.5)
-    number += np.float32(len(SIDES) / 2)
-    return values.take(number.astype(np.intp))
-
-
-def _dyed(stripe: Floats) -> list[Floats]:
-    return [
-        stripe * np.float32(more - colour) + np.float32(colour)
-        for colour, more in zip(SHIRT, STRIPE, strict=True)
-    ]
 
 
 def _neck(sight: Sight) -> None:
@@ -203,21 +154,21 @@ def _neck(sight: Sight) -> None:
 
 def _upper_arm(sight: Sight, side: str) -> None:
     shoulder, elbow = sight.at(f"{side}_shoulder"), sight.at(f"{side}_elbow")
-    sight.bone(shoulder, elbow, UPPER_ARM, _sleeve, BESIDE)
+    sight.bone(shoulder, elbow, UPPER_ARM, sleeve, BESIDE)
 
 
 def _forearm(sight: Sight, side: str) -> None:
     elbow, wrist = sight.at(f"{side}_elbow"), sight.at(f"{side}_wrist")
     hand = sight.at(f"{side}_fingers") - wrist
     inward = sight.body.trunk[0] * (-0.045 if side == "left" else 0.045)
-    sight.bone(elbow, wrist, FOREARM, SKIN, 0.5 * BESIDE)
+    sight.bone(elbow, wrist, FOREARM, SKIN)
     sight.bone(wrist + 0.3 * hand, wrist + 0.55 * hand + inward, THUMB, SKIN)
     sight.bone(wrist, wrist + hand, HAND, SKIN)
 
 
 def _thigh(sight: Sight, side: str) -> None:
     hip, knee = sight.at(f"{side}_hip"), sight.at(f"{side}_knee")
-    sight.bone(hip, knee, LEG_ABOVE, _thigh_cloth, BESIDE)
+    sight.bone(hip, knee, LEG_ABOVE, thigh_cloth, BESIDE)
 
 
 def _shin(sight: Sight, side: str) -> None:
@@ -225,23 +176,7 @@ def _shin(sight: Sight, side: str) -> None:
     shin, foot = knee - ankle, sight.at(f"{side}_toes") - ankle
     sight.bone(ankle + 0.25 * shin, ankle, ANKLE, SKIN)
     sight.bone(ankle - 0.25 * foot - [0, 0.02, 0], ankle + foot, FOOT, SLIPPER)
-    sight.bone(ankle + CUFF * shin, knee, LEG_BELOW, _shin_cloth, hem=True)
-
-
-def _thigh_cloth(share: Floats, side: Floats) -> Planes:
-    return _knee_cloth((1 - share) * np.float32(THIGH))
-
-
-def _shin_cloth(share: Floats, side: Floats) -> Planes:
-    return _knee_cloth((share - 1) * np.float32(SHIN * (1 - CUFF)))
-
-
-def _knee_cloth(above_m: Floats) -> Planes:
-    """Return trousers *above_m* the knee: worn bright on it, a crease below."""
-    bright = ((above_m - np.float32(0.02)) * np.float32(1 / 0.05)) ** 2
-    crease = ((above_m + np.float32(0.055)) * np.float32(1 / 0.018)) ** 2
-    light = np.float32(0.22) * np.exp(-bright) - np.float32(0.28) * np.exp(-crease) + 1
-    return [np.float32(value) * light for value in TROUSERS]
+    sight.bone(ankle + CUFF * shin, knee, LEG_BELOW, shin_cloth, hem=True)
 
 
 LIMBS = (

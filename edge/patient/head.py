@@ -1,9 +1,12 @@
 """The patient's head: an ellipsoid with a face painted on it, right from any side."""
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.patient.bodies import FACE, Body
+from edge.patient.clothes import SKIN
 from edge.patient.paint import (
     Colour,
     Floats,
@@ -16,7 +19,6 @@ from edge.patient.paint import (
 )
 from edge.patient.view import View
 
-SKIN: Colour = (232, 184, 154)
 BLUSH: Colour = (222, 148, 128)
 LIPS: Colour = (184, 100, 94)
 HAIR: Colour = (78, 54, 40)
@@ -28,6 +30,7 @@ NOSE_RADII = profile(0.010, 0.013, 0.018)
 NOSE: Colour = (236, 186, 154)
 EAR_RADII = profile(0.020, 0.024, 0.018)
 EAR: Colour = (222, 168, 140)
+TEXTURE = 112  # steps from ear to ear, and from chin to crown
 HALO = 0.35  # how far the head darkens what is beside it, in its radii
 
 
@@ -68,7 +71,7 @@ def _skull(canvas: Floats, body: Body, view: View) -> None:
     dark = np.clip(1 + (1 - nearest) / np.float32(HALO), 0, 1)
     keep = (1 - cover) * (1 - np.float32(0.22) * dark * dark)
     cover *= _light_on(face, axes)
-    lay(box.cut(canvas), _face(*face), cover, keep)
+    lay(box.cut(canvas), _painted(*face), cover, keep)
 
 
 def _light_on(face: list[Floats], axes: NDArray[np.float64]) -> Floats:
@@ -82,8 +85,30 @@ def _light_on(face: list[Floats], axes: NDArray[np.float64]) -> Floats:
     return lit(right * size, -up * size, -ahead * size)
 
 
-def _face(left: Floats, up: Floats, ahead: Floats) -> list[Floats]:
+def _painted(left: Floats, up: Floats, ahead: Floats) -> list[Floats]:
     """Return the colours at points of the unit sphere that stands for the head."""
+    half = np.float32(TEXTURE / 2)
+    row, column = (up + 1) * half, (left + 1) * half
+    for place in (row, column):
+        np.maximum(place, 0, out=place)
+        np.minimum(place, TEXTURE - 1, out=place)
+    number = row.astype(np.intp) * TEXTURE + column.astype(np.intp)
+    number += (ahead < 0) * TEXTURE**2
+    return [plane.take(number) for plane in _texture()]
+
+
+@lru_cache(maxsize=1)
+def _texture() -> list[Floats]:
+    """Return the planes of the head's front, then of its back, in one row each."""
+    steps = ((np.arange(TEXTURE) + 0.5) / TEXTURE * 2 - 1).astype(np.float32)
+    left, up = np.meshgrid(steps, steps)
+    ahead = np.sqrt(np.maximum(1 - left * left - up * up, 0))
+    front, back = _face(left, up, ahead), _face(left, up, -ahead)
+    return [np.concatenate(both).ravel() for both in zip(front, back, strict=True)]
+
+
+def _face(left: Floats, up: Floats, ahead: Floats) -> list[Floats]:
+    """Return the colours at points of the unit sphere, drawn feature by feature."""
     planes = [np.full_like(left, value) for value in SKIN]
     front = np.clip(ahead * 8, 0, 1)
     side = np.abs(left)

@@ -108,8 +108,8 @@ def limb(
         cover *= _clipped(share * np.float32(length) + np.float32(0.5))
     keep = 1 - cover
     if shadow:
-        inside = np.where(share * length > -reach, inside, -reach) if hem else inside
-        keep *= _beside(inside, shadow)
+        light = _beside(inside, shadow)
+        keep *= np.maximum(light, share < -reach / length) if hem else light
     cover *= _lit_round(side, ux, uy)
     planes = colour(within, side) if callable(colour) else colour
     lay(box.cut(canvas), planes, cover, keep)
@@ -200,7 +200,9 @@ def disc(
         return
     x, y = offsets(box, centre[0], centre[1])
     x, y = x * np.float32(1 / axes[0]), y * np.float32(1 / axes[1])
-    inside = (1 - np.sqrt(x * x + y * y)) * np.float32(min(axes))
+    ring = x * x + y * y
+    np.sqrt(ring, out=ring)
+    inside = np.float32(min(axes)) * (1 - ring)
     _flat(box.cut(canvas), colour, inside, strength, soft)
 
 
@@ -231,6 +233,6 @@ def _flat(
     part: Floats, colour: Colour, inside: Floats, strength: float, soft: float
 ) -> None:
     """Lay *colour* where *inside*, pixels from the edge inwards, is positive."""
-    cover = np.clip(inside / np.float32(soft) + np.float32(0.5), 0, 1)
+    cover = _clipped(inside * np.float32(1 / soft) + np.float32(0.5))
     cover *= np.float32(strength)
     lay(part, colour, cover, 1 - cover)

@@ -19,7 +19,7 @@ from edge.records import KEYPOINTS
 NOISE = 4.0  # standard deviation, of 255: a small sensor indoors
 NOISY_ROOMS = 4  # pictures of the empty room, each with other noise
 TILE_PX = 97  # how far the figure's noise can be shifted
-FLESH_M = 0.3  # how far the figure reaches beyond its joints
+FLESH_M = 0.2  # how far the figure reaches beyond its joints
 SHADOW_PX = 8
 
 
@@ -33,6 +33,7 @@ class Pictures:
         self._noise = draw.standard_normal(shape, np.float32) * np.float32(NOISE)
         self._room = paint_room(self.view)
         self._rooms = [self._noisy_room(draw) for _ in range(NOISY_ROOMS)]
+        self._canvas = np.empty(3 * height * width, np.float32)  # the figure's, reused
         self._light, self._glow = light_box(self.view), glow(self.view)
 
     @property
@@ -80,18 +81,21 @@ class Pictures:
         box = self._box(figure)
         if box is None:
             return
-        canvas = box.cut(self._room).copy()
+        width, height = box.right - box.left, box.bottom - box.top
+        canvas = self._canvas[: 3 * height * width].reshape(3, height, width)
+        np.copyto(canvas, box.cut(self._room))
         paint_figure(canvas, figure, self.view._replace(left=box.left, top=box.top))
-        _, height, width = canvas.shape
         for number, plane in enumerate(canvas):
             down, right = (
                 (grain >> 3 * number) % TILE_PX,
                 (grain >> 7 * number) % TILE_PX,
             )
             plane += self._noise[down : down + height, right : right + width]
+        np.maximum(canvas, 0, out=canvas)
+        np.minimum(canvas, 255, out=canvas)
         part = pixels[box.top : box.bottom, box.left : box.right]
-        for number, plane in enumerate(_pixels(canvas)):
-            part[:, :, number] = plane
+        for number, plane in enumerate(canvas):
+            np.copyto(part[:, :, number], plane, casting="unsafe")
 
     def _box(self, figure: Body) -> Box | None:
         """Return the part of the picture the figure is in, ``None`` if in none."""

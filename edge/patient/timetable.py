@@ -97,8 +97,7 @@ def posture_at(second: float) -> Posture:
 def _now(second: float) -> tuple[Moment, Moment, float]:
     """Return the moment that holds *second*, the next one and the share between."""
     within = second % ROUND_S
-    seconds = [moment.second for moment in MOMENTS]
-    number = bisect_right(seconds, within) - 1
+    number = bisect_right(BEGINS, within) - 1
     now = MOMENTS[number]
     following = MOMENTS[(number + 1) % len(MOMENTS)]
     end = following.second or ROUND_S
@@ -262,3 +261,5 @@ def _moments() -> tuple[Moment, ...]:
 
 MOMENTS = _moments()
 """The timetable; the first moment follows the last."""
+
+BEGINS = [moment.second for moment in MOMENTS]
