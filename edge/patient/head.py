@@ -112,8 +112,8 @@ def _face(left: Floats, up: Floats, ahead: Floats) -> list[Floats]:
     planes = [np.full_like(left, value) for value in SKIN]
     front = np.clip(ahead * 8, 0, 1)
     side = np.abs(left)
-    brow = up + np.float32(0.22) * (side - np.float32(0.42))
-    smile = up - np.float32(0.45) * side * side
+    brow = up + np.float32(0.12) * (side - np.float32(0.42))
+    smile = up - np.float32(0.6) * side * side
     _mix(planes, BLUSH, 0.5 * front * _spot(side, up, 0.5, -0.22, 0.24, 0.2, 1.5))
     _mix(planes, BLUSH, 0.35 * front * _spot(side, up, 0.42, 0.16, 0.26, 0.2, 2))
     _mix(planes, HAIR, 0.8 * front * _spot(side, brow, 0.42, 0.39, 0.2, 0.04, 3))
