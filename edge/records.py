@@ -123,8 +123,12 @@ VITALS: dict[str, str] = {
     "oxygen_saturation": "%",
     "respiration_rate": "1/min",
     "temperature": "°C",
+    "movement": "%/s",
 }
-"""Name and unit of every vital; the first four are the original system's."""
+"""
+Name and unit of every vital; the first four are the original system's. *movement* is
+how far the body's keypoints moved, in per cent of the body's size.
+"""
 
 
 class Pose(NamedTuple):

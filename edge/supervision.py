@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from edge import config, edgetpu
 from edge.clock import BoxClock
 from edge.errors import ControlError
+from edge.movement import Movement
 from edge.records import BoxNs, Event, Pose, Record
 from edge.streams import Stream
 from edge.vision import START, Doing, Look, Orders, Over, Seen, Stage
@@ -110,6 +111,7 @@ class Supervision:
         self._camera = camera
         self._pose = pose
         self._ladder = Ladder(tpu_wanted(settings.pose))
+        self._movement = Movement()
         self._pipe: Connection | None = None
         self._sending = threading.Lock()
         self._numbers = itertools.count()
@@ -231,7 +233,7 @@ class Supervision:
             self._put(self._pose.enter("ok", self._clock.now()))
 
     def _keep(self, pose: Pose) -> None:
-        self._put([pose])
+        self._put([pose, *self._movement.feed(pose)])
         now = self._clock.now()
         self._camera.count(pose.exposed, received=1, stamp=pose.stamp)
         self._pose.count(

@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"steady"},
     {
         "sources", "protocols", "pose", "store", "history", "join", "heart",
-        "pictures", "models", "ring", "columns", "simulator",
+        "pictures", "models", "movement", "columns", "simulator",
     },
     {"joined"},
     {"pipeline", "export", "control"},
