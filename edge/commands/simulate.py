@@ -28,7 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--truth", type=Path, metavar="FILE", help="log the true time of every sample")
     add("--sync-pulse", type=_pulses, metavar="S[@NS]", help="a pulse every S seconds"
         " of the monotonic clock, or counted from NS nanoseconds of it")  # fmt: skip
-    add("--for", type=float, default=0.0, dest="for_s", metavar="S", help="0: for ever")
+    add(
+        "--for",
+        type=_seconds,
+        default=0.0,
+        dest="for_s",
+        metavar="S",
+        help="0: for ever",
+    )
     add("--verbs", action="store_true", help="read from standard input what happens to"
         " the board, a line each: unplug, plug [LINK], mute, unmute, stall SECONDS,"
         " babble BYTES, restart")  # fmt: skip
@@ -102,6 +109,13 @@ def happen(board: SimulatedBoard, verb: str = "", *words: str) -> None:
             board.restart()
         case _:
             raise ValueError(f"cannot {' '.join([verb, *words])!r}")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 <= seconds <= 1e9:
+        raise argparse.ArgumentTypeError(f"{text} is no time to run")
+    return seconds
 
 
 def _pulses(text: str) -> Pulses | None:

@@ -64,7 +64,15 @@ class SimulatedBoard:
         truth: Path | None = None,
         clock: Callable[[], int] = time.monotonic_ns,
     ) -> None:
-        _check(board, rate_hz, burst_ms, loss)
+        _check(
+            board,
+            rate_hz=rate_hz,
+            baud=baud,
+            seed=seed,
+            burst_ms=burst_ms,
+            drift_ppm=drift_ppm,
+            loss=loss,
+        )
         self.link = link
         self.wire = WIRES[board]
         self.rate_hz = rate_hz or self.wire.sampling_rate_hz
@@ -267,13 +275,25 @@ class SimulatedBoard:
             )
 
 
-def _check(board: str, rate_hz: float, burst_ms: float, loss: float) -> None:
+def _check(board: str, **settings: float) -> None:
     if board not in WIRES:
         known = ", ".join(sorted(WIRES))
         raise ConfigError(f"no simulated board {board!r}; known are {known}")
-    if not 0 <= rate_hz <= 10_000:
-        raise ConfigError(f"a sampling rate of {rate_hz} Hz: 0 to 10000 is possible")
-    if not 1 <= burst_ms <= 10_000:
-        raise ConfigError(f"bursts every {burst_ms} ms: 1 to 10000 is possible")
-    if not 0 <= loss <= 1:
-        raise ConfigError(f"a loss of {loss}: it is a share, 0 to 1")
+    for name, value in settings.items():
+        low, high = POSSIBLE[name]
+        if not low <= value <= high:
+            text = (
+                f"{name.replace('_', ' ')} {value:g}: {low:g} to {high:g} is possible"
+            )
+            raise ConfigError(text)
+
+
+POSSIBLE = {
+    "rate_hz": (0, 10_000),
+    "baud": (0, 4_000_000),
+    "seed": (0, 2**32),
+    "burst_ms": (1, 10_000),
+    "drift_ppm": (-10_000, 10_000),
+    "loss": (0, 1),
+}
+"""The settings of a board, lowest and highest."""

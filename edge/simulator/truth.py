@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import ConfigError
+
 
 class Truth(NamedTuple):
     """Samples the board took in one burst; one line of JSON in the truth file."""
@@ -28,10 +30,18 @@ class Truth(NamedTuple):
 
 
 class TruthFile:
-    """Writes a truth file, each line at once: a killed board leaves it whole."""
+    """
+    Writes a truth file, each line at once: a killed board leaves it whole.
+
+    :raises ConfigError: if it cannot be opened
+    """
 
     def __init__(self, path: Path) -> None:
-        self._file = path.open("w", buffering=1)
+        try:
+            self._file = path.open("w", buffering=1)
+        except OSError as error:
+            text = f"the truth file {path} cannot be written: {error.strerror}"
+            raise ConfigError(text) from error
 
     def append(self, truth: Truth) -> None:
         """Write one line."""
