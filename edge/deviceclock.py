@@ -15,14 +15,24 @@ from edge.envelope import Envelope
 from edge.records import MonotonicNs
 
 SECOND_NS = 1_000_000_000
+
 LONGEST_GAP_NS = 10 * SECOND_NS
 """A longer silence ends the segment: nobody knows what the board did meanwhile."""
+
+MISFIT_NS = 50_000_000
+"""Counter and time may disagree by so much through bursts and scheduling; more, and
+the counter has lost its meaning: a board was restarted, packets vanished unnoticed."""
+
+BACKLOG_NS = 100_000_000
+"""Samples of more than this in one read have waited for it: bursts are shorter."""
 
 BITS_PER_BYTE = 10
 """On the line: start bit, eight data bits, stop bit."""
 
 ARRIVAL_UNCERTAINTY_NS = 20_000_000
 """Of a line dated by its arrival: FTDI's 16 ms latency timer and some scheduling."""
+
+Indices = NDArray[np.int64]
 
 
 class Timing(NamedTuple):
@@ -37,7 +47,7 @@ class Break(NamedTuple):
     """Where samples do not follow one another."""
 
     at: int  # position in the call's samples before which something is missing
-    lost: int  # how many samples; -1 where nobody can know
+    lost: int  # how many samples; -1 where nobody can know; 0: this one came twice
     cause: str  # one sentence for people
     resets: bool  # a new segment begins at `at`
 
@@ -45,7 +55,7 @@ class Break(NamedTuple):
 class Continuity(NamedTuple):
     """What the counters of one call say."""
 
-    indices: NDArray[np.int64]  # shape (n,): counts on over loss, is never used twice
+    indices: Indices  # shape (n,): count on over loss, also over a reset
     breaks: tuple[Break, ...]  # in order; usually none
 
 
@@ -54,75 +64,128 @@ class DeviceClock:
     Sample counter to monotonic time, for one board of fixed rate.
 
     Causal: what `stamp` answers depends on earlier calls of `observe` alone. Within
-    a segment the instants of later samples are later.
+    a segment the instants of later samples are later. Instants are true up to the
+    constant time a sample needs at least to get here. A few kilobytes, however long.
     """
 
     def __init__(self, sampling_rate_hz: float, modulus: int) -> None:
         self._period_ns = SECOND_NS / sampling_rate_hz
         self._modulus = modulus
+        self._turn_ns = modulus * self._period_ns
         self._next = 0  # index of the sample to come
-        self._counter = -1  # of the newest sample; -1 before the first
+        self._counter = -1  # of the newest sample
         self._received = MonotonicNs(0)
-        self._cause = "first samples"
+        self._cause = "first samples"  # why the next samples begin a segment
         self._first = 0  # index of the segment's first sample
         self._envelope = Envelope(self._period_ns)
-        self._before: tuple[int, Envelope] | None = None
+        self._before = self._envelope  # of the segment before
         self._stamped: tuple[int, float, float] | None = None
 
-    def observe(self, counter: NDArray[np.int64], received: MonotonicNs) -> Continuity:
+    def observe(self, counter: Indices, received: MonotonicNs) -> Continuity:
         """
         Return where the samples of one read belong: *counter* as the board sent
         them, shape (n,), read at *received*.
         """
-        n = len(counter)
-        if n == 0:
+        count = len(counter)
+        if not count:
             return Continuity(np.zeros(0, np.int64), ())
-        breaks: list[Break] = []
-        steps = np.diff(counter, prepend=self._counter) % self._modulus
-        if self._counter < 0:
-            steps[0] = 1
-        if self._cause or received - self._received > LONGEST_GAP_NS:
-            cause = self._cause or "nothing came for more than 10 s"
-            breaks.append(Break(0, -1, cause, True))
-            steps[0] = 1
-            self._begin(self._next)
-        for at in np.flatnonzero(steps != 1):
-            lost = int(steps[at] - 1) % self._modulus
-            breaks.append(Break(int(at), lost, f"{lost} samples lost", False))
-        index = self._next - 1 + np.cumsum(np.where(steps == 0, self._modulus, steps))
-        self._next = int(index[-1]) + 1
+        if not self._cause and received - self._received > LONGEST_GAP_NS:
+            self._cause = "nothing came for more than 10 s"
+        found: tuple[Break, ...] = ()
+        if self._cause or not self._follow(counter):
+            indices, found = self._interrupted(counter, received)
+        else:
+            indices = np.arange(self._next, self._next + count)
+        self._next = int(indices[-1]) + 1
         self._counter = int(counter[-1])
         self._received = received
-        self._envelope.add(self._next - 1, received, n)
-        return Continuity(index, tuple(breaks))
+        self._envelope.add(self._next - 1, received, count)
+        if self._envelope.late_ns > MISFIT_NS:
+            late_ms = self._envelope.late_ns / 1e6
+            self._cause = f"samples came {late_ms:.0f} ms late for their counter"
+        return Continuity(indices, found)
 
     def stamp(self, index: int) -> Timing:
         """
         Return when the sample *index* and those after it were taken, as known by
         now. For a sample of the segment before, if the present one just began.
         """
-        if index < self._first and self._before:
-            line = self._before[1].line(index)
-        else:
-            line = self._envelope.line(index)
+        envelope = self._envelope if index >= self._first else self._before
+        line = envelope.line(index)
         start = line.instant
         if self._stamped and self._stamped[0] >= self._first:
             at, instant, period_ns = self._stamped
-            start = max(start, instant + (index - at - 0.5) * period_ns)
+            start = max(start, instant + max(index - at - 0.5, 0) * period_ns)
         self._stamped = (index, start, line.period_ns)
-        return Timing(
-            MonotonicNs(round(start)), line.period_ns, int(line.uncertainty_ns)
-        )
+        uncertainty_ns = line.uncertainty_ns + start - line.instant
+        return Timing(MonotonicNs(round(start)), line.period_ns, round(uncertainty_ns))
 
     def reset(self, cause: str) -> None:
         """Forget the board's time: the next samples begin a segment, for *cause*."""
         self._cause = cause
 
-    def _begin(self, index: int) -> None:
-        self._before = (self._first, self._envelope)
-        self._first = index
-        self._envelope = Envelope(self._period_ns)
+    def _follow(self, counter: Indices) -> bool:
+        """Return whether *counter* goes on from the sample before, one by one."""
+        first = self._counter + 1
+        # Across the counter's turn the slower way says the same.
+        return bool((counter == np.arange(first, first + len(counter))).all())
+
+    def _interrupted(
+        self, counter: Indices, received: MonotonicNs
+    ) -> tuple[Indices, tuple[Break, ...]]:
+        """Return the indices of *counter* and where something is missing or begins."""
+        steps = np.diff(counter, prepend=self._counter) % self._modulus
+        resets: Break | None = None
+        if self._cause:
+            resets = self._begin(0, steps, self._cause)
+        else:
+            resets = self._misfit(steps, received)
+        return self._next - 1 + np.cumsum(steps), breaks(steps, resets)
+
+    def _misfit(self, steps: Indices, received: MonotonicNs) -> Break | None:
+        """
+        Return where a segment must begin because *steps* do not fit the time passed;
+        complete them by whole turns of the counter that the time passed tells of.
+        """
+        if not self._envelope.knows:
+            return None
+        newest = self._next - 1 + int(steps.sum())
+        late = self._envelope.lateness(newest, received)
+        if late < -MISFIT_NS:
+            at = int(steps.argmax())
+            return self._begin(at, steps, "the counter ran ahead of time: a restart")
+        silence = received - self._received
+        backlog = len(steps) * self._period_ns > BACKLOG_NS
+        # What goes on where it stopped, or comes in heaps, had only been held up.
+        if steps[0] == 1 or backlog or min(late, silence) < 2 * MISFIT_NS:
+            return None
+        turns = round(late / self._turn_ns)
+        if abs(late - turns * self._turn_ns) > 2 * MISFIT_NS:
+            return self._begin(0, steps, "the counter does not fit time: a restart")
+        steps[0] += turns * self._modulus
+        return None
+
+    def _begin(self, at: int, steps: Indices, cause: str) -> Break:
+        """Begin a segment at position *at* of the samples that *steps* lead to."""
+        steps[at] = 1
         self._cause = ""
+        self._first = self._next - 1 + int(steps[: at + 1].sum())
+        self._before = self._envelope
+        self._envelope = Envelope(self._period_ns)
+        return Break(at, -1, cause, True)
+
+
+def breaks(steps: Indices, resets: Break | None) -> tuple[Break, ...]:
+    """Return where *steps* are not 1, and *resets*, in order."""
+    found = [] if resets is None else [resets]
+    for at in np.flatnonzero(steps != 1).tolist():
+        lost = int(steps[at]) - 1
+        if lost < 0:
+            found.append(Break(at, 0, "a sample came twice", False))
+        else:
+            samples = "sample" if lost == 1 else "samples"
+            found.append(Break(at, lost, f"{lost} {samples} lost", False))
+    return tuple(sorted(found))
 
 
 def arrivals(

@@ -1,92 +1,210 @@
 """
-When samples were taken, from when they arrived: the lower envelope of arrivals.
+When samples were taken, from when they arrived.
 
-Delay is only ever added, so the smoothest line under all arrivals is the truth plus
-a constant. Pure arithmetic; `edge.deviceclock` feeds it.
+Every read of the port says two things. Its newest sample had been taken, so that
+sample's instant lies before the arrival; and the next sample had not come, so it lies
+not a whole period earlier either. Between reads the board's clock runs evenly, its
+rate changing slowly. `Envelope` keeps all pairs of offset and rate that agree with
+every read so far: a small convex polygon, cut by reads and growing with time. Its
+middle is the estimate, its width the uncertainty. Delay is only ever added, so a
+stall cuts nothing away and does no harm.
+
+This is set-membership estimation (F. C. Schweppe, IEEE Trans. Automatic Control 13,
+1968) in two dimensions, where the exact set is cheap to keep.
 """
 
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from edge.polygon import Pair, Polygon, cut, thinned, widened
+from edge.waits import Bin, Waits
 
 SECOND_NS = 1_000_000_000
 
+RATE_BOUND = 600e-6
+"""A crystal is within 100 ppm or so; the host's clock may be slewed by 500 more."""
+
+DRIFT_PER_NS = 0.04e-6 / SECOND_NS
+"""Fastest lasting change of rate: 24 ppm in ten minutes, a box in a warming room."""
+
+BIN_NS = SECOND_NS // 2
+BIN_READS = 16
+LONG_BIN_NS = 4 * SECOND_NS
+LONG_BIN_READS = 4
+"""Reads are weighed together: for this long and this many; of a port that is read
+seldom, fewer for longer. One of them at least was not late."""
+
+LATE_BINS = 4
+"""So many bins in a row that come too late are no stall: time itself has moved."""
+
 
 class Line(NamedTuple):
-    """Sample index to nanoseconds, near one sample."""
+    """Sample number to nanoseconds, near one sample."""
 
-    sample: int
     instant: float  # of that sample
     period_ns: float
-    uncertainty_ns: float
+    uncertainty_ns: float  # half width, for the samples of the second that follows
 
 
 class Envelope:
-    """Learns the line under arrivals of one segment."""
+    """
+    Learns when the samples of one segment were taken.
 
-    BINS = 300
+    Times inside are nanoseconds since the first read. *y* is an arrival less the
+    nominal time of its newest sample; offset and rate are those of the true time
+    against the nominal one. *rates* are the lowest and highest rate that can be.
+    """
 
-    def __init__(self, period_ns: float) -> None:
-        self._nominal = period_ns
-        self._origin: tuple[int, int] | None = None
-        self._bins: list[tuple[float, float]] = []
-        self._low: tuple[float, float] | None = None
-        self._bin_ends = 0.0
-        self._slope = 0.0  # of the residual against nominal time
-        self._offset = 0.0
-        self._size = 1  # samples of the largest burst
+    def __init__(
+        self, period_ns: float, rates: Pair = (-RATE_BOUND, RATE_BOUND)
+    ) -> None:
+        self._period = period_ns
+        self._limits = rates
+        self._origin: tuple[int, int] | None = None  # sample, arrival
+        self._polygon: Polygon = []
+        self._at = 0.0  # when the polygon holds
+        self._rate = sum(rates) / 2
+        self._middle = 0.0  # estimated offset at _at
+        self._waits = Waits(period_ns)
+        self._bin_ns = float(BIN_NS)  # how long bins are, lately
+        self._late_bins = 0
+        self.late_ns = 0.0  # how much too late everything has come for seconds
+        self._half = period_ns / 2
+        self._lowest = (0.0, 0.0)  # time and y of the least late read
+        self._begin_bin(0.0)
 
-    def add(self, index: int, arrival: int, samples: int) -> None:
-        """Take note that sample *index*, the newest of *samples*, arrived."""
+    def _begin_bin(self, begins: float) -> None:
+        time, y = self._lowest
+        # What the bin before leads to expect of the least late read.
+        self._least = y - self._rate * (time - begins)
+        self._begins = begins
+        self._reads = 0
+        self._near = 0  # reads that waited up to half a period above the least, …
+        self._far = 0  # … and up to a whole one
+        self._several = 0  # reads of more than one sample
+        self._low = float("inf")
+
+    def add(self, sample: int, arrival: int, samples: int) -> None:
+        """Take note that *sample*, the newest of a read of *samples*, arrived."""
         if self._origin is None:
-            self._origin = (index, arrival)
-        tau = (index - self._origin[0]) * self._nominal
-        residual = arrival - self._origin[1] - tau
-        if self._low is None:
-            self._low = (tau, residual)
-            self._bin_ends = tau + SECOND_NS
-            self._offset = residual
-        elif tau >= self._bin_ends:
-            self._bins.append(self._low)
-            del self._bins[: -self.BINS]
-            self._low = (tau, residual)
-            self._bin_ends = tau + SECOND_NS
-            self._fit()
-        elif residual - self._low[1] < self._slope * (tau - self._low[0]):
-            self._low = (tau, residual)
-        self._offset = min(self._offset, residual - self._slope * tau)
+            self._origin = sample, arrival
+        time = (sample - self._origin[0]) * self._period
+        y = arrival - self._origin[1] - time
+        age = time - self._begins
+        over = y - self._rate * age
+        self._reads += 1
+        above = over - self._least
+        self._near += above <= self._half
+        self._far += above <= self._period
+        self._several += samples > 1
+        if over < self._low:
+            self._low = over
+            self._lowest = time, y
+        if age >= BIN_NS and (
+            self._reads >= BIN_READS
+            or (age >= LONG_BIN_NS and self._reads >= LONG_BIN_READS)
+        ):
+            self._bin_ns += (age - self._bin_ns) / 10
+            self._close_bin()
+            self._begin_bin(time)
 
-    def line(self, index: int) -> Line:
-        """Return the line near *index*, as known by now."""
+    @property
+    def knows(self) -> bool:
+        """Whether enough came to tell a late arrival from an early one."""
+        return bool(self._polygon)
+
+    def lateness(self, sample: int, arrival: int) -> float:
+        """Return how long after its estimated instant *sample* arrived, in ns."""
+        if self._origin is None:
+            return 0.0
+        time = (sample - self._origin[0]) * self._period
+        middle = self._middle + self._rate * (time - self._at)
+        return arrival - self._origin[1] - time - middle
+
+    def line(self, sample: int) -> Line:
+        """Return the line near *sample*, as known by now."""
         assert self._origin is not None
-        tau = (index - self._origin[0]) * self._nominal
+        time = (sample - self._origin[0]) * self._period
+        low, high = self._offsets(time)
+        low = min(low + 2 * self._slack(), high)
+        slowest, fastest = self.rates()
         return Line(
-            index,
-            self._origin[1] + tau + self._offset + self._slope * tau,
-            self._nominal * (1 + self._slope),
-            min(self._nominal, 4e6),
+            self._origin[1] + time + (low + high) / 2,
+            self._period * (1 + self._rate),
+            (high - low + (fastest - slowest) * SECOND_NS) / 2,
         )
 
-    def _fit(self) -> None:
-        points = np.array(self._bins)
-        if len(points) > 30:
-            hull = lower_hull(points)
-            middle = points[:, 0].mean()
-            right = max(1, int(np.searchsorted(hull[:, 0], middle)))
-            (x0, y0), (x1, y1) = hull[right - 1], hull[right]
-            self._slope = (y1 - y0) / (x1 - x0)
-        self._offset = float((points[:, 1] - self._slope * points[:, 0]).min())
+    def rates(self) -> Pair:
+        """Return the lowest and the highest rate that agree with what came."""
+        if not self._polygon:
+            return self._limits
+        rates = [rate for _, rate in self._polygon]
+        return min(rates), max(rates)
 
+    def _offsets(self, time: float) -> Pair:
+        """Return the lowest and the highest offset that agree with what came."""
+        if not self._polygon:
+            # Nothing tells yet whether this was a stall: the least late read, and as
+            # much doubt as reads are apart.
+            doubt = max(2 * self._period, 2 * time / max(self._reads, 1), 1e8)
+            y = self._lowest[1] - self._period / 2
+            return y - doubt, y + doubt
+        ahead = time - self._at
+        offsets = [offset + rate * ahead for offset, rate in self._polygon]
+        return min(offsets), max(offsets)
 
-def lower_hull(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the lower convex hull of *points*, shape (n, 2), sorted by the first."""
-    hull: list[tuple[float, float]] = []
-    for x, y in points:
-        while len(hull) > 1:
-            (x0, y0), (x1, y1) = hull[-2:]
-            if (x1 - x0) * (y - y0) > (y1 - y0) * (x - x0):
-                break
-            hull.pop()
-        hull.append((x, y))
-    return np.array(hull)
+    def _slack(self) -> float:
+        """
+        Return half of what the lower bound is loose by.
+
+        The longest wait lasts for an instant only and falls between bins, so that the
+        bound misses some of what the board's clock slips in a bin.
+        """
+        return abs(self._rate) * self._bin_ns / 8 if self._polygon else 0.0
+
+    def _close_bin(self) -> None:
+        time, y = self._lowest
+        reads = self._reads
+        near, far = self._near / reads, self._far / reads
+        self._waits.add(Bin(time, y, near, far, self._several / reads))
+        if self._polygon:
+            self._advance(time)
+            self._bound_above(y)
+            longest = self._waits.longest(time, self._rate, self._bin_ns)
+            self._bound_below(y - longest - self._waits.noise)
+            self._polygon = thinned(self._polygon)
+        else:
+            self._at = time
+            self._start_anew(y)
+        self._rate = sum(self.rates()) / 2
+        self._middle = sum(self._offsets(time)) / 2
+
+    def _advance(self, time: float) -> None:
+        ahead = time - self._at
+        moved = [(offset + rate * ahead, rate) for offset, rate in self._polygon]
+        self._polygon = widened(moved, DRIFT_PER_NS * abs(ahead))
+        self._at = time
+
+    def _bound_above(self, level: float) -> None:
+        low, high = self._offsets(self._at)
+        if level - low > self._waits.noise:
+            self._polygon = cut(self._polygon, level, 1)
+        else:  # earlier than seemed possible: the host's clock was slewed, as one cause
+            self._start_anew(level)
+
+    def _bound_below(self, level: float) -> None:
+        low, high = self._offsets(self._at)
+        if high - level > self._waits.noise:
+            self._late_bins, self.late_ns = 0, 0.0
+            if level > low:
+                self._polygon = cut(self._polygon, level, -1)
+            return
+        self._late_bins += 1
+        if self._late_bins >= LATE_BINS:
+            self.late_ns = level - high
+            self._start_anew(self._lowest[1], low)
+
+    def _start_anew(self, y: float, low: float = float("inf")) -> None:
+        """Allow any rate, and offsets from *low* or what *y* alone would say to *y*."""
+        low = min(low, y - self._period - self._waits.noise)
+        slow, fast = self._limits
+        self._polygon = [(low, slow), (y, slow), (y, fast), (low, fast)]

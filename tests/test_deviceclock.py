@@ -1,55 +1,347 @@
-"""Sample counters to time: continuity and dates."""
+"""Sample counters to time: what is missing, where a segment begins, and when it was."""
+
+import random
+import tracemalloc
+from typing import NamedTuple
 
 import numpy as np
+import pytest
+from numpy.typing import NDArray
 
-from edge.deviceclock import DeviceClock, arrivals
+from edge.deviceclock import Break, DeviceClock, Timing, arrivals
 from edge.records import MonotonicNs
+from scripts.benches._arrivals import Arrivals, Scenario, simulate
 
 MS = 1_000_000
+S = 1_000_000_000
+Times = NDArray[np.float64]
 
 
-def test_counter_that_runs_on_has_no_breaks() -> None:
-    clock = DeviceClock(250, 256)
-    clock.observe(np.array([254, 255, 0, 1]), MonotonicNs(16 * MS))
+class Board:
+    """A board of 250 Hz behind a port that hands over every 16 ms, tried by hand."""
 
-    found = clock.observe(np.array([2, 3, 4, 5]), MonotonicNs(32 * MS))
+    def __init__(self, modulus: int = 256) -> None:
+        self.clock = DeviceClock(250, modulus)
+        self.modulus = modulus
+        self.sent = 0  # samples taken so far
+        self.offset = 0  # of the counter
+        self.found: list[Break] = []
 
-    assert found.breaks == ()
-    assert found.indices.tolist() == [4, 5, 6, 7]
+    @property
+    def now(self) -> int:
+        """When the newest sample was taken, and a little."""
+        return S + self.sent * 4 * MS + MS
+
+    def read(self, samples: int, late: int = 0) -> list[int]:
+        """Take and deliver some samples; return their indices."""
+        counter = np.arange(self.sent, self.sent + samples) + self.offset
+        self.sent += samples
+        return self.deliver(counter, late)
+
+    def deliver(self, counter: NDArray[np.int64], late: int = 0) -> list[int]:
+        now = MonotonicNs(self.now + late)
+        seen = self.clock.observe(counter % self.modulus, now)
+        self.found += seen.breaks
+        return seen.indices.tolist()
+
+    def run(self, seconds: float) -> int:
+        """Record for some time; return the last index."""
+        index = 0
+        for _ in range(round(seconds * 62.5)):
+            index = self.read(4)[-1]
+        return index
+
+    def breaks(self) -> list[tuple[int, int, bool]]:
+        """Return what was found since the last call."""
+        found, self.found = self.found, []
+        return [(one.at, one.lost, one.resets) for one in found]
 
 
-def test_lost_samples_advance_the_index() -> None:
-    clock = DeviceClock(250, 256)
-    clock.observe(np.array([10, 11]), MonotonicNs(16 * MS))
-
-    found = clock.observe(np.array([12, 15]), MonotonicNs(40 * MS))
-
-    assert found.indices.tolist() == [2, 5]
-    assert [(b.at, b.lost, b.resets) for b in found.breaks] == [(1, 2, False)]
-
-
-def test_reset_begins_a_segment() -> None:
-    clock = DeviceClock(250, 256)
-    clock.observe(np.array([10, 11]), MonotonicNs(16 * MS))
-    clock.reset("the port was lost")
-
-    found = clock.observe(np.array([200]), MonotonicNs(900 * MS))
-
-    (gap,) = found.breaks
-    assert (gap.at, gap.cause, gap.resets) == (0, "the port was lost", True)
-    assert clock.stamp(0).start < clock.stamp(int(found.indices[0])).start
+@pytest.fixture
+def board() -> Board:
+    """Return a board that has recorded for ten seconds."""
+    board = Board()
+    board.run(10)
+    assert board.breaks() == [(0, -1, True)]
+    return board
 
 
-def test_stamps_follow_the_counter_not_the_bursts() -> None:
-    clock = DeviceClock(250, 256)
-    for burst in range(500):
-        counter = (np.arange(4) + 4 * burst) % 256
-        clock.observe(counter, MonotonicNs((burst + 1) * 16 * MS))
+def test_counter_that_runs_on_has_no_breaks(board: Board) -> None:
+    last = board.run(10)
 
-    timing = clock.stamp(1996)
+    assert board.breaks() == []
+    assert last == board.sent - 1
 
-    assert timing.period_ns == 4 * MS
-    assert abs(timing.start - (1997 * 4 * MS)) <= timing.uncertainty_ns
+
+def test_lost_samples_advance_the_index(board: Board) -> None:
+    before = board.sent
+    board.sent += 3
+    first = board.read(4)
+
+    assert first == [before + 3, before + 4, before + 5, before + 6]
+    assert board.breaks() == [(0, 3, False)]
+
+
+def test_loss_within_a_read(board: Board) -> None:
+    start = board.sent
+    board.sent += 6
+
+    indices = board.deliver(np.array([0, 1, 4, 5]) + start)
+
+    assert [index - start for index in indices] == [0, 1, 4, 5]
+    assert board.breaks() == [(2, 2, False)]
+
+
+def test_loss_of_more_than_a_turn_of_the_counter_is_counted(board: Board) -> None:
+    """400 samples of an 8-bit counter: only the time tells that it went round."""
+    start = board.sent
+    board.sent += 400
+
+    assert board.read(4)[0] == start + 400
+    assert board.breaks() == [(0, 400, False)]
+
+
+def test_loss_of_exactly_a_turn_begins_a_segment(board: Board) -> None:
+    """It looks like a stall, but what follows never makes up for it."""
+    board.sent += 256
+    board.run(10)
+
+    assert board.breaks() == [(0, -1, True)]
+
+
+def test_samples_held_up_and_delivered_in_small_pieces_are_no_loss(
+    board: Board,
+) -> None:
+    end = board.now + 250 * 4 * MS
+    for _ in range(125):
+        board.read(2, late=end - board.now - 2 * 4 * MS)
+    last = board.run(10)
+
+    assert board.breaks() == []
+    assert last == board.sent - 1
+
+
+def test_backlog_after_a_stall_is_no_loss(board: Board) -> None:
+    """Five seconds come at once, in reads as long as the kernel's buffer."""
+    end = board.now + 1250 * 4 * MS
+    for count in [124] * 10 + [10]:
+        taken = board.now + count * 4 * MS
+        board.read(count, late=end - taken)
+    last = board.run(5)
+
+    assert board.breaks() == []
+    assert last == board.sent - 1
+
+
+def test_a_sample_that_came_twice_keeps_its_index(board: Board) -> None:
+    start = board.sent
+    board.sent += 2
+
+    indices = board.deliver(np.array([0, 1, 1]) + start)
+
+    assert [index - start for index in indices] == [0, 1, 1]
+    assert board.breaks() == [(2, 0, False)]
+
+
+@pytest.mark.parametrize("modulus", [256, 2**32])
+def test_restart_without_a_pause_begins_a_segment(modulus: int) -> None:
+    """The counter says that 100 samples were lost, but no time has passed for them."""
+    board = Board(modulus)
+    board.run(10)
+    board.breaks()
+    last = board.sent - 1
+    board.offset = 100 if modulus == 256 else -board.sent
+
+    indices = board.read(4)
+
+    assert board.breaks() == [(0, -1, True)]
+    assert indices[0] == last + 1
+
+
+def test_restart_with_a_pause_begins_a_segment(board: Board) -> None:
+    """Two seconds of silence, then a count that fits no number of turns."""
+    board.sent += 500
+    board.offset = -board.sent
+
+    board.read(4)
+
+    assert board.breaks() == [(0, -1, True)]
+
+
+def test_long_silence_begins_a_segment(board: Board) -> None:
+    board.sent += 2600
+
+    board.read(4)
+
+    assert board.breaks() == [(0, -1, True)]
+
+
+def test_lost_port_begins_a_segment_that_says_why(board: Board) -> None:
+    board.clock.reset("the cable was pulled")
+    last = board.sent - 1
+
+    first = board.read(4)[0]
+
+    assert board.found[0].cause == "the cable was pulled"
+    assert board.breaks() == [(0, -1, True)]
+    assert first == last + 1
+
+
+def test_samples_that_vanish_uncounted_begin_a_segment(board: Board) -> None:
+    """A counter that goes on while a fifth of a second is missing has no meaning."""
+    board.sent += 50
+    board.offset -= 50
+    board.run(10)
+
+    assert board.breaks() == [(0, -1, True)]
+
+
+def test_end_of_a_segment_is_dated_by_its_own_clock(board: Board) -> None:
+    """The recorder may date the last samples when the next segment has begun."""
+    index = board.read(4)[0]
+    before = board.clock.stamp(index)
+    board.clock.reset("the cable was pulled")
+    board.sent += 2500
+    after = board.read(4)[0]
+
+    assert abs(board.clock.stamp(index).start - before.start) <= before.uncertainty_ns
+    assert board.clock.stamp(after).start > before.start + 9 * S
+
+
+def test_no_samples_are_no_news(board: Board) -> None:
+    assert board.deliver(np.zeros(0, np.int64)) == []
+    assert board.breaks() == []
+
+
+class Dated(NamedTuple):
+    """What a clock said of simulated arrivals, sample by sample, in ns."""
+
+    came: NDArray[np.int64]  # which samples
+    error: Times
+    uncertainty: Times
+    chunks: list[tuple[int, Timing]]  # first index of each, and what was said
+
+
+def dated(found: Arrivals, modulus: int = 256) -> Dated:
+    """Return what the clock says, asked as the recorder asks."""
+    clock = DeviceClock(1e9 / found.period_ns, modulus)
+    instants = np.full(len(found.truth), np.nan)
+    unsure = np.full(len(found.truth), np.nan)
+    chunks, first, begin = [], 0, 0
+    count = round(0.4e9 / found.period_ns)
+    shift = int(found.came[0])
+    for received, stop in zip(
+        found.received.tolist(), found.stops.tolist(), strict=True
+    ):
+        seen = clock.observe(found.came[begin:stop] % modulus, MonotonicNs(received))
+        assert not any(one.resets for one in seen.breaks if begin)
+        begin = stop
+        while seen.indices[-1] - first >= count:
+            timing = clock.stamp(first)
+            places = slice(first + shift, first + shift + count)
+            instants[places] = timing.start + np.arange(count) * timing.period_ns
+            unsure[places] = timing.uncertainty_ns
+            chunks.append((first, timing))
+            first += count
+    came = found.came[~np.isnan(instants[found.came])]
+    return Dated(came, instants[came] - found.truth[came], unsure[came], chunks)
+
+
+SCENARIOS = [
+    Scenario(250, 16, 200, minutes=8),
+    Scenario(500, 1, -200, minutes=6),
+    Scenario(125, 64, -200, minutes=8),
+    Scenario(250, 16, 30, minutes=8, stall_s=(1, 5)),
+]
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_true_instants_lie_within_the_uncertainty(scenario: Scenario) -> None:
+    """Larger: scripts/bench sync."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    found = simulate(scenario, seed)
+
+    said = dated(found)
+
+    late = found.truth[said.came] - found.truth[0] > 240 * S
+    inside = np.abs(said.error) <= said.uncertainty
+    assert inside[late].mean() >= 0.95
+    assert inside[~late].mean() >= 0.95
+    if abs(scenario.ppm) == 200:
+        assert np.quantile(np.abs(said.error[late]), 0.99) <= 1.5 * MS
+        assert np.median(said.uncertainty[late]) < 0.5 * MS
+
+
+def test_uncertainty_says_how_little_is_known_at_first() -> None:
+    said = dated(simulate(Scenario(250, 16, 50, minutes=6), 3))
+
+    assert said.chunks[0][1].uncertainty_ns > 2 * MS
+    assert said.chunks[-1][1].uncertainty_ns < 1 * MS
+
+
+def test_time_never_runs_backwards() -> None:
+    for seed in range(8):
+        scenario = Scenario(250, 16, 200, minutes=1, jitter_ms=5, stall_every_s=3)
+        chunks = dated(simulate(scenario, seed)).chunks
+        for (_, one), (_, other) in zip(chunks, chunks[1:], strict=False):
+            assert other.start > one.start + 99 * one.period_ns
+
+
+def test_an_estimate_depends_on_the_past_alone() -> None:
+    whole = simulate(Scenario(250, 16, 200, minutes=1), 5)
+    reads = len(whole.received) // 2
+    past = whole._replace(received=whole.received[:reads], stops=whole.stops[:reads])
+
+    assert dated(past).chunks == dated(whole).chunks[: len(dated(past).chunks)]
+
+
+def test_slewed_host_clock_is_followed() -> None:
+    """A time server drags the host's clock by 500 ppm for a minute."""
+    found = simulate(Scenario(250, 16, 30, minutes=8, slew=(240, 60, 500)), 2)
+
+    said = dated(found)
+
+    late = found.truth[said.came] - found.truth[0] > 330 * S
+    assert np.abs(said.error).max() < 6 * MS
+    assert (np.abs(said.error) <= said.uncertainty)[late].mean() > 0.95
+
+
+def test_any_counters_at_any_time_raise_nothing_and_never_go_back() -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    dice = np.random.default_rng(seed)
+    for modulus in (2, 16, 256, 2**32):
+        clock, now, last, start = DeviceClock(250, modulus), 0, -1, -1
+        for _ in range(2000):
+            now += int(dice.exponential(dice.choice([1e3, 1e7, 1e9])))
+            count = int(dice.integers(0, 20))
+            counter = dice.integers(0, modulus) + np.arange(count)
+            if dice.random() < 0.2:
+                counter = dice.integers(0, modulus, count)
+            seen = clock.observe(counter % modulus, MonotonicNs(now))
+            if not count:
+                continue
+            assert seen.indices[0] >= last
+            assert (np.diff(seen.indices) >= 0).all()
+            last = int(seen.indices[-1])
+            if any(one.resets for one in seen.breaks):
+                start = -1
+            begun = clock.stamp(last).start
+            assert begun >= start or start < 0
+            start = begun
+
+
+def test_memory_does_not_grow_with_the_recording() -> None:
+    board = Board()
+    board.run(60)
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    board.run(240)
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+
+    assert grown < 10_000
 
 
 def test_lines_without_counter_are_dated_before_their_transmission() -> None:
@@ -59,3 +351,11 @@ def test_lines_without_counter_are_dated_before_their_transmission() -> None:
 
     assert instants.tolist() == [800 * MS, 900 * MS]
     assert uncertainty > 0
+
+
+def test_lines_that_come_together_are_dated_in_order() -> None:
+    last = MonotonicNs(950 * MS)
+
+    instants, _ = arrivals(np.array([100, 200]), 200, MonotonicNs(10**9), 10_000, last)
+
+    assert instants.tolist() == [950 * MS + 1, 950 * MS + 2]

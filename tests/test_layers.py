@@ -7,9 +7,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS: list[set[str]] = [
-    {"records", "errors", "envelope"},
+    {"records", "errors", "polygon", "waits"},
     {
-        "clock", "deviceclock", "ledger", "stamps", "config", "systemd", "worker",
+        "clock", "envelope", "ledger", "stamps", "config", "systemd", "worker",
         "drives", "drivehelper", "health", "patient", "streams", "edgetpu", "crop",
         "pulses",
         "datafolder", "packing", "sums",
@@ -21,7 +21,7 @@ LAYERS: list[set[str]] = [
     {"steady"},
     {
         "sources", "protocols", "pose", "store", "history", "join", "heart",
-        "pictures", "models", "movement", "columns", "simulator",
+        "pictures", "models", "movement", "columns", "deviceclock", "simulator",
     },
     {"joined"},
     {"pipeline", "export", "control"},
