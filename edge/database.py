@@ -20,6 +20,9 @@ WAL_LIMIT_BYTES = 4 << 20
 BUSY_S = 5.0
 """How long to wait for another connection: they all hold locks for milliseconds."""
 
+ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What a question may raise; the second where a message quotes damaged bytes."""
+
 FULL = {sqlite3.SQLITE_FULL}
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -101,6 +104,8 @@ def connect_reader(path: Path, how: str) -> sqlite3.Connection:
 
 def primary_code(error: Exception) -> int:
     """Return SQLite's result code of *error*, not extended; 0 if it has none."""
+    if isinstance(error, UnicodeDecodeError):
+        return sqlite3.SQLITE_CORRUPT
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 

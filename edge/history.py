@@ -6,14 +6,11 @@ checkpoints, however slowly its caller works through the answer. A connection be
 to the thread that opened it: open one for each request.
 """
 
-import logging
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, Self, TypeVar, cast
+from typing import NamedTuple, Self, cast
 
-from edge.database import open_reader
-from edge.errors import StoreError
+from edge.reading import Reader
 from edge.records import (
     BoxNs,
     ClockReading,
@@ -26,15 +23,9 @@ from edge.records import (
     Vital,
 )
 from edge.rows import reading_of, segment_of, session_of, vital_of
-from edge.schema import VERSION, version
 from edge.signals import PoseBlock, check_pose, pose_block
-from edge.sums import Damaged, Row
+from edge.sums import Row, Value
 from edge.tables import TABLES, Kind, Table
-from edge.totals import read_totals
-
-logger = logging.getLogger(__name__)
-
-R = TypeVar("R")
 
 PAGE_ROWS = 256
 """Rows of one transaction: milliseconds of reading, below 1 MB."""
@@ -58,9 +49,6 @@ class Counts(NamedTuple):
 class History:
     """The recording at *path*, for one thread, read-only."""
 
-    damaged: int
-    """Rows that were skipped so far because their sum is wrong."""
-
     def __init__(self, path: Path) -> None:
         """
         Open the recording at *path*.
@@ -68,22 +56,16 @@ class History:
         :raises StoreError: if there is none, or it is not one that can be read
         """
         self.path = path
-        self.damaged = 0
-        try:
-            self._connection = open_reader(path)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"no recording to read at {path}: {error}") from error
-        found = self._ask(lambda: version(self._connection))
-        if found != VERSION:
-            self.close()
-            raise StoreError(
-                f"{path} has schema {found}, this program reads {VERSION}: "
-                f"start the recorder once, it brings an older one up to date"
-            )
+        self._reader = Reader(path)
+
+    @property
+    def damaged(self) -> int:
+        """Rows that were left out so far because their sum is wrong."""
+        return self._reader.damaged
 
     def close(self) -> None:
         """Let the file go. Safe to call twice."""
-        self._connection.close()
+        self._reader.close()
 
     def __enter__(self) -> Self:
         return self
@@ -93,25 +75,27 @@ class History:
 
     def sessions(self) -> list[Session]:
         """Return all sessions by id."""
-        rows = self._fetch(
+        rows = self._reader.fetch(
             "SELECT id, boot_id, started, offset_ns, version, subject, configuration,"
             " crc FROM sessions ORDER BY id"
         )
-        return list(self._sound(rows, session_of))
+        return list(self._reader.sound(rows, session_of))
 
     def segments(self) -> dict[int, Segment]:
         """Return all segments by id."""
-        rows = self._fetch(
+        rows = self._reader.fetch(
             "SELECT id, session, source, board, leads, gain, baseline,"
             " sampling_rate_hz, checked, stamp, crc FROM segments ORDER BY id"
         )
-        return {segment.id: segment for segment in self._sound(rows, segment_of)}
+        return {segment.id: segment for segment in self._reader.sound(rows, segment_of)}
 
     def clock_readings(self) -> list[ClockReading]:
         """Return the clock ledger in the order it was written."""
         table = TABLES["clock_readings"]
-        rows = self._fetch(f"SELECT {table.columns} FROM {table.source} ORDER BY id")
-        return list(self._sound(rows, reading_of))
+        rows = self._reader.fetch(
+            f"SELECT {table.columns} FROM {table.source} ORDER BY id"
+        )
+        return list(self._reader.sound(rows, reading_of))
 
     def chunks(self, begin: BoxNs, end: BoxNs) -> Iterator[EcgChunk]:
         """
@@ -133,7 +117,7 @@ class History:
             return row
 
         for page in self._pages("poses", begin, end, BLOCK_ROWS):
-            if rows := list(self._sound(page, sound)):
+            if rows := list(self._reader.sound(page, sound)):
                 yield pose_block(rows)
 
     def vitals(self, begin: BoxNs, end: BoxNs) -> Iterator[Vital]:
@@ -148,12 +132,12 @@ class History:
         """Return the newest statement of each vital at or before *at*, by name."""
         latest: dict[str, Vital] = {}
         for name in self._vital_names():
-            rows = self._fetch(
+            rows = self._reader.fetch(
                 f"SELECT {TABLES['vitals'].columns} FROM vitals WHERE name = ?"
                 " AND sampled <= ? ORDER BY sampled DESC, id DESC LIMIT 4",
                 (name, at),
             )
-            for vital in self._sound(rows, vital_of):
+            for vital in self._reader.sound(rows, vital_of):
                 latest.setdefault(name, vital)
         return latest
 
@@ -166,18 +150,20 @@ class History:
         Begin with an id of `newest`, or 0 for all that are left.
         """
         table = TABLES[kind]
-        rows = self._fetch(
+        query = (
             f"SELECT t.id, {table.columns} FROM {table.source} WHERE t.id > ?"
-            " ORDER BY t.id LIMIT ?",
-            (row_id, limit),
+            " ORDER BY t.id LIMIT ?"
         )
-        return list(
-            self._sound(rows, lambda row: (numbered(row), table.build(row[1:])))
-        )
+        found: list[tuple[int, Record]] = []
+        while not found and (rows := self._reader.fetch(query, (row_id, limit))):
+            row_id = numbered(rows[-1])  # a page may hold nothing but damaged rows
+            build = lambda row: (numbered(row), table.build(row[1:]))  # noqa: E731
+            found = list(self._reader.sound(rows, build))
+        return found
 
     def newest(self) -> dict[Kind, int]:
         """Return the highest row id of each kind, for `since`."""
-        totals = self._ask(lambda: read_totals(self._connection))
+        totals = self._reader.totals()
         return {kind: getattr(totals, kind) for kind in TABLES}
 
     def span(self) -> tuple[BoxNs, BoxNs] | None:
@@ -192,12 +178,12 @@ class History:
 
     def counts(self) -> Counts:
         """Return how much was saved since the file began."""
-        totals = self._ask(lambda: read_totals(self._connection))
+        totals = self._reader.totals()
         return Counts(*(getattr(totals, name) for name in Counts._fields))
 
     def _between(self, kind: Kind, begin: BoxNs, end: BoxNs) -> Iterator[Record]:
         for page in self._pages(kind, begin, end):
-            yield from self._sound(page, TABLES[kind].build)
+            yield from self._reader.sound(page, TABLES[kind].build)
 
     def _pages(
         self, kind: Kind, begin: BoxNs, end: BoxNs, size: int = PAGE_ROWS
@@ -209,24 +195,24 @@ class History:
             f" AND {table.time} < ? ORDER BY {table.time}, t.id LIMIT {size}"
         )
         key = (begin - self._longest(kind), -1)
-        while rows := self._fetch(query, (*key, end)):
-            yield [row[3:] for row in rows if cast(int, row[2]) >= begin]
+        while rows := self._reader.fetch(query, (*key, end)):
+            yield [row[3:] for row in rows if not is_before(row[2], begin)]
             key = cast(tuple[int, int], (rows[-1][1], rows[-1][0]))
 
     def _longest(self, kind: Kind) -> int:
-        totals = self._ask(lambda: read_totals(self._connection))
+        totals = self._reader.totals()
         if kind == "chunks":
             return totals.longest_chunk_ns
         return totals.longest_event_ns if kind == "events" else 0
 
     def _reach(self, table: Table, kind: Kind) -> tuple[BoxNs | None, BoxNs | None]:
-        ((first, newest),) = self._fetch(
+        ((first, newest),) = self._reader.fetch(
             f"SELECT (SELECT min({table.time}) FROM {kind}),"
             f" (SELECT max({table.time}) FROM {kind})"
         )
         if newest is None:
             return None, None
-        ((last,),) = self._fetch(
+        ((last,),) = self._reader.fetch(
             f"SELECT max({table.last}) FROM {kind} WHERE {table.time} >= ?",
             (cast(int, newest) - self._longest(kind),),
         )
@@ -234,7 +220,7 @@ class History:
 
     def _vital_names(self) -> list[str]:
         # One step in the index a name; DISTINCT would walk all of it.
-        rows = self._fetch(
+        rows = self._reader.fetch(
             "WITH RECURSIVE names(name) AS (SELECT min(name) FROM vitals UNION ALL"
             " SELECT (SELECT min(name) FROM vitals WHERE name > names.name)"
             " FROM names WHERE names.name IS NOT NULL)"
@@ -242,24 +228,10 @@ class History:
         )
         return [str(name) for (name,) in rows]
 
-    def _fetch(self, query: str, values: tuple[object, ...] = ()) -> list[Row]:
-        return self._ask(lambda: self._connection.execute(query, values).fetchall())
 
-    def _ask(self, question: Callable[[], R]) -> R:
-        try:
-            return question()
-        except sqlite3.Error as error:
-            raise StoreError(f"cannot read {self.path}: {error}") from error
-
-    def _sound(
-        self, rows: Iterator[Row] | list[Row], build: Callable[[Row], R]
-    ) -> Iterator[R]:
-        for row in rows:
-            try:
-                yield build(row)
-            except Damaged:
-                self.damaged += 1
-                logger.warning("a damaged row of %s was left out", self.path)
+def is_before(last: Value, begin: BoxNs) -> bool:
+    """Return whether *last*, if it is an instant at all, is before *begin*."""
+    return isinstance(last, int) and last < begin
 
 
 def numbered(row: Row) -> int:

@@ -79,7 +79,7 @@ def chunk_of(row: Row) -> EcgChunk:
         BoxNs(cast(int, start)),
         cast(float, period),
         cast(int, uncertainty),
-        unpack(cast(str, codes), data, cast(int, samples)),
+        unpack(cast(str, codes), data or b"", cast(int, samples)),
         None if offsets is None else np.frombuffer(offsets, "<u4").astype(np.uint32),
         tuple(json.loads(reasons)) if reasons else (),
     )

@@ -9,7 +9,7 @@ read, a page when it is met.
 import sqlite3
 from pathlib import Path
 
-from edge.database import open_reader
+from edge.database import ERRORS, open_reader, primary_code
 from edge.datafolder import beside, sync_folder
 from edge.errors import StoreError
 from edge.schema import version
@@ -30,40 +30,46 @@ ENDINGS = ("", "-wal", "-shm")
 
 def trouble(path: Path) -> str:
     """Return what is wrong with the file at *path*, "" if it is sound or absent."""
-    if not path.exists() or path.stat().st_size == 0:
-        wal = beside(path, "-wal")
-        orphaned = wal.exists() and wal.stat().st_size > 0
+    if not size_bytes(path):
+        orphaned = size_bytes(beside(path, "-wal")) > 0
         return "a log without its database" if orphaned else ""
     try:
         connection = open_reader(path)
     except OSError:
         return ""  # opening it to write says why
-    except sqlite3.DatabaseError as error:
+    except ERRORS as error:
         return str(error) if is_damage(error) else ""
     try:
         if not version(connection):
             return ""
-        return look(connection, path.stat().st_size)
+        return look(connection, size_bytes(path))
     except (StoreError, Damaged) as error:
         return str(error)
-    except sqlite3.DatabaseError as error:
+    except ERRORS as error:
         return str(error) if is_damage(error) else ""
     finally:
         connection.close()
 
 
-def is_damage(error: sqlite3.Error) -> bool:
+def size_bytes(path: Path) -> int:
+    """Return how large the file at *path* is, 0 if there is none."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def is_damage(error: Exception) -> bool:
     """Return whether *error* is about what the file holds, not about reaching it."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     reached = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY,
                sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
                sqlite3.SQLITE_FULL, sqlite3.SQLITE_LOCKED}  # fmt: skip
-    return code not in reached
+    return primary_code(error) not in reached
 
 
-def look(connection: sqlite3.Connection, size_bytes: int) -> str:
-    """Return what is wrong with the open database of *size_bytes*, or ""."""
-    tables = "" if size_bytes <= WHOLE_BYTES else SMALL
+def look(connection: sqlite3.Connection, length: int) -> str:
+    """Return what is wrong with the open database of *length* bytes, or ""."""
+    tables = "" if length <= WHOLE_BYTES else SMALL
     for table in tables or ("",):
         argument = f"({table})" if table else "(1)"
         (said,) = connection.execute(f"PRAGMA quick_check{argument}").fetchone()
@@ -95,11 +101,11 @@ def salvaged_totals(path: Path) -> Totals | None:
     """Return the totals of a file in trouble if they can be read at all."""
     try:
         connection = open_reader(path)
-    except (OSError, sqlite3.Error):
+    except (OSError, *ERRORS):
         return None
     try:
         return read_totals(connection)
-    except (sqlite3.Error, Damaged):
+    except (*ERRORS, Damaged):
         return None
     finally:
         connection.close()

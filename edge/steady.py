@@ -9,12 +9,11 @@ Commits that ride out what a disk can do: full, failing, damaged, replaced.
 """
 
 import logging
-import sqlite3
 from pathlib import Path
 
 from edge.ballast import Ballast
 from edge.batch import make_batch, parts
-from edge.database import BUSY, DAMAGED, FULL, primary_code
+from edge.database import BUSY, DAMAGED, ERRORS, FULL, primary_code
 from edge.errors import StoreError
 from edge.records import Event, Record, Segment, Session
 from edge.soundness import salvaged_totals, set_aside, trouble
@@ -101,7 +100,7 @@ class SteadyWriter:
             try:
                 self.writer.commit(batch, effort=attempt)
                 return
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 if attempt == ATTEMPTS:
                     raise self.refusal(error) from error
                 self._mend(error, new)
@@ -113,7 +112,7 @@ class SteadyWriter:
         # it again.
         try:
             self.writer.tidy()
-        except (sqlite3.Error, StoreError) as error:
+        except (*ERRORS, StoreError) as error:
             logger.warning("cannot move the log into %s: %s", self.path, error)
             self.close()
 
@@ -134,7 +133,7 @@ class SteadyWriter:
             self._writer.close()
             self._writer = None
 
-    def _mend(self, error: sqlite3.Error, new: list[Record]) -> None:
+    def _mend(self, error: Exception, new: list[Record]) -> None:
         """
         Do what *error*, met while storing *new*, asks for.
 
@@ -165,7 +164,7 @@ class SteadyWriter:
         try:
             write_again(self.path)
             self._writer = Writer(self.path, self._limits, self._ballast)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             if primary_code(error) not in DAMAGED:
                 raise self.refusal(error) from error
             return self._begin_anew(str(error))
@@ -197,7 +196,7 @@ class SteadyWriter:
         try:
             aside = set_aside(self.path)
             self._writer = Writer(self.path, self._limits, self._ballast)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, *ERRORS) as error:
             raise self.refusal(error) from error
         self._carry_over(
             f"The database was not sound ({why}): it is kept as {aside.name}, "
@@ -228,7 +227,7 @@ class SteadyWriter:
         try:
             writer.begin_with(carried)
             writer.commit(make_batch(records, {}))
-        except sqlite3.Error as error:
+        except ERRORS as error:
             self.close()
             raise self.refusal(error) from error
 

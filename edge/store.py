@@ -7,12 +7,12 @@ twice.
 """
 
 import contextlib
-import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
 from edge.ballast import Ballast
+from edge.database import ERRORS
 from edge.datafolder import FolderLock, fleeting, free_bytes
 from edge.errors import StoreError
 from edge.prune import protect, protected_bytes, prune_passed, release
@@ -150,7 +150,7 @@ class Store:
                         f"{share:.0%} of the capacity would be protected, at most "
                         f"{MOST_PROTECTED:.0%} can be: release some or give more room"
                     )
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise steady.refusal(error) from error
 
     def release(self, begin: BoxNs, end: BoxNs) -> None:
@@ -167,7 +167,7 @@ class Store:
             while deleted:
                 with steady.writer.transaction() as connection:
                     deleted = prune_passed(connection, self.totals)
-        except sqlite3.Error as error:
+        except ERRORS as error:
             raise steady.refusal(error) from error
 
     def close(self) -> None:
@@ -176,7 +176,7 @@ class Store:
         self._lock.release()
 
     def _measure(self) -> None:
-        with contextlib.suppress(sqlite3.Error, StoreError):
+        with contextlib.suppress(*ERRORS, StoreError):
             self._usage = self._steady.writer.usage()
 
     def __enter__(self) -> Self:

@@ -14,7 +14,15 @@ from typing import NamedTuple
 
 from edge.ballast import Ballast
 from edge.batch import BROUGHT, Batch
-from edge.database import BUSY_S, FULL, PAGE_BYTES, open_writer, pragma, primary_code
+from edge.database import (
+    BUSY_S,
+    ERRORS,
+    FULL,
+    PAGE_BYTES,
+    open_writer,
+    pragma,
+    primary_code,
+)
 from edge.datafolder import beside, free_bytes
 from edge.prune import ROUNDS, ROWS_A_ROUND, prune
 from edge.schema import migrate
@@ -144,7 +152,7 @@ class Writer:
             self.connection.execute("COMMIT")
         except BaseException:
             if self.connection.in_transaction:
-                with contextlib.suppress(sqlite3.Error):
+                with contextlib.suppress(*ERRORS):
                     self.connection.execute("ROLLBACK")
             raise
 
@@ -157,7 +165,7 @@ class Writer:
         if self._unmoved_bytes > CHECKPOINT_BYTES:
             try:
                 self.checkpoint("PASSIVE")
-            except sqlite3.Error as error:
+            except ERRORS as error:
                 if primary_code(error) not in FULL:
                     raise
                 self.make_room()
@@ -179,7 +187,7 @@ class Writer:
         if self._ballast.give_up():
             logger.warning("the disk of %s is full: the ballast is given up", self.path)
         self._tight = True
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*ERRORS):
             pragma(self.connection, f"busy_timeout = {RESTART_WAIT_MS}")
             self.checkpoint("RESTART")
             pragma(self.connection, f"busy_timeout = {round(BUSY_S * 1000)}")
@@ -212,7 +220,7 @@ class Writer:
 
     def close(self) -> None:
         """Let the file go. Safe to call twice, and whatever the disk does."""
-        with contextlib.suppress(sqlite3.Error):
+        with contextlib.suppress(*ERRORS):
             self.connection.close()
 
 

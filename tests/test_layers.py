@@ -15,7 +15,7 @@ LAYERS: list[set[str]] = [
         "datafolder", "packing", "sums",
     },
     {"rows", "signals", "schema", "totals", "database", "ballast"},
-    {"batch", "tables", "prune", "soundness"},
+    {"batch", "tables", "prune", "soundness", "reading"},
     {"writing"},
     {"writer"},
     {"steady"},

@@ -1,0 +1,100 @@
+"""Questions to a database that is only read: short, checked, in our own errors."""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from edge.database import ERRORS, open_reader
+from edge.errors import StoreError
+from edge.schema import VERSION, version
+from edge.sums import Damaged, Row
+from edge.totals import Totals, read_totals
+
+logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
+
+
+class Reader:
+    """A connection that can only read the recording at *path*, for one thread."""
+
+    damaged: int
+    """Rows that were left out so far because their sum is wrong."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Open the recording at *path*.
+
+        :raises StoreError: if there is none, or it is not one that can be read
+        """
+        self.path = path
+        self.damaged = 0
+        try:
+            self._connection = open_reader(path)
+        except (OSError, *ERRORS) as error:
+            raise StoreError(f"no recording to read at {path}: {error}") from error
+        try:
+            found = self._ask(lambda: version(self._connection))
+            if found != VERSION:
+                raise StoreError(
+                    f"{path} has schema {found}, this program reads {VERSION}: "
+                    "start the recorder once, it brings an older one up to date"
+                )
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let the file go. Safe to call twice."""
+        self._connection.close()
+
+    def totals(self) -> Totals:
+        """
+        Return how much was saved so far.
+
+        :raises StoreError: if that cannot be read
+        """
+        return self._ask(lambda: read_totals(self._connection))
+
+    def fetch(self, query: str, values: tuple[object, ...] = ()) -> list[Row]:
+        """
+        Return all rows of *query*, one transaction.
+
+        :raises StoreError: if they cannot be read
+        """
+
+        def rows() -> list[Row]:
+            return self._connection.execute(query, values).fetchall()
+
+        try:
+            return rows()
+        except sqlite3.OperationalError as error:
+            if "decode" in str(error):
+                # A bit of a text has rotted: its row's sum will tell, not this.
+                self._connection.text_factory = decoded
+        except ERRORS:
+            pass  # asked again below, where it is told
+        return self._ask(rows)
+
+    def sound(self, rows: Iterable[Row], build: Callable[[Row], R]) -> Iterator[R]:
+        """Yield what *build* makes of *rows*, without those whose sum is wrong."""
+        for row in rows:
+            try:
+                yield build(row)
+            except Damaged:
+                if not self.damaged:
+                    logger.warning("damaged rows of %s are left out", self.path)
+                self.damaged += 1
+
+    def _ask(self, question: Callable[[], R]) -> R:
+        try:
+            return question()
+        except (*ERRORS, Damaged) as error:
+            raise StoreError(f"cannot read {self.path}: {error}") from error
+
+
+def decoded(data: bytes) -> str:
+    """Return the text that *data* holds, with marks where it is none."""
+    return data.decode(errors="replace")
