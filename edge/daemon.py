@@ -4,6 +4,7 @@ The recorder as a service: build, start, wait for a signal, stop in reverse orde
 
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ from contextlib import ExitStack, contextmanager
 from edge import config
 from edge.control import Server
 from edge.errors import StoreError
+from edge.export.desk import Desk
 from edge.protocols import make_decoder
-from edge.recorder import Recorder, decoder_options
+from edge.recorder import STOP_WITHIN_S, Recorder, decoder_options
 from edge.records import MonotonicNs
 from edge.requests import handlers
 from edge.store import Store
 from edge.systemd import ServiceManager
+from edge.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +43,19 @@ def run(settings: config.Settings) -> int:
         recorder = Recorder(settings, store, ending)
         recorder.begin()
         recorder.start()
-        server = Server(settings.control_socket, handlers(recorder))
+        desk = open_desk(settings, recorder)
+        # What goes wrong with an export is no reason to start recording anew.
+        exports = Worker("export", desk.work, failed=lambda: None)
+        exports.start()
+        answers = handlers(recorder) | desk.handlers()
+        server = Server(settings.control_socket, answers)
         manager.ready()
         logger.info("Ready: recording to %s", settings.database)
         watch(recorder, manager, ending)
         manager.stopping()
         server.close()
+        exports.stop(STOP_WITHIN_S)
+        desk.close()
         ended = recorder.stop()
     failed = any(worker.failure for worker in recorder.workers)
     return int(failed or not ended)
@@ -56,6 +66,19 @@ def watch(recorder: Recorder, manager: ServiceManager, ending: threading.Event) 
     while not ending.wait(WATCH_EVERY_S):
         if recorder.moving(MonotonicNs(time.monotonic_ns())):
             manager.alive()
+
+
+def open_desk(settings: config.Settings, recorder: Recorder) -> Desk:
+    """Return what exports to USB drives, by the command on the recording's file."""
+    options = {
+        "--database": settings.database,
+        "--tolerance-ms": settings.join.tolerance_ms,
+        "--zone": settings.box.time_zone,
+    }
+    command = [sys.executable, "-m", "edge", "export"]
+    command += [str(word) for option in options.items() for word in option]
+    folder, put = settings.box.data_dir, recorder.intake.put
+    return Desk(command, folder, put, recorder.clock.now)
 
 
 def open_store(settings: config.Settings) -> Store:

@@ -1,95 +1,122 @@
 """`edge export`: files of the recording, in a folder or as one CSV."""
 
 import argparse
-import re
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from edge import config
 from edge.clock import read_wall
+from edge.drives import present
+from edge.errors import ExportError
 from edge.export import TABLES, WRITERS, Options
 from edge.export.csv import make_table, write_table
+from edge.export.errand import as_line, choose, last_end, to_drive
 from edge.export.folder import DiskFolder
 from edge.export.job import Job, Progress, Request, span_of_earlier
 from edge.export.output import LARGEST_PART, Output
-from edge.export.recording import Recording
-from edge.export.span import find_span
+from edge.export.recording import Recording, Veil
+from edge.export.span import RELATIVE, find_span
 from edge.history import History
+from edge.records import BoxNs
 
 CONFIG = Path("/etc/ecg-pose-edge/edge.toml")
 REDRAW_EVERY_S = 0.2
+TELL_EVERY_S = 0.5
+NICE = 10
+DAY_NS = 86_400 * 10**9
 SMALLEST_PART_MB = 8.0
 """Several blocks of text and a header fit."""
 BAR_WIDTH = 30
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+Begun = Callable[[Job], None]
+"""Is told of the job before it runs."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take a stretch, a place and what goes there."""
     # "-1h" is a value here and no option; argparse knows plain numbers only as such.
-    parser._negative_number_matcher = re.compile(r"^-\d+(\.\d+)?[smhd]?$")
+    parser._negative_number_matcher = RELATIVE
     add = parser.add_argument
-    add(
-        "--from",
-        dest="first",
-        default="",
-        metavar="TIME",
-        help="ISO time, or -1h back from the newest record; default: the beginning",
-    )
-    add(
-        "--to",
-        dest="until",
-        default="",
-        metavar="TIME",
-        help="the same; default: the end",
-    )
-    add(
-        "--output",
-        required=True,
-        metavar="DIR|FILE.csv|-",
-        help="folder for all files; or the joined table alone, - to standard output",
-    )
-    add(
-        "--formats",
-        type=names_of(WRITERS),
-        default=("csv",),
-        metavar="LIST",
-        help=f"of {', '.join(WRITERS)}; default: csv",
-    )
-    add(
-        "--tables",
-        type=names_of(TABLES),
-        default=TABLES,
-        metavar="LIST",
-        help=f"of {', '.join(TABLES)}; default: all",
-    )
-    add("--tolerance-ms", type=float, metavar="MS", help="of the join; default: 1000")
-    add(
-        "--part-mb",
-        type=part_bytes,
-        default=LARGEST_PART,
-        metavar="MB",
-        help="largest file; default: just below 4 GiB",
-    )
+    # fmt: off
+    add("--from", dest="first", default="", metavar="TIME",
+        help="ISO time, or -1h back from the newest record; default: the beginning")
+    add("--to", dest="until", default="", metavar="TIME",
+        help="the same; default: the end")
+    add("--since-last", action="store_true",
+        help="from where the last export to this drive ended")
+    place = parser.add_mutually_exclusive_group(required=True)
+    place.add_argument("--output", default="", metavar="DIR|FILE.csv|-",
+        help="folder for all files; or the joined table alone, - to standard output")
+    place.add_argument("--drive", metavar="NAME|any",
+        help="USB drive, as 'edge drive list' names it; unmounted at the end")
+    add("--formats", type=names_of(WRITERS), default=("csv",), metavar="LIST",
+        help=f"of {', '.join(WRITERS)}; default: csv")
+    add("--tables", type=names_of(TABLES), default=TABLES, metavar="LIST",
+        help=f"of {', '.join(TABLES)}; default: all")
+    add("--tolerance-ms", type=float, metavar="MS",
+        help="of the join; default: the configuration's")
+    add("--part-mb", type=part_bytes, default=LARGEST_PART, metavar="MB",
+        help="largest file; default: just below 4 GiB")
+    add("--deidentify", action="store_true",
+        help="leave out what a person wrote, settings and names of pictures")
+    add("--shift-days", type=float, default=0.0, metavar="DAYS",
+        help="with --deidentify: move all times by so much")
     add("--config", type=Path, metavar="FILE", help=f"default: {CONFIG}")
     add("--database", type=Path, metavar="FILE", help="a recording without one")
+    add("--zone", help="of times without one; default: the configuration's, or UTC")
+    add("--json", action="store_true", help="progress and result for programs")
+    # fmt: on
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the files; 130 if cancelled by Ctrl-C."""
-    settings = read_settings(arguments)
-    database = arguments.database or settings.database
-    tolerance_ms = arguments.tolerance_ms
-    if tolerance_ms is None:
-        tolerance_ms = settings.join.tolerance_ms
-    options = Options(arguments.tables, round(tolerance_ms * 1e6))
-    words = (arguments.first, arguments.until)
-    zone = settings.box.time_zone
+    """Write the files; the exit code is 1 if they are not whole."""
+    order = Order(arguments)
+    if arguments.since_last and not arguments.drive:
+        raise ExportError("--since-last goes with --drive")
     if arguments.output == "-" or arguments.output.endswith(".csv"):
-        return one_table(database, words, zone, options, arguments.output)
-    return all_files(arguments, database, zone, options)
+        return one_table(order, arguments.output)
+    with cancelled_by_signals() as cancel:
+        if arguments.drive:
+            return to_a_drive(order, arguments, cancel)
+        return to_a_folder(order, arguments, cancel)
+
+
+class Order:
+    """What is to be exported, as the arguments and the configuration say."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        settings = read_settings(arguments)
+        tolerance_ms = arguments.tolerance_ms
+        if tolerance_ms is None:
+            tolerance_ms = settings.join.tolerance_ms
+        self.database: Path = arguments.database or settings.database
+        self.zone = arguments.zone or settings.box.time_zone
+        self.words = (arguments.first, arguments.until)
+        self.options = Options(arguments.tables, round(tolerance_ms * 1e6))
+        self.formats: tuple[str, ...] = arguments.formats
+        self.part_bytes: int = arguments.part_mb
+        self.veil = None
+        if arguments.deidentify:
+            self.veil = Veil(round(arguments.shift_days * DAY_NS))
+        elif arguments.shift_days:
+            raise ExportError("--shift-days goes with --deidentify")
+
+    def span(self, history: History) -> tuple[BoxNs, BoxNs]:
+        """Return the stretch of *history* that is meant."""
+        return find_span(history, *self.words, self.zone)
+
+    def request(self, span: tuple[BoxNs, BoxNs]) -> Request:
+        """Return what a job is given."""
+        return Request(
+            *span, self.formats, self.options, self.veil, self.part_bytes, self.words
+        )
 
 
 def read_settings(arguments: argparse.Namespace) -> config.Settings:
@@ -99,13 +126,11 @@ def read_settings(arguments: argparse.Namespace) -> config.Settings:
     return config.load(arguments.config or CONFIG)
 
 
-def one_table(
-    database: Path, words: tuple[str, str], zone: str, options: Options, place: str
-) -> int:
+def one_table(order: Order, place: str) -> int:
     """Write the joined table to the file *place*, or to standard output."""
-    with History(database) as history:
-        recording = Recording(history, *find_span(history, *words, zone))
-        table = make_table("joined", recording, options)
+    with History(order.database) as history:
+        recording = Recording(history, *order.span(history), order.veil)
+        table = make_table("joined", recording, order.options)
         if place == "-":
             sys.stdout.buffer.write(table.header)
             for block in table.blocks():
@@ -118,24 +143,85 @@ def one_table(
     return 0
 
 
-def all_files(
-    arguments: argparse.Namespace, database: Path, zone: str, options: Options
-) -> int:
+def to_a_folder(order: Order, arguments: argparse.Namespace, cancel: Begun) -> int:
     """Write an export to a folder."""
-    words = (arguments.first, arguments.until)
-    with History(database) as history:
-        span = find_span(history, *words, zone)
+    with History(order.database) as history:
+        span = order.span(history)
     with DiskFolder.at(Path(arguments.output)) as folder:
-        span = span_of_earlier(folder, words) or span
-        request = Request(
-            *span, arguments.formats, options, None, arguments.part_mb, words
-        )
-        job = Job(database, request, folder, read_wall().utc, progress_bar())
-        signal.signal(signal.SIGINT, lambda *_: job.cancel())
+        span = span_of_earlier(folder, order.words) or span
+        tell = teller(arguments.json)
+        made = read_wall().utc
+        job = Job(order.database, order.request(span), folder, made, tell)
+        cancel(job)
         said = job.run()
+    report(said, arguments.output, job.output.size, arguments.json)
+    return 0
+
+
+def to_a_drive(order: Order, arguments: argparse.Namespace, cancel: Begun) -> int:
+    """Write an export to a USB drive and unmount it."""
+    wanted = "" if arguments.drive == "any" else arguments.drive
+    drive = choose(present(), wanted)
+    with History(order.database) as history:
+        begin, end = order.span(history)
+        if arguments.since_last:
+            begin = max(begin, last_end(history, drive) or begin)
+    if begin >= end:
+        raise ExportError("nothing was recorded since the last export to this drive")
+    request = order.request((begin, end))
+    if arguments.json:
+        print(as_line(begin=str(begin), end=str(end), drive=drive.id), flush=True)
+    with suppress(OSError):
+        os.nice(NICE)  # the recorder goes first
+    made, tell = read_wall().utc, teller(arguments.json)
+    done = to_drive(order.database, drive, request, made, tell, cancel)
+    report(done.said, f"{done.folder} on {drive.label}", done.size, arguments.json)
+    if not arguments.json:
+        print("safe to remove")
+    return 0
+
+
+@contextmanager
+def cancelled_by_signals() -> Iterator[Begun]:
+    """Give what lets Ctrl-C and SIGTERM end a job in good order."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def begun(job: Job) -> None:
+        for number in SIGNALS:
+            signal.signal(number, lambda *_: job.cancel())
+
+    try:
+        yield begun
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def report(said: dict[str, Any], place: str, size: int, as_json: bool) -> None:
+    """Say what was written."""
+    if as_json:
+        names = [file["name"] for file in said["files"]]
+        print(as_line(done=True, place=place, size=size, files=names), flush=True)
+        return
     for file in said["files"]:
         print(f"{file['name']}: {file.get('rows', '')} rows, {file['bytes']} bytes")
-    return 0
+    print(f"whole in {place}")
+
+
+def teller(as_json: bool) -> Callable[[Progress], None]:
+    """Return what is done with progress."""
+    if not as_json:
+        return progress_bar()
+    told = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told >= TELL_EVERY_S:
+            told = now
+            print(as_line(**progress._asdict()), flush=True)
+
+    return tell
 
 
 def progress_bar() -> Callable[[Progress], None]:

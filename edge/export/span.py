@@ -11,7 +11,9 @@ from edge.records import BoxNs
 from edge.stamps import parse_stamp
 
 UNITS_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
-RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)([smhd])")
+RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)([smhd])$")
+EXACT = re.compile(r"box:(\d{1,19})")
+"""Box time in nanoseconds, as one program says it to another."""
 EXAMPLE = "2026-11-22T10:15 or -1h"
 
 
@@ -46,6 +48,8 @@ def place(recording: Recording, text: str, zone: str) -> BoxNs:
 
     :raises ExportError: if it is neither an ISO nor a relative time
     """
+    if found := EXACT.fullmatch(text):
+        return BoxNs(int(found[1]))
     if found := RELATIVE.fullmatch(text):
         back = float(found[1]) * UNITS_NS[found[2]]
         return max(BoxNs(recording.end - round(back)), recording.begin)

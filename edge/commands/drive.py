@@ -1,0 +1,61 @@
+"""`edge drive`: exports to USB drives, as the page orders them."""
+
+import argparse
+import getpass
+import json
+from pathlib import Path
+from typing import Any
+
+from edge import config
+from edge.control import Client
+from edge.export.span import RELATIVE
+
+CONFIG = Path("/etc/ecg-pose-edge/edge.toml")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take what to do and with which drive."""
+    parser.add_argument(
+        "do",
+        choices=("list", "arm", "cancel", "enrol", "forget"),
+        help="list: drives and what goes on; arm: the next drive gets an export; "
+        "enrol: this drive gets what is new whenever it is plugged in",
+    )
+    parser.add_argument("drive", nargs="?", default="", help="its name, as in the list")
+    # "-1h" is a value here and no option; argparse knows plain numbers only as such.
+    parser._negative_number_matcher = RELATIVE
+    parser.add_argument("--from", dest="first", default="", metavar="TIME")
+    parser.add_argument("--to", dest="until", default="", metavar="TIME")
+    parser.add_argument("--since-last", action="store_true", help="what is new to it")
+    parser.add_argument(
+        "--config", type=Path, default=CONFIG, metavar="FILE", help="%(default)s"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Ask the recorder."""
+    client = Client(config.load(arguments.config).control_socket)
+    if arguments.do != "list":
+        order: dict[str, Any] = {
+            "by": getpass.getuser(),
+            "drive": arguments.drive,
+            "from": arguments.first,
+            "to": arguments.until,
+            "since_last": arguments.since_last,
+        }
+        client.ask(f"export {arguments.do}", **order)
+    state = client.ask("export state")
+    print(json.dumps(state, indent=1) if arguments.json else as_text(state))
+    return 0
+
+
+def as_text(state: dict[str, Any]) -> str:
+    """Return what goes on and which drives are there."""
+    lines = [f"{state['state']}: {state['sentence']}".rstrip(": ")]
+    for drive in state["drives"]:
+        size = f"{drive['size'] / 1e9:.1f} GB"
+        said = drive["fault"] or f"{size}, {drive['file_system']}"
+        enrolled = ", enrolled" if drive["enrolled"] else ""
+        lines.append(f"{drive['name']} {drive['label']}: {said}{enrolled}")
+    return "\n".join(lines)

@@ -1,0 +1,394 @@
+"""
+Exports to USB drives, in the recorder: who asked for what, and what becomes of it.
+
+Nothing happens because a drive is plugged in. A person who has logged in *arms* an
+export, which then goes to the drive that is there or comes within minutes; or *enrols*
+a drive once, which then gets what is new every time it is plugged in. The work is done
+by `edge export` in a process of its own.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Literal
+
+from edge.control import Handler
+from edge.drives import Drive, present
+from edge.errors import ControlError, ExportError
+from edge.export import TABLES, WRITERS
+from edge.export.errand import choose
+from edge.records import BoxNs, Event, Record
+from edge.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+ARMED_S = 300.0
+"""How long an export waits for its drive, and for one that was pulled to come back."""
+
+LOOK_EVERY_S = 1.0
+STATE_FILE = "exports.json"
+
+State = Literal["idle", "armed", "writing", "done", "failed"]
+Put = Callable[[Iterable[Record]], object]
+
+
+class Desk:
+    """
+    Takes orders from the control socket and has them carried out, one at a time.
+
+    *command* runs `edge export`; the options of an order are added to it. *put* keeps
+    events, *now* is box time. *folder* keeps what has to survive a restart.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        folder: Path,
+        put: Put,
+        now: Callable[[], BoxNs],
+        drives: Callable[[], list[Drive]] = present,
+    ) -> None:
+        self._command = list(command)
+        self._file = folder / STATE_FILE
+        self._put = put
+        self._now = now
+        self._drives = drives
+        self._lock = threading.Lock()
+        self._kept = read_state(self._file)
+        self._order: dict[str, Any] | None = None
+        self._until = 0.0
+        self._again = False  # the order is the second try of one that failed
+        self._seen: set[tuple[str, str]] = set()  # drives and their insertions
+        self._run: Run | None = None
+        self._state: State = "idle"
+        self._sentence = ""
+
+    def handlers(self) -> dict[str, Handler]:
+        """Return the requests of the control socket that this answers."""
+        return {
+            "export state": self.state,
+            "export arm": self.arm,
+            "export cancel": self.cancel,
+            "export enrol": self.enrol,
+            "export forget": self.forget,
+        }
+
+    def state(self, request: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
+        """Answer what goes on, in words and numbers, and which drives are there."""
+        with self._lock:
+            run = self._run
+            return {
+                "state": self._state,
+                "sentence": self._sentence,
+                "progress": run.progress if run else {},
+                "armed_s": max(self._until - time.monotonic(), 0) if self._order else 0,
+                "drives": [self._described(drive) for drive in self._drives()],
+                "enrolled": list(self._kept["enrolled"].values()),
+            }
+
+    def arm(self, request: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
+        """
+        Let the next drive, or the one it names, get an export.
+
+        It has ``by`` (who asked), and may have ``drive``, ``from``, ``to``,
+        ``since_last``, ``formats``, ``tables``, ``deidentify``, ``shift_days``.
+        """
+        order = checked(request)
+        with self._lock:
+            if self._run:
+                raise ControlError("an export is being written; wait or cancel it")
+            self._order, self._again = order, False
+            self._until = time.monotonic() + ARMED_S
+            self._say("armed", "insert the drive")
+        return {}
+
+    def cancel(self, request: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
+        """Take the order back, and stop what is being written in good order."""
+        with self._lock:
+            self._order = None
+            if self._run:
+                self._run.cancel()
+            else:
+                self._say("idle", "")
+        return {}
+
+    def enrol(self, request: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
+        """Let the drive it names get what is new whenever it is plugged in."""
+        drive = self._named(str(request["drive"]))
+        order = checked({**request, "drive": drive.id, "since_last": True})
+        with self._lock:
+            self._kept["enrolled"][drive.id] = {**order, "label": drive.label}
+            self._seen.add(visit(drive))  # it starts with its next insertion
+            self._keep()
+        return {}
+
+    def forget(self, request: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
+        """Enrol the drive with the id it names no longer."""
+        with self._lock:
+            if self._kept["enrolled"].pop(str(request["drive"]), None) is None:
+                raise ControlError("that drive is not enrolled")
+            self._keep()
+        return {}
+
+    def work(self, worker: Worker) -> None:
+        """Take a turn every second until *worker* is stopped."""
+        while worker.pause(LOOK_EVERY_S):
+            self.turn()
+
+    def turn(self) -> None:
+        """Look at drives and at the running export; call it about once a second."""
+        drives = self._drives()
+        with self._lock:
+            run = self._run
+            if run and run.over():
+                self._finish(run)
+            self._seen &= {visit(drive) for drive in drives}
+            if not self._run:
+                self._expire()
+                self._begin(drives)
+
+    def close(self) -> None:
+        """Stop what is being written; it goes on when it is asked for again."""
+        with self._lock:
+            if self._run:
+                self._run.cancel()
+                self._run.wait()
+
+    def _begin(self, drives: list[Drive]) -> None:
+        fresh = [drive for drive in drives if visit(drive) not in self._seen]
+        self._seen |= {visit(drive) for drive in fresh}
+        if self._order and self._again:
+            # A drive that failed gets another try only when it is plugged in anew.
+            wanted = [drive for drive in fresh if drive.id == self._order["drive"]]
+            if wanted:
+                self._start(wanted[0], self._order)
+            return
+        if self._order:
+            try:
+                drive = choose(drives, self._order["drive"])
+            except ExportError as error:
+                self._say("armed", str(error))
+                return
+            self._start(drive, self._order)
+            return
+        for drive in fresh:
+            if drive.id in self._kept["enrolled"]:
+                self._start(drive, self._kept["enrolled"][drive.id])
+                return
+
+    def _start(self, drive: Drive, order: dict[str, Any]) -> None:
+        earlier = self._kept["pending"].get(drive.id, {})
+        span = earlier["span"] if earlier.get("what") == what(order) else None
+        self._order = None
+        self._seen.add(visit(drive))
+        self._run = Run(
+            [*self._command, *options(order, drive, span)], drive, order, self._now()
+        )
+        self._say("writing", f"writing to {drive.label}; do not remove it")
+        logger.info("export to %s for %s", drive.label, order["by"])
+
+    def _finish(self, run: "Run") -> None:
+        self._run = None
+        if run.span:
+            begun = {"what": what(run.order), "span": run.span}
+            self._kept["pending"][run.drive.id] = begun
+        if run.done:
+            self._kept["pending"].pop(run.drive.id, None)
+            self._say("done", f"{run.drive.label} is safe to remove")
+        else:
+            self._say("failed", run.complaint)
+            if not run.cancelled:  # pulled by mistake: the same drive may come back
+                self._order = {**run.order, "drive": run.drive.id}
+                self._again = True
+                self._until = time.monotonic() + ARMED_S
+        self._keep()
+        self._put([run.event(self._now())])
+        logger.info("export: %s", self._sentence)
+
+    def _expire(self) -> None:
+        if self._order and time.monotonic() > self._until:
+            self._order = None
+            self._say("idle", "no drive came in time")
+
+    def _say(self, state: State, sentence: str) -> None:
+        self._state, self._sentence = state, sentence
+
+    def _named(self, name: str) -> Drive:
+        for drive in self._drives():
+            if name in (drive.name, drive.id):
+                return drive
+        raise ControlError(f"there is no drive {name}")
+
+    def _described(self, drive: Drive) -> dict[str, Any]:
+        enrolled = drive.id in self._kept["enrolled"]
+        return {**drive._asdict(), "fault": drive.fault, "enrolled": enrolled}
+
+    def _keep(self) -> None:
+        text = json.dumps(self._kept, indent=1)
+        aside = self._file.with_suffix(".new")
+        try:
+            with aside.open("w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            aside.replace(self._file)
+        except OSError as error:
+            logger.warning("%s cannot be written: %s", self._file, error)
+
+
+class Run:
+    """One `edge export` at work."""
+
+    def __init__(
+        self, command: list[str], drive: Drive, order: dict[str, Any], began: BoxNs
+    ) -> None:
+        self.drive = drive
+        self.order = order
+        self.began = began
+        self.span: list[str] = []
+        self.progress: dict[str, Any] = {}
+        self.done: dict[str, Any] = {}
+        self.complaint = "the export ended without a word"
+        self.cancelled = False
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._readers = [
+            threading.Thread(target=read, name="export", daemon=True)
+            for read in (self._read_progress, self._read_complaint)
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def over(self) -> bool:
+        """Return whether it has ended and all it said was read."""
+        return self._process.poll() is not None and not any(
+            reader.is_alive() for reader in self._readers
+        )
+
+    def cancel(self) -> None:
+        """Ask it to end."""
+        self.cancelled = True
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+
+    def wait(self) -> None:
+        """Return when it has ended; it is killed if a dead drive holds it up."""
+        try:
+            self._process.wait(2)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def event(self, now: BoxNs) -> Event:
+        """Return what the recording keeps of it."""
+        whole = bool(self.done)
+        detail: dict[str, object] = {
+            "drive": self.drive.id,
+            "label": self.drive.label,
+            "by": self.order["by"],
+            "whole": whole,
+        }
+        if self.span:
+            detail |= {"begin_box_ns": self.span[0], "end_box_ns": self.span[1]}
+        if whole:
+            detail |= {"files": self.done["files"], "bytes": self.done["size"]}
+        what = "exported" if whole else f"export failed: {self.complaint}"
+        sentence = f"{what}, to {self.drive.label}, for {self.order['by']}"
+        return Event(self.began, now, "export", "export", sentence, detail)
+
+    def _read_progress(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._hear(as_object(line))
+
+    def _read_complaint(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                self.complaint = line.strip().removeprefix("edge: ") or self.complaint
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        if "begin" in said:
+            self.span = [str(said["begin"]), str(said["end"])]
+        elif "done" in said:
+            self.done = said
+        elif "share" in said:
+            self.progress = said
+
+
+def visit(drive: Drive) -> tuple[str, str]:
+    """Return what is another after *drive* was pulled and plugged in."""
+    return drive.id, drive.insertion
+
+
+def as_object(line: str) -> dict[str, Any]:
+    """Return a line of JSON, {} if it is none."""
+    with suppress(ValueError):
+        said = json.loads(line)
+        if isinstance(said, dict):
+            return said
+    return {}
+
+
+def checked(request: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return the order in *request*.
+
+    :raises ControlError: if it asks for something that there is not
+    """
+    formats = [str(name) for name in request.get("formats") or ["csv"]]
+    tables = [str(name) for name in request.get("tables") or TABLES]
+    for name in formats:
+        if name not in WRITERS:
+            raise ControlError(f"no format {name!r}; there are {', '.join(WRITERS)}")
+    for name in tables:
+        if name not in TABLES:
+            raise ControlError(f"no table {name!r}; there are {', '.join(TABLES)}")
+    return {
+        "by": str(request["by"])[:64],
+        "drive": str(request.get("drive") or ""),
+        "from": str(request.get("from") or ""),
+        "to": str(request.get("to") or ""),
+        "since_last": request.get("since_last") is True,
+        "formats": formats,
+        "tables": tables,
+        "deidentify": request.get("deidentify") is True,
+        "shift_days": float(request.get("shift_days") or 0),
+    }
+
+
+def what(order: dict[str, Any]) -> dict[str, Any]:
+    """Return what of *order* has to be the same for one try to go on with another."""
+    return {name: order[name] for name in order if name not in ("by", "drive", "label")}
+
+
+def options(order: dict[str, Any], drive: Drive, span: list[str] | None) -> list[str]:
+    """Return the options of `edge export` for *order*, of *span* if it is known."""
+    if span:
+        when = [f"--from=box:{span[0]}", f"--to=box:{span[1]}"]
+    else:
+        when = [f"--from={order['from']}", f"--to={order['to']}"]
+        when += ["--since-last"] if order["since_last"] else []
+    which = [f"--formats={','.join(order['formats'])}"]
+    which += [f"--tables={','.join(order['tables'])}"]
+    if order["deidentify"]:
+        which += ["--deidentify", f"--shift-days={order['shift_days']}"]
+    return ["--json", f"--drive={drive.name}", *when, *which]
+
+
+def read_state(file: Path) -> dict[str, dict[str, Any]]:
+    """Return what was kept, empty if there is nothing that can be read."""
+    kept: dict[str, dict[str, Any]] = {"enrolled": {}, "pending": {}}
+    with suppress(OSError, ValueError):
+        found = json.loads(file.read_text())
+        for name in kept:
+            if isinstance(found.get(name), dict):
+                kept[name] = found[name]
+    return kept

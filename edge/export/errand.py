@@ -1,0 +1,128 @@
+"""
+An export to a USB drive, from looking at it to "safe to remove".
+
+On the drive it is a folder of its own below `ROOM`, named by subject and stretch, so
+that the same export asked for again goes on where it ended.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from edge.drives import Drive, mounted
+from edge.errors import ExportError
+from edge.export import manifest
+from edge.export.folder import DiskFolder
+from edge.export.job import Job, Progress, Request
+from edge.export.recording import Recording
+from edge.history import History
+from edge.records import BoxNs, UtcNs
+
+ROOM = "ecg-pose-edge"
+"""The folder on the drive that holds all exports."""
+
+LONGEST_NAME = 60
+"""FAT takes 255; some PCs add the whole path up to 260."""
+
+Tell = Callable[[Progress], None]
+
+
+class Done(NamedTuple):
+    """An export that is whole on a drive, which is safe to remove."""
+
+    folder: str
+    size: int  # bytes
+    said: dict[str, Any]  # the manifest
+
+
+def choose(drives: Sequence[Drive], wanted: str = "") -> Drive:
+    """
+    Return the one of *drives* that *wanted* names, or the only one.
+
+    :raises ExportError: if there is none, or it is not clear which
+    """
+    named = [drive for drive in drives if wanted in ("", drive.name, drive.id)]
+    if not named:
+        raise ExportError(
+            f"there is no drive {wanted}; insert it"
+            if wanted
+            else "there is no USB drive; insert one"
+        )
+    sound = [drive for drive in named if not drive.fault]
+    if not sound:
+        raise ExportError(named[0].fault)
+    if len(sound) > 1:
+        both = " and ".join(f"{drive.label} ({drive.name})" for drive in sound)
+        raise ExportError(f"there are {both}; remove one, or name the one you mean")
+    return sound[0]
+
+
+def last_end(history: History, drive: Drive) -> BoxNs | None:
+    """Return where the last whole export to *drive* ended, ``None`` without one."""
+    ends = [
+        int(str(event.detail["end_box_ns"]))
+        for event in history.events(BoxNs(-(2**62)), BoxNs(2**62))
+        if event.kind == "export"
+        and event.detail.get("drive") == drive.id
+        and event.detail.get("whole") is True
+        and str(event.detail.get("end_box_ns", "")).isdecimal()
+    ]
+    return BoxNs(max(ends)) if ends else None
+
+
+def folder_name(history: History, request: Request) -> str:
+    """Return a name for the export that FAT, people and a sorted list accept."""
+    recording = Recording(history, request.begin, request.end, request.veil)
+    ends = np.array([request.begin, request.end], np.int64)
+    utc = recording.ledger.date(ends).utc + recording.shift_ns
+    first, last = (compact(value) for value in utc.tolist())
+    subject = "_".join(manifest.subjects(recording))
+    plain = re.sub(r"[^A-Za-z0-9-]", "_", subject)[: LONGEST_NAME - 34]
+    return f"{plain}_{first}_{last}".lstrip("_")
+
+
+def compact(utc: int) -> str:
+    """Return UTC nanoseconds as ``20261122T101500Z``."""
+    text = str(np.datetime64(utc // 10**9, "s"))
+    return text.replace("-", "").replace(":", "") + "Z"
+
+
+def to_drive(
+    database: Path,
+    drive: Drive,
+    request: Request,
+    made: UtcNs,
+    tell: Tell,
+    begun: Callable[[Job], None] = lambda job: None,
+) -> Done:
+    """
+    Return once the export is whole on *drive* and the drive is unmounted.
+
+    *begun* gets the job, to cancel it.
+
+    :raises ExportError: if it is not; what is written stays for another try
+    :raises StoreError: if the recording cannot be read
+    """
+    with History(database) as history:
+        name = folder_name(history, request)
+    request = replace(request, check_again=True)
+    with (
+        mounted(drive) as handle,
+        DiskFolder(handle) as root,
+        root.within(ROOM) as room,
+        room.within(name) as folder,
+    ):
+        job = Job(database, request, folder, made, tell)
+        begun(job)
+        said = job.run()
+    return Done(f"{ROOM}/{name}", job.output.size, said)
+
+
+def as_line(**said: Any) -> str:
+    """Return what a program reads of an export: one line of JSON."""
+    return json.dumps(said)
