@@ -131,20 +131,12 @@ class EcgFlow:
         if not self.board.counter_modulus:
             counter = np.arange(len(packets.ends), dtype=np.int64) + self._counted
             self._counted += len(counter)
-        edges = np.searchsorted(owner, np.arange(len(chunks) + 1))
-        indices: list[NDArray[np.int64]] = []
-        breaks: list[Break] = []
-        for chunk, first, stop in zip(chunks, edges[:-1], edges[1:], strict=True):
-            if first == stop:
-                continue
-            seen = device.observe(counter[first:stop], chunk.received)
-            indices.append(seen.indices)
-            breaks += [
-                found._replace(at=found.at + int(first)) for found in seen.breaks
-            ]
-        if not indices:
+        if not len(counter):
             return self._words(packets, self._box(chunks[-1].received))
-        return self._runs(device, packets, np.concatenate(indices), breaks)
+        stops = np.searchsorted(owner, np.arange(1, len(chunks) + 1)).tolist()
+        received = [chunk.received for chunk in chunks]
+        seen = device.observe_reads(counter, stops, received)
+        return self._runs(device, packets, seen.indices, list(seen.breaks))
 
     def _runs(
         self,

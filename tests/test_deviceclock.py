@@ -359,3 +359,44 @@ def test_lines_that_come_together_are_dated_in_order() -> None:
     instants, _ = arrivals(np.array([100, 200]), 200, MonotonicNs(10**9), 10_000, last)
 
     assert instants.tolist() == [950 * MS + 1, 950 * MS + 2]
+
+
+def test_several_reads_at_once_are_seen_as_one_by_one() -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    for _ in range(200):
+        modulus = chance.choice([256, 16, 2**32])
+        one_by_one, at_once = DeviceClock(250, modulus), DeviceClock(250, modulus)
+        sample, now = chance.randrange(modulus), 10**9
+        for _ in range(chance.randint(1, 12)):
+            counters: list[int] = []
+            stops: list[int] = []
+            received: list[MonotonicNs] = []
+            for _ in range(chance.randint(1, 30)):
+                count = chance.choice([0, 1, 4, 4, 4, 8])
+                lost = chance.choice([0] * 60 + [1, 3, 300])
+                sample += lost
+                counters += [(sample + more) % modulus for more in range(count)]
+                sample += count
+                now += (count + lost) * 4_000_000 + chance.choice(
+                    [0] * 90 + [11 * 10**9]
+                )
+                stops.append(len(counters))
+                received.append(MonotonicNs(now))
+            counter = np.array(counters, np.int64)
+            indices: list[int] = []
+            found: list[tuple[int, Break]] = []
+            first = 0
+            for stop, at in zip(stops, received, strict=True):
+                seen = one_by_one.observe(counter[first:stop], at)
+                found += [
+                    (first + lost.at, lost._replace(at=0)) for lost in seen.breaks
+                ]
+                indices += seen.indices.tolist()
+                first = stop
+            together = at_once.observe_reads(counter, stops, received)
+            assert together.indices.tolist() == indices
+            assert [(lost.at, lost._replace(at=0)) for lost in together.breaks] == found
+            if indices:
+                assert at_once.stamp(indices[-1]) == one_by_one.stamp(indices[-1])
