@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "check-config": "name every mistake in a configuration",
     "export": "write files of the recording, to a folder or as one CSV",
     "drive": "let a USB drive have an export, now or whenever it is plugged in",
+    "join": "poses and ECG of two CSV files, each pose with its nearest sample",
     "verify": "check that an export is whole and unchanged",
     "account": "let people and scripts use the page from the network",
     "record-session": "keep what arrives byte for byte, so that it can be replayed",

@@ -23,7 +23,7 @@ LAYERS: list[set[str]] = [
         "sources", "protocols", "pose", "store", "history", "join", "heart",
         "pictures", "models", "movement", "columns", "deviceclock", "simulator",
     },
-    {"joined", "control"},
+    {"joined", "csvjoin", "control"},
     {"pipeline", "export"},
     {"given"},
     {"opening"},

@@ -1,0 +1,116 @@
+"""`edge join`: poses and ECG of two CSV files, joined as the box joins them."""
+
+import argparse
+import csv
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from edge.csvjoin import Joined, Sheet, join_sheets, number_of, read_sheet
+from edge.errors import InputError
+from edge.export.cells import FORMULA_STARTS, guarded
+
+SHOWN = 5
+"""Rows left out that are named one by one."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take the two files, the tolerance and where the answer goes."""
+    add = parser.add_argument
+    add("poses", type=Path, metavar="POSE.csv", help="a column 'timestamp' and others")
+    add("ecg", type=Path, metavar="ECG.csv", help="'timestamp', leads, vitals")
+    add(
+        "--tolerance-ms",
+        type=milliseconds,
+        default=1000.0,
+        metavar="MS",
+        help="furthest ECG that still belongs to a pose, inclusive; default: 1000",
+    )
+    add(
+        "--ecg-window-ms",
+        type=milliseconds,
+        default=0.0,
+        metavar="MS",
+        help="also the raw ECG around each pose, so long in all",
+    )
+    add(
+        "--time-zone",
+        default="UTC",
+        metavar="ZONE",
+        help="of stamps that name none, as Europe/Berlin; default: UTC",
+    )
+    add("--output", required=True, metavar="OUT.csv", help="- for standard output")
+
+
+def milliseconds(text: str) -> float:
+    """Return a length in milliseconds, which may not be negative."""
+    value = float(text)
+    if not 0 <= value <= 3_600_000:
+        raise argparse.ArgumentTypeError("must be 0 to 3600000 ms")
+    return value
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the joined table; 0 also where nothing matched, for that is an answer."""
+    poses = read_sheet(arguments.poses, "pose_box", arguments.time_zone)
+    ecg = read_sheet(arguments.ecg, "box", arguments.time_zone)
+    joined = join_sheets(
+        poses,
+        ecg,
+        round(arguments.tolerance_ms * 1e6),
+        round(arguments.ecg_window_ms * 1e6),
+    )
+    save(joined, arguments.output)
+    tell(poses, ecg, joined)
+    return 0
+
+
+def save(joined: Joined, place: str) -> None:
+    """
+    Write *joined* to *place*, whole or not at all.
+
+    :raises InputError: if it cannot be written there
+    """
+    if place == "-":
+        write(joined, sys.stdout)
+        return
+    aside = Path(f"{place}.part")
+    try:
+        with aside.open("w", newline="", encoding="utf-8") as file:
+            write(joined, file)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(place)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise InputError(f"{place} cannot be written: {error.strerror}") from error
+
+
+def write(joined: Joined, file: TextIO) -> None:
+    """Write the header and the rows as CSV."""
+    out = csv.writer(file, lineterminator="\n")
+    out.writerow([safe(name) for name in joined.columns])
+    for row in joined.rows:
+        out.writerow([safe(row.get(name, "")) for name in joined.columns])
+
+
+def safe(text: str) -> str:
+    """Return *text* such that no spreadsheet runs it, numbers as they are."""
+    risky = text.startswith(FORMULA_STARTS) and not number_of(text)
+    return guarded(text) if risky else text
+
+
+def tell(poses: Sheet, ecg: Sheet, joined: Joined) -> None:
+    """Say on standard error how many rows found their ECG and which were left out."""
+    skipped = [*poses.skipped, *ecg.skipped]
+    for line in skipped[:SHOWN]:
+        print(f"left out: {line}", file=sys.stderr)
+    if len(skipped) > SHOWN:
+        print(f"left out: {len(skipped) - SHOWN} rows more", file=sys.stderr)
+    total = len(joined.rows)
+    print(
+        f"{joined.matched} of {total} poses have their ECG, "
+        f"{total - joined.matched} have none within the tolerance",
+        file=sys.stderr,
+    )

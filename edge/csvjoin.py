@@ -1,0 +1,229 @@
+"""
+The join on two CSV files: poses of one, ECG and vitals of the other.
+
+They are files of this box, of the system it replaces, or anything with a column
+``timestamp``. What a file says of a row is passed on letter by letter; only what the
+join finds out is new. Where both files carry box time it is joined on, else UTC.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.columns import COLUMNS, LEADS, WINDOW_COLUMNS
+from edge.errors import InputError
+from edge.join import NONE, Times, nearest
+from edge.records import VITALS
+from edge.stamps import parse_stamp
+
+MS_NS = 1_000_000
+SECOND_NS = 1_000_000_000
+
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+FROM_ECG = {
+    "ecg_timestamp": "timestamp",
+    "ecg_box_s": "box_s",
+    "ecg_box_ns": "box_ns",
+    "ecg_uncertainty_ms": "uncertainty_ms",
+    "ecg_segment": "segment",
+    "ecg_reasons": "reasons",
+}
+"""Columns of the answer that the ECG file has under another name."""
+
+Row = dict[str, str]
+
+
+class Sheet(NamedTuple):
+    """The rows of one file that have an instant, in the file's order."""
+
+    name: str
+    columns: tuple[str, ...]
+    rows: list[Row]
+    utc: Times
+    box: Times | None  # where the file has it in every row
+    skipped: tuple[str, ...]  # what was wrong, one a row
+
+
+def read_sheet(path: Path, box: str, zone: str = "UTC") -> Sheet:
+    """
+    Return the CSV file at *path*: UTF-8, commas, a header with ``timestamp``. *box* is
+    what its columns of box time begin with. Stamps without zone are of *zone*.
+
+    A row without a usable stamp is left out and told of.
+
+    :raises InputError: if it cannot be read, or has no rows that can be used
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return _sheet(path.name, csv.DictReader(file), box, zone)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as CSV: {error}") from error
+
+
+def _sheet(name: str, reader: "csv.DictReader[str]", box: str, zone: str) -> Sheet:
+    columns = tuple(column.strip() for column in reader.fieldnames or ())
+    if "timestamp" not in columns:
+        found = ", ".join(columns[:8]) or "nothing"
+        raise InputError(f"{name} has no column 'timestamp', but {found}")
+    reader.fieldnames = columns
+    rows: list[Row] = []
+    utc: list[int] = []
+    skipped: list[str] = []
+    for row in reader:
+        try:
+            utc.append(parse_stamp(row["timestamp"] or "", zone))
+        except InputError as error:
+            skipped.append(f"{name}, line {reader.line_num}: {error}")
+            continue
+        rows.append({key: row[key] or "" for key in columns})
+    if skipped and not rows:
+        raise InputError(f"no row of {name} can be used; {skipped[0]}")
+    return Sheet(
+        name, columns, rows, np.array(utc, np.int64), _box(rows, box), tuple(skipped)
+    )
+
+
+def _box(rows: Sequence[Row], name: str) -> Times | None:
+    pairs = [(row.get(f"{name}_s", ""), row.get(f"{name}_ns", "")) for row in rows]
+    if not all(re.fullmatch(r"-?\d{1,10}", s) and ns.isdecimal() for s, ns in pairs):
+        return None
+    return np.array([int(s) * SECOND_NS + int(ns) for s, ns in pairs], np.int64)
+
+
+class Ecg:
+    """The ECG file, in order of time."""
+
+    def __init__(self, sheet: Sheet, by_box: bool) -> None:
+        times = sheet.box if by_box and sheet.box is not None else sheet.utc
+        order = np.argsort(times, kind="stable")
+        self.times = times[order]
+        self.rows = [sheet.rows[place] for place in order.tolist()]
+        self.leads = lead_columns(sheet.columns)
+        self._stated = {
+            name: np.flatnonzero([bool(row[name].strip()) for row in self.rows])
+            for name in VITALS
+            if name in sheet.columns
+        }
+
+    def answer(self, place: int) -> Row:
+        """Return what the row at *place* says, under the names of the joined row."""
+        row = self.rows[place]
+        said = {ours: row.get(theirs, "") for ours, theirs in FROM_ECG.items()}
+        for number, (column, _) in enumerate(self.leads, start=1):
+            said[f"ecg_lead{number}"] = number_of(row[column])
+        said["ecg_leads"] = " ".join(lead for _, lead in self.leads if lead)
+        for name, stated in self._stated.items():
+            said |= self._vital(name, stated, place)
+        return said
+
+    def _vital(self, name: str, stated: NDArray[np.intp], place: int) -> Row:
+        """Return the newest value at or before the instant of the row at *place*."""
+        # Rows of the same instant count as known, those behind this one too.
+        last = int(np.searchsorted(self.times, self.times[place], side="right")) - 1
+        newest = int(np.searchsorted(stated, last, side="right")) - 1
+        if newest < 0:
+            return {}
+        found = int(stated[newest])
+        value = number_of(self.rows[found][name])
+        age_ms = (self.times[place] - self.times[found]) // MS_NS
+        reason = "" if value else "not_a_number"
+        return {name: value, f"{name}_age_ms": str(age_ms), f"{name}_reason": reason}
+
+    def window(self, instant: int, half_ns: int) -> Row:
+        """Return the leads no further from *instant* than *half_ns*."""
+        first = int(np.searchsorted(self.times, instant - half_ns))
+        stop = int(np.searchsorted(self.times, instant + half_ns, side="right"))
+        if first >= stop:
+            return {}
+        steps = np.diff(self.times[first:stop])
+        even = len(steps) and steps.max() <= 1.01 * steps.min()
+        period_ms = float(steps.mean()) / MS_NS if even else 0.0
+        said = {
+            "ecg_window_start_ms": f"{(int(self.times[first]) - instant) / MS_NS:.6f}",
+            "ecg_window_period_ms": f"{period_ms:.6f}",
+        }
+        for number, (column, _) in enumerate(self.leads, start=1):
+            values = [number_of(row[column]) for row in self.rows[first:stop]]
+            said[f"ecg_window_lead{number}"] = " ".join(values)
+        return said
+
+
+def lead_columns(columns: Iterable[str]) -> list[tuple[str, str]]:
+    """
+    Return the columns that hold leads, with the leads' names: ``ecg_lead1`` … of the
+    original system have none, ``II_mv`` of our export is lead II.
+    """
+    numbered = [f"ecg_lead{number}" for number in range(1, LEADS + 1)]
+    named = [column for column in columns if column.endswith("_mv")]
+    found = [(column, "") for column in numbered if column in columns]
+    return (found or [(column, column.removesuffix("_mv")) for column in named])[:LEADS]
+
+
+def number_of(text: str) -> str:
+    """Return *text* if it is a decimal number, else nothing."""
+    text = text.strip()
+    return text if NUMBER.fullmatch(text) else ""
+
+
+class Joined(NamedTuple):
+    """The answer: its header, its rows, and how many found their ECG."""
+
+    columns: tuple[str, ...]
+    rows: list[Row]
+    matched: int
+
+
+def join_sheets(
+    poses: Sheet, ecg: Sheet, tolerance_ns: int, window_ns: int = 0
+) -> Joined:
+    """
+    Return each row of *poses*, in its order, with the nearest row of *ecg* no further
+    away than *tolerance_ns*, and each vital as known at that row's instant.
+    """
+    by_box = poses.box is not None and ecg.box is not None
+    times = poses.box if by_box and poses.box is not None else poses.utc
+    sorted_ecg = Ecg(ecg, by_box)
+    places = nearest(sorted_ecg.times, times, tolerance_ns).tolist()
+    rows = [
+        joined_row(row, instant, place, sorted_ecg, window_ns)
+        for row, instant, place in zip(poses.rows, times.tolist(), places, strict=True)
+    ]
+    matched = sum(place != NONE for place in places)
+    return Joined(tuple(columns_of(poses, window_ns)), rows, matched)
+
+
+def joined_row(pose: Row, instant: int, place: int, ecg: Ecg, window_ns: int) -> Row:
+    """Return *pose* with what the row of *ecg* at *place* adds to it."""
+    row = {name: text for name, text in pose.items() if name not in ANSWERED}
+    if place == NONE:
+        reason = "beyond_tolerance" if len(ecg.times) else "no_ecg"
+        return row | {"ecg_matched": "False", "unmatched_reason": reason}
+    row |= ecg.answer(place) | {"ecg_matched": "True"}
+    row["difference_ms"] = f"{(int(ecg.times[place]) - instant) / MS_NS:.6f}"
+    return row | (ecg.window(instant, window_ns // 2) if window_ns else {})
+
+
+def columns_of(poses: Sheet, window_ns: int) -> Iterator[str]:
+    """Yield the header: ours, then whatever else the pose file has."""
+    ours = [column.name for column in COLUMNS]
+    if window_ns:
+        ours += [column.name for column in WINDOW_COLUMNS]
+    yield from ours
+    yield from (column for column in poses.columns if column not in ours)
+
+
+def _answered() -> frozenset[str]:
+    names = {column.name for column in COLUMNS + WINDOW_COLUMNS}
+    vitals = {name for name in names if name.startswith(tuple(VITALS))}
+    ecg = {name for name in names if name.startswith("ecg_")}
+    return frozenset(ecg | vitals | {"difference_ms", "unmatched_reason"})
+
+
+ANSWERED = _answered()
+"""The columns that the join fills in, whatever the pose file has there."""

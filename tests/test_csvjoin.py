@@ -1,0 +1,307 @@
+"""`edge join` on files of this box, of the original system, and on odd ones."""
+
+import csv
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from records_store import START, S, pose, second, segment, session
+
+from edge.__main__ import main
+from edge.columns import COLUMNS, LEGACY, cells
+from edge.history import History
+from edge.joined import joined_rows
+from edge.records import BoxNs, EcgChunk, Record, Segment, UtcNs, Vital
+from edge.stamps import parse_stamp, stamp
+from edge.store import Store
+
+ECG_COLUMNS = (
+    "timestamp,heart_rate,ecg_lead1,ecg_lead2,ecg_lead3,"
+    "blood_pressure_systolic,blood_pressure_diastolic,oxygen_saturation"
+)
+FIRST = datetime(2025, 6, 29, 14, 22, tzinfo=UTC)
+
+
+def sample_ecg() -> str:
+    """Return 30 records, one every 100 ms, as the original system's sample file."""
+    lines = [ECG_COLUMNS]
+    for number in range(30):
+        at = (FIRST + timedelta(milliseconds=100 * number)).replace(tzinfo=None)
+        text = at.isoformat(timespec="microseconds")
+        lead = 0.5 + 0.03 * number
+        lines.append(f"{text},{70 + number},{lead:.2f},-0.25,0.1,120,80,98")
+    return "\n".join(lines) + "\n"
+
+
+class Files:
+    """Two files and their join in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def join(self, poses: str, ecg: str, *options: str) -> list[dict[str, str]]:
+        pose_file, ecg_file = self.folder / "pose.csv", self.folder / "ecg.csv"
+        pose_file.write_text(poses, encoding="utf-8")
+        ecg_file.write_text(ecg, encoding="utf-8")
+        out = self.folder / "out.csv"
+        names = [str(pose_file), str(ecg_file), "--output", str(out)]
+        assert main(["join", *names, *options]) == 0
+        return read(out)
+
+    def refused(self, poses: str, ecg: str, capsys: pytest.CaptureFixture[str]) -> str:
+        (self.folder / "pose.csv").write_text(poses)
+        (self.folder / "ecg.csv").write_text(ecg)
+        names = [str(self.folder / name) for name in ("pose.csv", "ecg.csv", "o.csv")]
+        assert main(["join", *names[:2], "--output", names[2]]) == 1
+        assert not Path(names[2]).exists()
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        return error
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_sample_of_the_original_system_finds_its_match(files: Files) -> None:
+    (row,) = files.join("timestamp\n2025-06-29T14:22:01.500000\n", sample_ecg())
+
+    assert list(row)[: len(LEGACY)] == [column.name for column in LEGACY]
+    assert row["timestamp"] == "2025-06-29T14:22:01.500000"
+    assert row["ecg_timestamp"] == "2025-06-29T14:22:01.500000"
+    assert row["ecg_matched"] == "True"
+    assert row["heart_rate"] == "85"
+    assert row["ecg_lead1"] == "0.95"
+    assert row["difference_ms"] == "0.000000"
+    assert row["heart_rate_age_ms"] == "0"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2025-06-29T14:22:01.54Z", "2025-06-29 14:22:01.5400001",
+        "2025-06-29T16:22:01.54+02:00", "20250629T142201.54",
+    ],
+)  # fmt: skip
+def test_usual_forms_of_stamps(files: Files, text: str) -> None:
+    (row,) = files.join(f"timestamp\n{text}\n", sample_ecg())
+
+    assert row["timestamp"] == text
+    assert row["ecg_timestamp"] == "2025-06-29T14:22:01.500000"
+    assert -40.1 < float(row["difference_ms"]) <= -40.0
+
+
+def test_stamps_without_zone_are_of_the_zone_that_is_given(files: Files) -> None:
+    poses = "timestamp\n2025-06-29T14:22:01.500000\n2025-06-29T12:22:01.500000Z\n"
+
+    rows = files.join(poses, sample_ecg(), "--time-zone", "Europe/Berlin")
+
+    assert [row["heart_rate"] for row in rows] == ["85", "85"]
+
+
+def test_tolerance_is_inclusive_and_rows_without_match_say_why(files: Files) -> None:
+    poses = "timestamp\n2025-06-29T14:22:03.400\n2025-06-29T14:22:03.401\n"
+
+    near, far = files.join(poses, sample_ecg(), "--tolerance-ms", "500")
+
+    assert (near["ecg_matched"], near["difference_ms"]) == ("True", "-500.000000")
+    assert (far["ecg_matched"], far["unmatched_reason"]) == (
+        "False",
+        "beyond_tolerance",
+    )
+    assert {far[name] for name in ("ecg_timestamp", "heart_rate", "ecg_lead1")} == {""}
+
+
+def test_tie_goes_to_the_earlier_and_rows_keep_their_order(files: Files) -> None:
+    poses = (
+        "timestamp,nose_x,remark\n"
+        "2025-06-29T14:22:00.250,10.5,=1+1\n2025-06-29T14:22:00.050,-3,second\n"
+    )
+
+    rows = files.join(poses, sample_ecg())
+
+    assert [row["heart_rate"] for row in rows] == ["72", "70"]
+    assert [row["nose_x"] for row in rows] == ["10.5", "-3"]
+    assert [row["remark"] for row in rows] == ["'=1+1", "second"]
+
+
+def test_unsorted_ecg_with_a_bad_row_is_used_but_for_that_row(
+    files: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header, *lines = sample_ecg().splitlines()
+    lines[3] = lines[3].replace("2025-06-29T", "29/06/2025 ")
+    text = "\n".join([header, *reversed(lines)])
+
+    (row,) = files.join("timestamp\n2025-06-29T14:22:00.290\n", text)
+
+    assert row["heart_rate"] == "72"
+    said = capsys.readouterr().err
+    assert "ecg.csv, line 28" in said
+    assert "29/06/2025" in said
+    assert "1 of 1 poses have their ECG" in said
+
+
+def test_vitals_are_as_they_were_known(files: Files) -> None:
+    ecg = (
+        "timestamp,heart_rate,ecg_lead1,oxygen_saturation\n"
+        '2025-06-29T14:22:00,71,1.5,97\n2025-06-29T14:22:00.900,,"1,5",NaN\n'
+    )
+
+    (row,) = files.join("timestamp\n2025-06-29T14:22:01\n", ecg)
+
+    assert (row["heart_rate"], row["heart_rate_age_ms"]) == ("71", "900")
+    assert (row["oxygen_saturation"], row["oxygen_saturation_reason"]) == (
+        "",
+        "not_a_number",
+    )
+    assert row["ecg_lead1"] == ""
+
+
+def test_window_holds_the_samples_around(files: Files) -> None:
+    options = ("--ecg-window-ms", "300")
+
+    (row,) = files.join("timestamp\n2025-06-29T14:22:01\n", sample_ecg(), *options)
+
+    assert row["ecg_window_start_ms"] == "-100.000000"
+    assert row["ecg_window_period_ms"] == "100.000000"
+    assert row["ecg_window_lead1"] == "0.77 0.80 0.83"
+
+
+def test_empty_sides_give_an_empty_answer(files: Files) -> None:
+    assert files.join("timestamp\n", sample_ecg()) == []
+    (row,) = files.join("timestamp\n2025-06-29T14:22:01\n", ECG_COLUMNS + "\n")
+    assert row["unmatched_reason"] == "no_ecg"
+
+
+def test_byte_order_mark_and_short_rows_are_taken(files: Files) -> None:
+    ecg = "\ufefftimestamp,heart_rate,ecg_lead1\n2025-06-29T14:22:01,60\n"
+
+    (row,) = files.join("timestamp\n2025-06-29T14:22:01\n", ecg)
+
+    assert (row["heart_rate"], row["ecg_lead1"]) == ("60", "")
+
+
+@pytest.mark.parametrize(
+    ("poses", "ecg", "said"),
+    [
+        ("time\n1\n", "timestamp\n", "no column 'timestamp'"),
+        ("", "timestamp\n", "no column 'timestamp'"),
+        ("timestamp\nabc\n", "timestamp\n", "'abc' is not an ISO time"),
+        ("timestamp\n\0\n", "timestamp\n", "pose.csv"),
+    ],
+)
+def test_files_that_cannot_be_used_are_named(
+    files: Files, capsys: pytest.CaptureFixture[str], poses: str, ecg: str, said: str
+) -> None:
+    assert said in files.refused(poses, ecg, capsys)
+
+
+def test_missing_file_and_bad_options_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = str(tmp_path / "gone.csv")
+
+    assert main(["join", gone, gone, "--output", str(tmp_path / "o.csv")]) == 1
+    assert "gone.csv cannot be read" in capsys.readouterr().err
+    for options in (["--tolerance-ms", "-1"], ["--tolerance-ms", "nan"]):
+        with pytest.raises(SystemExit):
+            main(["join", gone, gone, "--output", "-", *options])
+
+
+def test_answer_is_whole_or_absent(
+    files: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = files.folder / "no" / "such.csv"
+    (files.folder / "p.csv").write_text("timestamp\n")
+    names = [str(files.folder / "p.csv")] * 2
+
+    assert main(["join", *names, "--output", str(out)]) == 1
+    assert "cannot be written" in capsys.readouterr().err
+    assert list(files.folder.glob("**/*.part")) == []
+
+
+def uploaded(ecg: str) -> list[Record]:
+    """Return the records of a file as the recorder stores them."""
+    leads = ("1", "2", "3")
+    found: list[Record] = [
+        Segment(7, 1, "file", "", leads, (100.0,) * 3, (0,) * 3, 0.0, False, "given")
+    ]
+    for row in csv.DictReader(ecg.splitlines()):
+        at = BoxNs(parse_stamp(row["timestamp"]))
+        values = [round(100 * float(row[f"ecg_lead{n}"])) for n in (1, 2, 3)]
+        counts = np.array([values], np.int32)
+        found.append(EcgChunk(7, at, 0.0, 0, counts, np.zeros(1, np.uint32)))
+        found += [
+            Vital(at, name, float(row[name]), "", "file")
+            for name in ("heart_rate", "oxygen_saturation")
+        ]
+    return found
+
+
+def test_recorder_and_command_say_the_same(files: Files, tmp_path: Path) -> None:
+    """The same records and poses: once stored and joined there, once as two files."""
+    dice = np.random.default_rng(4)
+    first = parse_stamp("2025-06-29T14:22:00")
+    exposed = first + dice.integers(-2 * S, 5 * S, 60) // 1000 * 1000
+    exposed = np.sort(np.append(exposed, first + 50_000_000 * np.arange(4)))
+    path = tmp_path / "edge.db"
+    with Store(path) as store:
+        store.append([session()])
+        store.append(uploaded(sample_ecg()))
+        store.append([pose(dice, int(at)) for at in exposed])
+    with History(path) as history:
+        begin, end = BoxNs(0), BoxNs(2**62)
+        stored = [cells(row) for row in joined_rows(history, begin, end, S)]
+    names = [column.name for column in COLUMNS]
+    poses = "\n".join(["timestamp", *(stamp(UtcNs(int(at))) for at in exposed)])
+
+    told = files.join(poses, sample_ecg())
+
+    for values, row in zip(stored, told, strict=True):
+        ours = dict(zip(names, values, strict=True))
+        assert row["ecg_matched"] == str(ours["ecg_matched"])
+        assert row["unmatched_reason"] == (ours["unmatched_reason"] or "")
+        if not ours["ecg_matched"]:
+            continue
+        assert parse_stamp(row["ecg_timestamp"]) == parse_stamp(
+            str(ours["ecg_timestamp"])
+        )
+        for name in ("difference_ms", "ecg_lead1", "heart_rate", "heart_rate_age_ms"):
+            assert float(row[name]) == pytest.approx(float(str(ours[name])), abs=1e-6)
+    assert {row["ecg_matched"] for row in told} == {"True", "False"}
+
+
+def test_export_joined_again_is_itself(files: Files, tmp_path: Path) -> None:
+    """joined.csv and ecg.csv of an export, joined once more, on box time."""
+    dice = np.random.default_rng(9)
+    database, folder = tmp_path / "edge.db", tmp_path / "export"
+    with Store(database) as store:
+        store.append([session(), segment()])
+        for number in range(20):
+            store.append(second(dice, START + 3 * number * S))
+    exported = ["export", "--database", str(database), "--output", str(folder)]
+    assert main(exported) == 0
+    before = read(folder / "joined.csv")
+
+    out = tmp_path / "again.csv"
+    names = [str(folder / "joined.csv"), str(folder / "ecg.csv")]
+    assert main(["join", *names, "--output", str(out)]) == 0
+    after = read(out)
+
+    same = [
+        name
+        for name in before[0]
+        if name.startswith(("ecg_box", "ecg_matched", "difference", "nose", "pose"))
+    ] + ["timestamp", "ecg_timestamp", "ecg_uncertainty_ms", "ecg_segment"]
+    assert len(before) > 50
+    for one, other in zip(before, after, strict=True):
+        assert {name: one[name] for name in same} == {
+            name: other[name] for name in same
+        }
