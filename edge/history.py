@@ -10,7 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self, cast
 
-from edge.reading import Reader
+from edge.database.reading import Reader
+from edge.database.rows import reading_of, segment_of, session_of, vital_of
+from edge.database.signals import PoseBlock, check_pose, pose_block
+from edge.database.sums import Row, Value
+from edge.database.tables import TABLES, Kind, Table
 from edge.records import (
     BoxNs,
     ClockReading,
@@ -22,10 +26,6 @@ from edge.records import (
     Session,
     Vital,
 )
-from edge.rows import reading_of, segment_of, session_of, vital_of
-from edge.signals import PoseBlock, check_pose, pose_block
-from edge.sums import Row, Value
-from edge.tables import TABLES, Kind, Table
 
 PAGE_ROWS = 256
 """Rows of one transaction: milliseconds of reading, below 1 MB."""

@@ -11,15 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-from edge.ballast import Ballast
-from edge.database import ERRORS
-from edge.datafolder import FolderLock, fleeting, free_bytes
+from edge.database.ballast import Ballast
+from edge.database.connections import ERRORS
+from edge.database.folder import FolderLock, fleeting, free_bytes
+from edge.database.prune import protect, protected_bytes, prune_passed, release
+from edge.database.steady import SteadyWriter
+from edge.database.totals import Totals
+from edge.database.writer import Limits
 from edge.errors import StoreError
-from edge.prune import protect, protected_bytes, prune_passed, release
 from edge.records import BoxNs, Record
-from edge.steady import SteadyWriter
-from edge.totals import Totals
-from edge.writer import Limits
 
 CAPACITY_BYTES = 8 << 30
 RETENTION_H = 14 * 24.0

@@ -42,7 +42,7 @@ from records_store import (
     vital,
 )
 
-from edge import soundness, steady, writer
+from edge.database import soundness, steady, writer
 from edge.errors import StoreError
 from edge.history import History
 from edge.records import BoxNs, EcgChunk, Event, Pose, Record, Vital

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.database import open_reader, open_writer
+from edge.database.connections import open_reader, open_writer
 
 NOBODY = 65534
 

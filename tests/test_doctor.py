@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from edge import config, datafolder, doctor
+from edge import config, doctor
 from edge.__main__ import main
 from edge.control import Server
+from edge.database import folder as data_folder
 from edge.doctor import board, box, camera, card, service, tpu
 from edge.doctor.machine import Finding, Machine
 from edge.records import BoxNs, BoxState, StreamState
@@ -196,7 +197,7 @@ def on_disk(empty: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Return a machine whose data folder is on ext4, wherever this test runs."""
     (empty.root / "data").mkdir()
     put(empty.root, "mountinfo", f"1 0 8:1 / {empty.root} rw - ext4 /dev/sda1 rw\n")
-    monkeypatch.setattr(datafolder, "MOUNTS", empty.root / "mountinfo")
+    monkeypatch.setattr(data_folder, "MOUNTS", empty.root / "mountinfo")
     return empty
 
 

@@ -22,10 +22,10 @@ from records_store import (
     vital,
 )
 
+from edge.database.soundness import trouble
 from edge.errors import StoreError
 from edge.history import History
 from edge.records import BoxNs, ClockReading, EcgChunk, Event, Pose, Record, Vital
-from edge.soundness import trouble
 from edge.store import Store
 
 

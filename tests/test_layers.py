@@ -12,13 +12,8 @@ LAYERS: list[set[str]] = [
         "clock", "envelope", "ledger", "stamps", "config", "systemd", "worker",
         "drives", "drivehelper", "health", "patient", "streams", "edgetpu", "crop",
         "pulses",
-        "datafolder", "packing", "sums",
     },
-    {"rows", "signals", "schema", "totals", "database", "ballast"},
-    {"batch", "tables", "prune", "soundness", "reading"},
-    {"writing"},
-    {"writer"},
-    {"steady"},
+    {"database"},
     {
         "sources", "protocols", "pose", "store", "history", "join", "heart",
         "pictures", "models", "movement", "columns", "deviceclock", "simulator",
@@ -43,7 +38,7 @@ DOORS: dict[str, set[str]] = {
     "picamera2": {"edge.sources.picamera"},
     "libcamera": {"edge.sources.picamera"},
     "av": {"edge.sources.video"},
-    "sqlite_utils": {"edge.schema"},
+    "sqlite_utils": {"edge.database.schema"},
     "bottle": {"edge.web"},
     "cheroot": {"edge.web.server"},
     "PIL": {"edge.pictures"},
@@ -54,6 +49,7 @@ DOORS: dict[str, set[str]] = {
     "pyrage": {"edge.export.sealed"},
 }
 PEERS_ALLOWED = {
+    "database",
     "sources",
     "protocols",
     "export",

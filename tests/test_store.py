@@ -26,7 +26,7 @@ from records_store import (
     vital,
 )
 
-from edge import datafolder
+from edge.database import folder as data_folder
 from edge.errors import StoreError
 from edge.history import History
 from edge.records import BoxNs, EcgChunk, Record, Vital
@@ -425,17 +425,17 @@ MOUNTS = """\
     ],
 )
 def test_the_file_system_of_a_folder_is_found(folder: str, expected: str) -> None:
-    listed = datafolder.mounts(MOUNTS)
-    assert datafolder.filesystem_of(Path(folder), listed) == expected
+    listed = data_folder.mounts(MOUNTS)
+    assert data_folder.filesystem_of(Path(folder), listed) == expected
 
 
-@pytest.mark.parametrize("kind", sorted(datafolder.FLEETING))
+@pytest.mark.parametrize("kind", sorted(data_folder.FLEETING))
 def test_a_folder_that_does_not_last_is_said(
     path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = path.with_name("mounts")
     listed.write_text(f"1 0 0:1 / {path.parent} rw - {kind} none rw\n")
-    monkeypatch.setattr(datafolder, "MOUNTS", listed)
+    monkeypatch.setattr(data_folder, "MOUNTS", listed)
     with Store(path) as store:
         (sentence,) = store.opening
     assert str(path.parent) in sentence

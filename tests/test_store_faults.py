@@ -21,8 +21,8 @@ from faultdisk import fault_disk
 from powercut import cuts
 from records_store import EVER, START, S, chunk, pose, quick_folder, segment, session
 
-from edge import database, schema, soundness, steady
-from edge.database import open_writer
+from edge.database import connections, schema, soundness, steady
+from edge.database.connections import open_writer
 from edge.errors import StoreError
 from edge.history import History
 from edge.records import BoxNs, Session
@@ -111,14 +111,14 @@ def test_no_full_disk_stops_the_recording() -> None:
 
 @on_a_fault_disk
 def test_a_store_that_does_not_sync_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    relaxed = database.open_writer
+    strict = connections.open_writer
 
     def open_relaxed(path: Path) -> sqlite3.Connection:
-        connection = relaxed(path)
+        connection = strict(path)
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
-    monkeypatch.setattr("edge.writer.open_writer", open_relaxed)
+    monkeypatch.setattr("edge.database.writer.open_writer", open_relaxed)
     with pytest.raises(AssertionError, match="acknowledged"):
         rigs_store.cut(0, 1, seconds=10)
 

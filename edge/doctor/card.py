@@ -3,7 +3,7 @@
 import os
 
 from edge.config import Settings
-from edge.datafolder import fleeting, free_bytes
+from edge.database.folder import fleeting, free_bytes
 from edge.doctor.machine import Finding, Machine
 from edge.health import WORN_PERCENT, Health
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.columns import COLUMNS, LEADS
+from edge.database.signals import PoseBlock
 from edge.export import cells
 from edge.export.cells import Cells, Mask, Whole
 from edge.export.recording import Recording
@@ -26,7 +27,6 @@ from edge.records import (
     Segment,
     Vital,
 )
-from edge.signals import PoseBlock
 
 MS_NS = 1_000_000
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+from edge.database.signals import PoseBlock
 from edge.export.tally import EcgTally, PoseTally, VitalTally
 from edge.history import History
 from edge.ledger import Ledger
 from edge.records import BoxNs, EcgChunk, Event, Vital
-from edge.signals import PoseBlock
 
 
 class Veil(NamedTuple):

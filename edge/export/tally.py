@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.database.signals import PoseBlock
 from edge.join import sample_times
 from edge.records import MISSING, BoxNs, EcgChunk, Segment, Vital
-from edge.signals import PoseBlock
 
 MOST_GAPS = 1000
 """Gaps that the manifest lists a stream; the table of events has them all."""

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
+from edge.database.tables import Kind
 from edge.errors import ControlError
 from edge.history import PAGE_ROWS, History
 from edge.records import BoxNs, BoxState, ClockReading, EcgChunk, Event, Pose
-from edge.tables import Kind
 from edge.web import shapes
 from edge.web.shapes import Json
 

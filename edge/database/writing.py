@@ -3,11 +3,11 @@
 import sqlite3
 from collections.abc import Iterator
 
-from edge.batch import Batch
-from edge.prune import note_kept
+from edge.database.batch import Batch
+from edge.database.prune import note_kept
+from edge.database.sums import Row, summed
+from edge.database.totals import Totals, read_totals, write_totals
 from edge.records import BoxNs
-from edge.sums import Row, summed
-from edge.totals import Totals, read_totals, write_totals
 
 S = 1_000_000_000
 

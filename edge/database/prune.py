@@ -10,9 +10,9 @@ interval stay behind.
 import sqlite3
 from typing import NamedTuple
 
-from edge.database import pragma
-from edge.sums import Damaged, check
-from edge.totals import Totals
+from edge.database.connections import pragma
+from edge.database.sums import Damaged, check
+from edge.database.totals import Totals
 
 ROWS_A_ROUND = 64
 ROUNDS = 24

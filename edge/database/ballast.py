@@ -11,7 +11,7 @@ import logging
 import os
 from pathlib import Path
 
-from edge.datafolder import beside, free_bytes, sync_folder
+from edge.database.folder import beside, free_bytes, sync_folder
 
 logger = logging.getLogger(__name__)
 

@@ -67,7 +67,6 @@ def open_reader(path: Path) -> sqlite3.Connection:
     gone while no recorder runs: then the file does not change, and is read as it is.
 
     :raises sqlite3.Error: if it cannot be opened or is empty
-    :raises OSError: if there is no such file
     """
     try:
         return connect_reader(path, "mode=ro")
@@ -87,7 +86,7 @@ def connect_reader(path: Path, how: str) -> sqlite3.Connection:
 
     :raises sqlite3.Error: if that does not work
     """
-    if path.stat().st_size == 0:
+    if path.exists() and not path.stat().st_size:
         # SQLite deletes the log of an empty database, even opened read-only.
         raise sqlite3.OperationalError("the file is empty")
     uri = f"file:{quote(str(path.absolute()))}?{how}"

@@ -9,12 +9,12 @@ read, a page when it is met.
 import sqlite3
 from pathlib import Path
 
-from edge.database import ERRORS, open_reader, primary_code
-from edge.datafolder import beside, sync_folder
+from edge.database.connections import ERRORS, open_reader, primary_code
+from edge.database.folder import beside, sync_folder
+from edge.database.schema import version
+from edge.database.sums import Damaged
+from edge.database.totals import Totals, read_totals
 from edge.errors import StoreError
-from edge.schema import version
-from edge.sums import Damaged
-from edge.totals import Totals, read_totals
 
 WHOLE_BYTES = 16 << 20
 """A file up to this size is checked from end to end."""

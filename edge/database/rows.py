@@ -4,8 +4,8 @@ import json
 import math
 from typing import cast
 
+from edge.database.sums import Row, check, real, summed, text, whole
 from edge.records import BoxNs, ClockReading, Event, Segment, Session, UtcNs, Vital
-from edge.sums import Row, check, real, summed, text, whole
 
 # Sessions: id, boot_id, started, offset_ns, version, subject, configuration, crc
 

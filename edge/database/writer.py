@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from edge.ballast import Ballast
-from edge.batch import BROUGHT, Batch
-from edge.database import (
+from edge.database.ballast import Ballast
+from edge.database.batch import BROUGHT, Batch
+from edge.database.connections import (
     BUSY_S,
     ERRORS,
     FULL,
@@ -23,11 +23,11 @@ from edge.database import (
     pragma,
     primary_code,
 )
-from edge.datafolder import beside, free_bytes
-from edge.prune import ROUNDS, ROWS_A_ROUND, prune
-from edge.schema import migrate
-from edge.totals import Totals, read_totals, write_totals
-from edge.writing import write_batch
+from edge.database.folder import beside, free_bytes
+from edge.database.prune import ROUNDS, ROWS_A_ROUND, prune
+from edge.database.schema import migrate
+from edge.database.totals import Totals, read_totals, write_totals
+from edge.database.writing import write_batch
 
 logger = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 import sqlite3
 from typing import NamedTuple
 
+from edge.database.sums import Damaged, check, summed
 from edge.records import BoxNs
-from edge.sums import Damaged, check, summed
 
 
 class Totals(NamedTuple):

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
+from edge.database.rows import event_of, reading_of, vital_of
+from edge.database.signals import chunk_of, pose_of
+from edge.database.sums import Row
 from edge.records import Pose, Record
-from edge.rows import event_of, reading_of, vital_of
-from edge.signals import chunk_of, pose_of
-from edge.sums import Row
 
 Kind = Literal["chunks", "poses", "vitals", "events", "clock_readings"]
 

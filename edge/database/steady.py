@@ -11,15 +11,15 @@ Commits that ride out what a disk can do: full, failing, damaged, replaced.
 import logging
 from pathlib import Path
 
-from edge.ballast import Ballast
-from edge.batch import make_batch, parts
-from edge.database import BUSY, DAMAGED, ERRORS, FULL, primary_code
+from edge.database.ballast import Ballast
+from edge.database.batch import make_batch, parts
+from edge.database.connections import BUSY, DAMAGED, ERRORS, FULL, primary_code
+from edge.database.soundness import salvaged_totals, set_aside, trouble
+from edge.database.sums import Damaged
+from edge.database.totals import Totals
+from edge.database.writer import Limits, Writer, write_again
 from edge.errors import StoreError
 from edge.records import Event, Record, Segment, Session
-from edge.soundness import salvaged_totals, set_aside, trouble
-from edge.sums import Damaged
-from edge.totals import Totals
-from edge.writer import Limits, Writer, write_again
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.packing import pack, unpack
+from edge.database.packing import pack, unpack
+from edge.database.sums import Damaged, Row, crc_of, real, text, whole
 from edge.records import KEYPOINTS, BoxNs, EcgChunk, Pose, PoseState, Stamp
-from edge.sums import Damaged, Row, crc_of, real, text, whole
 
 NO_KEYPOINTS = np.zeros((len(KEYPOINTS), 3), "<f4").tobytes()
 """What a picture without a body has; stored as no bytes."""

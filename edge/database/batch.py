@@ -6,6 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from edge.database.rows import (
+    event_row,
+    reading_row,
+    segment_row,
+    session_row,
+    vital_row,
+)
+from edge.database.signals import chunk_row, last_sample, pose_origin, pose_row
+from edge.database.sums import Row
 from edge.records import (
     BoxNs,
     ClockReading,
@@ -17,9 +26,6 @@ from edge.records import (
     Session,
     Vital,
 )
-from edge.rows import event_row, reading_row, segment_row, session_row, vital_row
-from edge.signals import chunk_row, last_sample, pose_origin, pose_row
-from edge.sums import Row
 
 BROUGHT = ("upload", "file")
 """Sources whose instants were stated, not measured by this box's clock."""

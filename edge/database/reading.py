@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from edge.database import ERRORS, open_reader
+from edge.database.connections import ERRORS, open_reader
+from edge.database.schema import VERSION, version
+from edge.database.sums import Damaged, Row
+from edge.database.totals import Totals, read_totals
 from edge.errors import StoreError
-from edge.schema import VERSION, version
-from edge.sums import Damaged, Row
-from edge.totals import Totals, read_totals
 
 logger = logging.getLogger(__name__)
 
