@@ -79,6 +79,14 @@ def whole_number(
     return int(text)
 
 
+def query_text(request: BaseRequest, name: str, longest: int) -> str:
+    """Return the text *name* of the query, "" where it is not there."""
+    text = str(request.query.get(name, ""))
+    if len(text) > longest or not text.isprintable():
+        refuse(400, f"{name} must be up to {longest} printable characters")
+    return text
+
+
 def json_body(request: BaseRequest) -> dict[str, Any]:
     """Return the JSON object in the body, refusing anything else."""
     if request.content_type.split(";")[0].strip().lower() != "application/json":

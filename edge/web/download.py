@@ -8,6 +8,7 @@ also wrote a row for each ECG record that was sent by itself; they follow at the
 import math
 import threading
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from bottle import HTTPResponse
 
@@ -15,6 +16,7 @@ from edge.columns import COLUMNS, LEGACY_VITALS
 from edge.export import Options
 from edge.export.csv import make_table
 from edge.export.recording import Recording
+from edge.export.span import find_span
 from edge.history import History
 from edge.join import sample_times
 from edge.records import BoxNs, EcgChunk, Segment, UtcNs, Vital
@@ -32,33 +34,54 @@ BLOCK_CHUNKS = 1000
 NAMES = tuple(column.name for column in COLUMNS)
 
 
+class Stretch(NamedTuple):
+    """What a person wants to have."""
+
+    table: str  # of TABLES
+    first: str  # ISO or relative time, "" for the beginning
+    until: str
+
+
 class Downloads:
     """Answers with the whole recording, to a few at a time."""
 
-    def __init__(self, open_past: Callable[[], History], tolerance_ns: int) -> None:
+    def __init__(
+        self, open_past: Callable[[], History], tolerance_ns: int, zone: str
+    ) -> None:
         self._open_past = open_past
         self._tolerance_ns = tolerance_ns
+        self._zone = zone
         self._slots = threading.Semaphore(AT_ONCE)
 
-    def csv(self) -> HTTPResponse:
-        """Return the answer; its body is made while it is sent."""
+    def csv(self, stretch: Stretch) -> HTTPResponse:
+        """
+        Return the answer; its body is made while it is sent.
+
+        :raises ExportError: if nothing was recorded in *stretch*
+        """
+        if stretch.first or stretch.until:
+            with self._open_past() as past:
+                span = find_span(past, stretch.first, stretch.until, self._zone)
+        else:
+            span = ALL
         if not self._slots.acquire(blocking=False):
             refuse(503, "other downloads are going on", **{"Retry-After": "30"})
         headers = {
             "Content-Type": "text/csv; charset=utf-8",
-            "Content-Disposition": 'attachment; filename="integrated_data.csv"',
+            "Content-Disposition": f'attachment; filename="{stretch.table}.csv"',
         }
-        return HTTPResponse(Body(self._blocks(), self._slots.release), **headers)
+        blocks = self._blocks(stretch.table, span)
+        return HTTPResponse(Body(blocks, self._slots.release), **headers)
 
-    def _blocks(self) -> Iterator[bytes]:
+    def _blocks(self, name: str, span: tuple[BoxNs, BoxNs]) -> Iterator[bytes]:
         with self._open_past() as past:
-            recording = Recording(past, *ALL)
-            options = Options(("joined",), self._tolerance_ns)
-            table = make_table("joined", recording, options)
+            recording = Recording(past, *span)
+            table = make_table(name, recording, Options((name,), self._tolerance_ns))
             yield table.header
             for block in table.blocks():
                 yield bytes(block.text)
-            yield from alone(recording)
+            if name == "joined":
+                yield from alone(recording)
 
 
 class Body:
@@ -93,7 +116,7 @@ def alone(recording: Recording) -> Iterator[bytes]:
     if not uploads:
         return
     found: list[EcgChunk] = []
-    for chunk in recording.history.chunks(*ALL):
+    for chunk in recording.history.chunks(recording.begin, recording.end):
         if chunk.segment in uploads:
             found.append(chunk)
         if len(found) == BLOCK_CHUNKS:

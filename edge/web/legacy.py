@@ -13,14 +13,15 @@ from bottle import HTTPResponse, request
 
 from edge.columns import LEGACY, JoinedRow, legacy_cells
 from edge.errors import PictureError, StoreError
+from edge.export import TABLES
 from edge.history import History
 from edge.joined import joined_rows
 from edge.pictures import read_picture
 from edge.records import VITALS, BoxNs, Pose, UtcNs
 from edge.stamps import named_zone, stamp
-from edge.web.answers import as_json, header, refuse
+from edge.web.answers import as_json, header, query_text, refuse
 from edge.web.box import Box
-from edge.web.download import Downloads
+from edge.web.download import Downloads, Stretch
 from edge.web.files import serve
 from edge.web.forms import Form, read_form
 from edge.web.shapes import Json
@@ -50,7 +51,7 @@ class Legacy:
         self._box = box
         self._uploads = Uploads(box.state / "uploads")
         tolerance_ns = round(box.settings.join.tolerance_ms * 1e6)
-        self._downloads = Downloads(box.past, tolerance_ns)
+        self._downloads = Downloads(box.past, tolerance_ns, box.settings.box.time_zone)
 
     def process_image(self) -> HTTPResponse:
         """Look for a body in a picture and answer it with the nearest ECG record."""
@@ -123,8 +124,12 @@ class Legacy:
         return as_json({**answer, "status": "success"})
 
     def csv(self) -> HTTPResponse:
-        """Answer the whole recording as one CSV."""
-        return self._downloads.csv()
+        """Answer one table of the recording as CSV, all of it or a stretch."""
+        table = request.query.get("table", "") or "joined"
+        if table not in TABLES:
+            refuse(400, f"table must be one of {', '.join(TABLES)}")
+        first, until = (query_text(request, name, 64) for name in ("from", "to"))
+        return self._downloads.csv(Stretch(table, first, until))
 
 
 def tell(row: JoinedRow) -> None:

@@ -1,15 +1,18 @@
 """Our own addresses: what the page and programs ask of this box."""
 
 import time
+from typing import cast
 
+import numpy as np
 from bottle import HTTPResponse, request
 
 from edge.errors import StoreError
-from edge.records import UtcNs
+from edge.records import BoxNs, Event, UtcNs
 from edge.stamps import stamp
-from edge.web import live
+from edge.web import live, shapes
 from edge.web.answers import as_json, json_body, refuse, text_field, whole_number
 from edge.web.box import PERSON, Box
+from edge.web.metrics import exposition
 from edge.web.strip import Strip
 
 
@@ -49,6 +52,56 @@ class Views:
                 "pose_detector_ready": bool(pose and pose[0].state == "ok"),
                 "server_time": stamp(utc),
                 "status": "running",
+            }
+        )
+
+    def healthz(self) -> HTTPResponse:
+        """Answer 200 if the box records and 503 if not, and nothing else."""
+        box = self._box.states.read().box
+        well = box is not None and box.recording
+        return as_json({"status": "ok" if well else "failing"}, 200 if well else 503)
+
+    def metrics(self) -> HTTPResponse:
+        """Answer the state for Prometheus."""
+        reading = self._box.states.read()
+        passed = time.monotonic() - reading.asked
+        now = BoxNs(reading.box.now + round(passed * 1e9) if reading.box else 0)
+        kind = "text/plain; version=0.0.4; charset=utf-8"
+        body = exposition(reading.box, now)
+        return HTTPResponse(body, **{"Content-Type": kind})
+
+    def sessions(self) -> HTTPResponse:
+        """Answer every run of the recorder, the newest first."""
+        with self._box.past() as past:
+            found = past.sessions()
+            starts = np.array([session.started for session in found], np.int64)
+            dates = self._box.labels(past).ledger.date(starts)
+        return as_json(
+            {
+                "sessions": [
+                    {
+                        "id": session.id,
+                        "started": shapes.ms(session.started),
+                        "utc": stamp(UtcNs(int(dates.utc[place]))),
+                        "synchronised": bool(dates.synchronised[place]),
+                        "subject": session.subject,
+                        "version": session.version,
+                    }
+                    for place, session in reversed(list(enumerate(found)))
+                ]
+            }
+        )
+
+    def events(self) -> HTTPResponse:
+        """Answer the events stored after a row, in the order they were stored."""
+        after = whole_number(request, "after", 0, 0, 2**62)
+        limit = whole_number(request, "limit", 100, 1, 256)
+        with self._box.past() as past:
+            found = cast(list[tuple[int, Event]], past.since("events", after, limit))
+        return as_json(
+            {
+                "events": [shapes.of_event(row, event) for row, event in found],
+                "after": found[-1][0] if found else after,
             }
         )
 

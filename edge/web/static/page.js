@@ -199,6 +199,7 @@ function tellVitals(gone) {
     const [number, unit] = card.querySelectorAll("span, i"), age = card.querySelector(".age");
     const ms = vital ? now() - vital.at : Infinity, old = gone || ms > STALE_MS;
     card.classList.toggle("old", old);
+    card.classList.toggle("unknown", !vital);
     set(number, vital?.value == null ? "–" : typeof vital.value === "number" ? String(+vital.value.toFixed(1)) : vital.value);
     set(unit, vital?.value == null ? "" : vital.unit);
     set(age, !vital ? "none received" : (vital.reason ? (REASONS[vital.reason] ?? vital.reason) + ", " : "") +
@@ -353,21 +354,27 @@ function paper({ pen, width, left, begin, end, top, bottom, height, x }) {
 }
 
 function frieze({ pen, begin, end, x, left }, film) {
-  const shown = poses.filter((p) => p.at >= begin && p.at <= end && p.state === "pose");
-  let [x0, y0, x1, y1] = [Infinity, Infinity, 0, 0];
-  for (const pose of shown) for (let i = 0; i < 17; i++) if (pose.xys[3 * i + 2] >= SEEN) {
-    const [px, py] = pose.xys.slice(3 * i, 3 * i + 2);
-    x0 = Math.min(x0, px); x1 = Math.max(x1, px); y0 = Math.min(y0, py); y1 = Math.max(y1, py);
-  }
-  pen.save(); pen.beginPath(); pen.rect(left, 0, 1e5, film + 8); pen.clip();
-  const scale = Math.min((film - 14) / (y1 - y0 + 1), (x(1000) - x(0)) * 0.92 / (x1 - x0 + 1));
+  const shown = [];
   for (let t = Math.floor(begin / 1000) * 1000; t <= end; t += 1000) {
     const pose = near(poses, t, 400);
-    if (!pose || pose.at > end) continue;
-    if (pose.state === "pose") person(pen, pose, x(pose.at) - (x0 + x1) / 2 * scale, 9 - y0 * scale, scale, 2.2);
-    else { pen.fillStyle = css("soft"); pen.textAlign = "center"; pen.fillText(pose.state === "absent" ? "nobody" : "no body", x(t), film / 2); }
+    if (pose && pose.at <= end) shown.push([pose, pose.state === "pose" ? outline(pose) : null]);
+  }
+  const tallest = Math.max(1, ...shown.map(([, box]) => box ? box.y1 - box.y0 : 0));
+  const widest = Math.max(1, ...shown.map(([, box]) => box ? box.x1 - box.x0 : 0));
+  const scale = Math.min((film - 20) / tallest, (x(1000) - x(0)) * 1.1 / widest);
+  pen.save(); pen.beginPath(); pen.rect(left, 0, 1e5, film + 8); pen.clip();
+  for (const [pose, box] of shown) {
+    if (box) person(pen, pose, x(pose.at) - (box.x0 + box.x1) / 2 * scale, film + 2 - box.y1 * scale, scale, 2.2);
+    else { pen.fillStyle = css("soft"); pen.textAlign = "center"; pen.fillText(pose.state === "absent" ? "nobody" : "no body", x(pose.at), film / 2); }
   }
   pen.restore();
+}
+
+function outline(pose) { // of the keypoints that are seen
+  const seen = [...Array(17).keys()].filter((i) => pose.xys[3 * i + 2] >= SEEN);
+  if (!seen.length) return null;
+  const xs = seen.map((i) => pose.xys[3 * i]), ys = seen.map((i) => pose.xys[3 * i + 1]);
+  return { x0: Math.min(...xs), x1: Math.max(...xs), y0: Math.min(...ys), y1: Math.max(...ys) };
 }
 
 function laneNames({ begin, end }) {
@@ -424,7 +431,7 @@ function ruler(pen, x, y, mv) { // the height of a round number of millivolts
   const size = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].find((s) => s * mv >= 18) ?? 100;
   pen.strokeStyle = css("soft"); pen.lineWidth = 2; pen.beginPath();
   pen.moveTo(x - 4, y); pen.lineTo(x, y); pen.lineTo(x, y - size * mv); pen.lineTo(x - 4, y - size * mv); pen.stroke();
-  pen.fillStyle = css("soft"); pen.textAlign = "right"; pen.fillText(size + " mV", x + 2, y - size * mv - 5);
+  pen.fillStyle = css("soft"); pen.textAlign = "left"; pen.fillText(size + " mV", 0, y - size * mv - 5);
 }
 
 function extent(name, begin, end) {
