@@ -75,6 +75,8 @@ VARIED = [
 ]
 """Addresses that take something which can be varied."""
 
+FIXED = [entry for entry in OPERATIONS if entry not in VARIED and "{" not in entry[0]]
+
 
 @pytest.fixture(scope="module")
 def app() -> Iterator[Any]:
@@ -132,7 +134,7 @@ def test_every_answer_is_as_described(
     assert seen.total() >= min(EACH / 2, 50), f"too few of them: {seen}"
 
 
-@pytest.mark.parametrize(("path", "method"), sorted(set(OPERATIONS) - set(VARIED)))
+@pytest.mark.parametrize(("path", "method"), FIXED)
 def test_every_fixed_answer_is_as_described(
     schema: Any, path: str, method: str
 ) -> None:

@@ -87,7 +87,9 @@ class Guard:
         self._try(request)
         person = self.accounts.enter(name, phrase)
         if person is None:
-            logger.warning("a login from %s failed", request.environ["REMOTE_ADDR"])
+            logger.warning(
+                "a login from %s failed", request.environ.get("REMOTE_ADDR", "")
+            )
             refuse(403, "name or passphrase are wrong")
         return self._welcome(request, person)
 
@@ -99,7 +101,7 @@ class Guard:
         person = self.accounts.begin(code, name, phrase)
         if person is None:
             logger.warning(
-                "a wrong first-use code from %s", request.environ["REMOTE_ADDR"]
+                "a wrong first-use code from %s", request.environ.get("REMOTE_ADDR", "")
             )
             refuse(403, "code is wrong, or the box has an account already")
         return self._welcome(request, person)
@@ -111,13 +113,13 @@ class Guard:
         return self._with_cookie({"status": "success"}, gone)
 
     def _try(self, request: BaseRequest) -> None:
-        wait_s = self._throttle.allow(place_of(request.environ["REMOTE_ADDR"]))
+        wait_s = self._throttle.allow(place_of(address_of(request)))
         if wait_s:
             seconds = str(int(wait_s) + 1)
             refuse(429, f"too many tries: wait {seconds} s", **{"Retry-After": seconds})
 
     def _welcome(self, request: BaseRequest, person: Person) -> HTTPResponse:
-        self._throttle.welcome(place_of(request.environ["REMOTE_ADDR"]))
+        self._throttle.welcome(place_of(address_of(request)))
         logger.info("%s (%s) logged in", person.name, person.role)
         old = request.get_cookie(self._cookie)
         if old:
@@ -155,6 +157,11 @@ class Guard:
         origin = header(request, "Origin", own).lower()
         if site not in ("same-origin", "none") or origin != own:
             refuse(403, "this request was sent by a page of another site")
+
+
+def address_of(request: BaseRequest) -> str:
+    """Return the address of the socket, whatever a header says of another."""
+    return str(request.environ.get("REMOTE_ADDR", ""))
 
 
 def allowed_names(door: Door) -> frozenset[str]:
