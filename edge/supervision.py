@@ -14,84 +14,30 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import config, edgetpu
+from edge import config
 from edge.clock import BoxClock
 from edge.errors import ControlError
+from edge.life import Device, End, Ladder, Life, tpu_wanted
 from edge.movement import Movement
 from edge.records import BoxNs, Event, Pose, Record
 from edge.streams import Stream
-from edge.vision import START, Doing, Look, Orders, Over, Seen, Stage
+from edge.vision import START, Doing, Look, Message, Orders, Seen
 from edge.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-STAGE_LIMITS_S: dict[Stage, float] = {
-    "load model": 20.0,  # an Edge TPU takes its firmware and comes back first: ~3 s
-    "open camera": 10.0,
-    "read camera": 2.0,
-    "infer": 2.0,
-    "idle": 2.0,
-}
-NO_FRAME_S = 3.0
-"""A camera that is open and sends nothing for so long is opened anew."""
 LOOK_WITHIN_S = 5.0
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Rising pause between lives that never worked; a life that worked begins again."""
-TPU_FAILURES = 3
-TPU_WINDOW_S = 600.0
-LOOK_UP_S = 5.0
-"""How often a process on the CPU is asked to make room for the Edge TPU."""
-Device = Literal["cpu", "tpu"]
-
-
-class Ladder:
-    """
-    Which device to use next: the Edge TPU while *wanted* says so, until it failed
-    three times in ten minutes; then the CPU, until the first failure is that old.
-    """
-
-    def __init__(self, wanted: Callable[[], bool]) -> None:
-        self._wanted = wanted
-        self._failures: list[float] = []
-
-    def device(self, now_s: float) -> Device:
-        """Return what the next process should use."""
-        recent = [at for at in self._failures if now_s - at < TPU_WINDOW_S]
-        self._failures = recent
-        return "tpu" if len(recent) < TPU_FAILURES and self._wanted() else "cpu"
-
-    def failed(self, device: Device, now_s: float) -> None:
-        """Say that a process on *device* failed."""
-        if device == "tpu":
-            self._failures.append(now_s)
-
-    def rises(self, device: Device, now_s: float) -> bool:
-        """Return whether a process on *device* should make room for a better one."""
-        return device == "cpu" and self.device(now_s) == "tpu"
-
-
-def tpu_wanted(pose: config.Pose) -> Callable[[], bool]:
-    """Return the question whether the Edge TPU should be tried."""
-    if pose.device == "auto":
-        return edgetpu.present
-    return lambda: pose.device == "tpu"
-
-
-class End(NamedTuple):
-    """How one vision process ended."""
-
-    part: Literal["camera", "model"]
-    cause: str
-    worked: bool  # it made a pose, or was ready to
-    paused: bool = False  # it served uploads for a while before it ended
 
 
 class Supervision:
@@ -173,7 +119,8 @@ class Supervision:
         with self._sending:
             self._pipe = pipe
         try:
-            return self._follow(worker, process, pipe, device)
+            life = Life(device, self._ladder, time.monotonic())
+            return self._follow(worker, process, pipe, life)
         finally:
             process.kill()
             process.wait()
@@ -181,51 +128,40 @@ class Supervision:
                 self._pipe = None
             pipe.close()
             for future in list(self._looks.values()):
-                future.set_exception(ControlError("the pose model was restarted"))
+                with suppress(InvalidStateError):  # answered at the last moment
+                    future.set_exception(ControlError("the pose model was restarted"))
 
     def _follow(
         self,
         worker: Worker,
         process: subprocess.Popen[bytes],
         pipe: Connection,
-        device: Device,
+        life: Life,
     ) -> End | None:
-        stage: Stage = "load model"
-        moved = last_frame = time.monotonic()
-        worked = False
-        over: Over | None = None
-        look_up = moved + LOOK_UP_S
         while not worker.stopping.is_set():
             worker.beat()
             try:
                 message = pipe.recv() if pipe.poll(0.1) else None
             except (EOFError, OSError):
-                if over is not None:
-                    return End(over.part, over.cause, worked, over.part == "camera")
-                return End(part(stage), death(process, stage), worked)
-            now = time.monotonic()
-            if isinstance(message, Doing):
-                stage, moved = message.stage, now
-                worked = worked or stage == "infer"
-                last_frame = last_frame if stage == "read camera" else now
-                self._note(message)
-            elif isinstance(message, Pose):
-                moved = last_frame = now
-                self._keep(message)
-            elif isinstance(message, Seen):
-                self._answer(message)
-            elif isinstance(message, Over):
-                over, moved = message, now
-                self._tell(over.part, over.cause)
-            if now > look_up:
-                look_up = now + LOOK_UP_S
-                if self._ladder.rises(device, now):
-                    return End("model", "the Edge TPU is tried again", True)
-            if now - moved > STAGE_LIMITS_S[stage]:
-                return End(part(stage), f"'{stage}' hung; restarted", worked)
-            if now - last_frame > NO_FRAME_S and stage == "read camera":
-                return End("camera", "the camera sends no frames; reopened", worked)
+                return life.died(death(process))
+            now_s = time.monotonic()
+            if message is not None:
+                life.hear(message, now_s)
+                self._act(message)
+            if (end := life.verdict(now_s)) is not None:
+                return end
         return None
+
+    def _act(self, message: Message) -> None:
+        """Do what a message of the process asks for."""
+        if isinstance(message, Doing):
+            self._note(message)
+        elif isinstance(message, Pose):
+            self._keep(message)
+        elif isinstance(message, Seen):
+            self._answer(message)
+        else:
+            self._tell(message.part, message.cause)
 
     def _note(self, doing: Doing) -> None:
         if doing.stage in ("open camera", "idle"):  # so the model is loaded
@@ -282,13 +218,7 @@ def start(orders: Orders) -> tuple[subprocess.Popen[bytes], Connection]:
     return process, pipe
 
 
-def part(stage: Stage) -> Literal["camera", "model"]:
-    """Return what a process in *stage* depends on."""
-    return "camera" if stage in ("open camera", "read camera") else "model"
-
-
-def death(process: subprocess.Popen[bytes], stage: Stage) -> str:
-    """Return a sentence on how *process* died."""
+def death(process: subprocess.Popen[bytes]) -> str:
+    """Return by what *process* died."""
     code = process.wait()
-    how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-    return f"the vision process died ({how}) in '{stage}'; restarted"
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"

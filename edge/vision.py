@@ -83,6 +83,10 @@ class Over(NamedTuple):
     cause: str
 
 
+Message = Doing | Seen | Over | Pose
+"""What the vision process says."""
+
+
 def main() -> None:
     """Serve the pipe whose number is the last argument until the recorder has gone."""
     logging.basicConfig(level=logging.INFO, format="vision: %(message)s")

@@ -23,6 +23,7 @@ LAYERS: list[set[str]] = [
     {"given"},
     {"opening"},
     {"vision", "web", "doctor"},
+    {"life"},
     {"supervision"},
     {"recorder"},
     {"requests"},

@@ -19,10 +19,11 @@ from box import alive, descendants, wait_for
 from edge import config, edgetpu
 from edge.clock import BoxClock
 from edge.errors import ControlError, ModelError
+from edge.life import TPU_FAILURES, TPU_WINDOW_S, Ladder
 from edge.models import find_model
 from edge.records import Event, Pose, Record
 from edge.streams import Stream
-from edge.supervision import TPU_FAILURES, TPU_WINDOW_S, Ladder, Supervision
+from edge.supervision import Supervision
 from edge.worker import Worker
 
 DEATHS = int(os.environ.get("EDGE_DEATHS", "1"))

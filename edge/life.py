@@ -1,0 +1,123 @@
+"""
+The life of a vision process: what it said so far, and when it must end.
+
+Pure: what is heard and what time it is are told, so every failure can be tried without
+a process. `edge.supervision` does what is decided here.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+from edge import config, edgetpu
+from edge.records import Pose
+from edge.vision import Doing, Message, Over, Stage
+
+Device = Literal["cpu", "tpu"]
+
+STAGE_LIMITS_S: dict[Stage, float] = {
+    "load model": 20.0,  # an Edge TPU takes its firmware and comes back first: ~3 s
+    "open camera": 10.0,
+    "read camera": 2.0,
+    "infer": 2.0,
+    "idle": 2.0,
+}
+NO_FRAME_S = 3.0
+"""A camera that is open and sends nothing for so long is opened anew."""
+TPU_FAILURES = 3
+TPU_WINDOW_S = 600.0
+LOOK_UP_S = 5.0
+"""How often a process on the CPU is asked to make room for the Edge TPU."""
+
+
+class Ladder:
+    """
+    Which device to use next: the Edge TPU while *wanted* says so, until it failed
+    three times in ten minutes; then the CPU, until the first failure is that old.
+    """
+
+    def __init__(self, wanted: Callable[[], bool]) -> None:
+        self._wanted = wanted
+        self._failures: list[float] = []
+
+    def device(self, now_s: float) -> Device:
+        """Return what the next process should use."""
+        recent = [at for at in self._failures if now_s - at < TPU_WINDOW_S]
+        self._failures = recent
+        return "tpu" if len(recent) < TPU_FAILURES and self._wanted() else "cpu"
+
+    def failed(self, device: Device, now_s: float) -> None:
+        """Say that a process on *device* failed."""
+        if device == "tpu":
+            self._failures.append(now_s)
+
+    def rises(self, device: Device, now_s: float) -> bool:
+        """Return whether a process on *device* should make room for a better one."""
+        return device == "cpu" and self.device(now_s) == "tpu"
+
+
+def tpu_wanted(pose: config.Pose) -> Callable[[], bool]:
+    """Return the question whether the Edge TPU should be tried."""
+    if pose.device == "auto":
+        return edgetpu.present
+    return lambda: pose.device == "tpu"
+
+
+class End(NamedTuple):
+    """How one vision process ended."""
+
+    part: Literal["camera", "model"]
+    cause: str
+    worked: bool  # it made a pose, or was ready to
+    paused: bool = False  # it served uploads for a while before it ended
+
+
+class Life:
+    """One vision process on *device*, begun at *now_s* (monotonic seconds)."""
+
+    def __init__(self, device: Device, ladder: Ladder, now_s: float) -> None:
+        self._device = device
+        self._ladder = ladder
+        self._stage: Stage = "load model"
+        self._moved_s = now_s
+        self._last_frame_s = now_s
+        self._look_up_s = now_s + LOOK_UP_S
+        self._worked = False
+        self._over: Over | None = None
+
+    def hear(self, message: Message, now_s: float) -> None:
+        """Take note of what the process said."""
+        self._moved_s = now_s
+        if isinstance(message, Doing):
+            self._stage = message.stage
+            self._worked = self._worked or message.stage == "infer"
+        elif isinstance(message, Over):
+            self._over = message
+        if isinstance(message, Pose) or self._stage != "read camera":
+            self._last_frame_s = now_s
+
+    def verdict(self, now_s: float) -> End | None:
+        """Return why the process must be ended now, ``None`` if it need not be."""
+        if now_s - self._moved_s > STAGE_LIMITS_S[self._stage]:
+            return self._end(f"'{self._stage}' hung; restarted")
+        reading = self._stage == "read camera"
+        if reading and now_s - self._last_frame_s > NO_FRAME_S:
+            return self._end("the camera sends no frames; reopened")
+        if now_s > self._look_up_s:
+            self._look_up_s = now_s + LOOK_UP_S
+            if self._ladder.rises(self._device, now_s):
+                return End("model", "the Edge TPU is tried again", True)
+        return None
+
+    def died(self, how: str) -> End:
+        """Return how the process ended that died by itself, *how* says by what."""
+        if self._over is not None:
+            over = self._over
+            return End(over.part, over.cause, self._worked, over.part == "camera")
+        return self._end(
+            f"the vision process died ({how}) in '{self._stage}'; restarted"
+        )
+
+    def _end(self, cause: str) -> End:
+        """Return an end for *cause*, blamed on what the stage depends on."""
+        camera = self._stage in ("open camera", "read camera")
+        return End("camera" if camera else "model", cause, self._worked)

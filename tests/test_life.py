@@ -1,0 +1,76 @@
+"""When a vision process must be ended: told what it said and what time it is."""
+
+import numpy as np
+import pytest
+
+from edge.life import LOOK_UP_S, NO_FRAME_S, STAGE_LIMITS_S, TPU_WINDOW_S, Ladder, Life
+from edge.records import BoxNs, Pose
+from edge.vision import Doing, Over, Stage
+
+POSE = Pose(
+    BoxNs(0), 0, "sensor", "camera", "pose", np.zeros((17, 3), np.float32),
+    640, 480, 0, "model", "cpu", 1.0,
+)  # fmt: skip
+NEVER = Ladder(lambda: False)
+
+
+@pytest.mark.parametrize("stage", list(STAGE_LIMITS_S))
+def test_each_stage_may_take_its_time_and_no_longer(stage: Stage) -> None:
+    life = Life("cpu", NEVER, 0.0)
+    life.hear(Doing("infer"), 10.0)
+    life.hear(Doing(stage), 10.0)
+    assert life.verdict(10.0 + min(STAGE_LIMITS_S[stage], NO_FRAME_S)) is None
+    end = life.verdict(10.1 + STAGE_LIMITS_S[stage])
+    assert end is not None
+    assert "hung" in end.cause
+    assert end.part == ("camera" if "camera" in stage else "model")
+
+
+def test_open_camera_that_sends_nothing_is_reopened() -> None:
+    life = Life("cpu", NEVER, 0.0)
+    for at in np.arange(0.0, NO_FRAME_S, 0.25):
+        life.hear(Doing("read camera"), float(at))
+        assert life.verdict(float(at)) is None
+    life.hear(Doing("read camera"), NO_FRAME_S + 0.3)
+    end = life.verdict(NO_FRAME_S + 0.3)
+    assert end is not None
+    assert "no frames" in end.cause
+    assert not end.worked
+
+
+def test_frames_keep_it_alive() -> None:
+    life = Life("cpu", NEVER, 0.0)
+    for at in range(100):
+        life.hear(Doing("read camera"), at * 1.0)
+        life.hear(Doing("infer"), at + 0.5)
+        life.hear(POSE, at + 0.6)
+        assert life.verdict(at + 0.9) is None
+
+
+def test_death_is_blamed_on_what_it_was_doing() -> None:
+    life = Life("tpu", NEVER, 0.0)
+    life.hear(Doing("infer"), 1.0)
+    end = life.died("SIGABRT")
+    assert (end.part, end.worked, end.paused) == ("model", True, False)
+    assert "SIGABRT" in end.cause
+
+
+def test_announced_end_keeps_its_reason() -> None:
+    life = Life("cpu", NEVER, 0.0)
+    life.hear(Over("camera", False, "cable pulled"), 1.0)
+    end = life.died("exit code 0")
+    assert (end.part, end.cause, end.paused) == ("camera", "cable pulled", True)
+
+
+def test_cpu_makes_room_when_the_tpu_may_be_tried_again() -> None:
+    ladder = Ladder(lambda: True)
+    for at in (1.0, 2.0, 3.0):
+        ladder.failed("tpu", at)
+    life = Life("cpu", ladder, 4.0)
+    for at in np.arange(4.0, TPU_WINDOW_S + 1.0, 1.0):
+        life.hear(POSE, float(at))
+        assert life.verdict(float(at)) is None
+    life.hear(POSE, TPU_WINDOW_S + 1.1 + LOOK_UP_S)
+    end = life.verdict(TPU_WINDOW_S + 1.2 + LOOK_UP_S)
+    assert end is not None
+    assert "tried again" in end.cause
