@@ -19,6 +19,9 @@ DIFFERENCES: dict[str, str] = {"d": "<i1", "e": "<i2"}
 COUNTS: dict[str, str] = {"a": "<i1", "b": "<i2", "c": "<i4"}
 """Code → type of each count; the type's lowest value stands for MISSING."""
 
+REACH: dict[str, int] = {"<i1": 1 << 7, "<i2": 1 << 15, "<i4": 1 << 31}
+"""Type → the size that its values stay below."""
+
 
 def pack(counts: NDArray[np.int32]) -> tuple[str, bytes]:
     """
@@ -26,47 +29,52 @@ def pack(counts: NDArray[np.int32]) -> tuple[str, bytes]:
 
     *counts* has shape (samples, leads) with at least one sample.
     """
-    missing = counts == MISSING
-    some, every = missing.any(axis=0), missing.all(axis=0)
-    steps = np.diff(
-        counts.astype(np.int64), axis=0, prepend=counts[:1].astype(np.int64)
-    )
-    reach = np.abs(steps).max(axis=0)
-    codes, parts = [], []
-    for lead in range(counts.shape[1]):
-        column = counts[:, lead]
-        if every[lead]:
-            codes.append(ABSENT)
-        elif not some[lead] and reach[lead] < 1 << 7:
-            codes.append("d")
-            parts += [column[:1].astype("<i4"), steps[1:, lead].astype("<i1")]
-        elif not some[lead] and reach[lead] < 1 << 15 and not fits(column, "<i2"):
-            codes.append("e")
-            parts += [column[:1].astype("<i4"), steps[1:, lead].astype("<i2")]
+    columns = np.ascontiguousarray(counts.T)
+    lowest, highest = columns.min(axis=1).tolist(), columns.max(axis=1).tolist()
+    codes, parts = "", b""
+    for column, low, high in zip(columns, lowest, highest, strict=True):
+        if low == MISSING:
+            code, part = pack_with_missing(column)
         else:
-            code, part = as_counts(column, missing[:, lead])
-            codes.append(code)
-            parts.append(part)
-    return "".join(codes), b"".join(part.tobytes() for part in parts)
+            code, part = pack_whole(column, low, high)
+        codes += code
+        parts += part
+    return codes, parts
 
 
-def fits(column: NDArray[np.int32], dtype: str) -> bool:
-    """Return whether all of *column* is above the lowest value of *dtype*."""
-    limits = np.iinfo(dtype)
-    return bool(column.min() > limits.min and column.max() <= limits.max)
+def pack_whole(column: NDArray[np.int32], low: int, high: int) -> tuple[str, bytes]:
+    """Return code and bytes of a lead whose counts lie from *low* to *high*."""
+    code = narrowest(low, high)
+    if code == "a" or high - low >= REACH["<i4"]:
+        return code, column.astype(COUNTS[code]).tobytes()
+    steps = column[1:] - column[:-1]
+    if len(steps):
+        least, most = int(steps.min()), int(steps.max())
+        for shorter, dtype in DIFFERENCES.items():
+            if COUNTS[code] != dtype and -REACH[dtype] <= least <= most < REACH[dtype]:
+                first = column[:1].astype("<i4").tobytes()
+                return shorter, first + steps.astype(dtype).tobytes()
+    return code, column.astype(COUNTS[code]).tobytes()
 
 
-def as_counts(
-    column: NDArray[np.int32], missing: NDArray[np.bool_]
-) -> tuple[str, NDArray[np.signedinteger]]:
-    """Return the code and the narrowest array that holds *column* itself."""
+def pack_with_missing(column: NDArray[np.int32]) -> tuple[str, bytes]:
+    """Return code and bytes of a lead that has no value at some instants, or all."""
+    missing = column == MISSING
     values = column[~missing]
+    if not len(values):
+        return ABSENT, b""
+    code = narrowest(int(values.min()), int(values.max()))
+    part = column.astype(COUNTS[code])
+    part[missing] = np.iinfo(part.dtype).min
+    return code, part.tobytes()
+
+
+def narrowest(low: int, high: int) -> str:
+    """Return the code of the narrowest type for counts from *low* to *high*."""
     for code, dtype in COUNTS.items():
-        if code == "c" or fits(values, dtype):
-            part = column.astype(dtype)
-            part[missing] = np.iinfo(dtype).min
-            return code, part
-    raise AssertionError("int32 holds every count")
+        if -REACH[dtype] < low and high < REACH[dtype]:
+            return code
+    raise ValueError(f"counts from {low} to {high} are no int32")
 
 
 def unpack(codes: str, data: bytes, samples: int) -> NDArray[np.int32]:

@@ -76,7 +76,6 @@ def prune(
 
     *totals* are those before the batch that is about to be inserted.
     """
-    keep = condition(connection)
     marks_left = False
     for _ in range(rounds):
         oldest, following = oldest_marks(connection, totals)
@@ -84,7 +83,7 @@ def prune(
         old = following.recorded_ns < totals.recorded_ns - retention_ns
         if not (short or old):
             break
-        if delete_between(connection, oldest, following, keep):
+        if delete_between(connection, oldest, following):
             continue
         if following.id == 0:
             break
@@ -123,9 +122,10 @@ def condition(connection: sqlite3.Connection) -> str:
 
 
 def delete_between(
-    connection: sqlite3.Connection, oldest: Mark, following: Mark, keep: str
+    connection: sqlite3.Connection, oldest: Mark, following: Mark
 ) -> int:
     """Delete some rows stored from *oldest* up to *following*; return how many."""
+    keep = condition(connection)
     deleted = 0
     for table in RING:
         also = f" AND {table.extra}" if table.extra else ""
@@ -215,4 +215,4 @@ def prune_passed(connection: sqlite3.Connection, totals: Totals) -> int:
     """Delete some unprotected rows before the oldest mark; return how many."""
     oldest, _ = oldest_marks(connection, totals)
     start = Mark(*[0] * len(Mark._fields))
-    return delete_between(connection, start, oldest, condition(connection))
+    return delete_between(connection, start, oldest)

@@ -88,31 +88,35 @@ class SteadyWriter:
         writer = self.writer  # settles what was doubtful before it is asked below
         part_bytes = min(PART_BYTES, writer.limit_bytes // PARTS_OF_LIMIT)
         for part in parts(self._not_stored(given), part_bytes):
-            self._commit_part(part)
+            writer = self._commit_part(part)
             self._stored.update((id(record), record) for record in part)
+            self.totals = writer.totals
             self._remember(part)
-            self._tidy()
+            self._tidy(writer)
         self._stored = {}
 
-    def _commit_part(self, new: list[Record]) -> None:
+    def _commit_part(self, new: list[Record]) -> Writer:
         batch = make_batch(new, self._brought)
+        writer = self.writer
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                self.writer.commit(batch, effort=attempt)
-                return
+                writer.commit(batch, effort=attempt)
+                break
             except ERRORS as error:
                 if attempt == ATTEMPTS:
                     raise self.refusal(error) from error
                 self._mend(error, new)
+            writer = self.writer
             if not self._not_stored(new):
-                return
+                break
+        return writer
 
-    def _tidy(self) -> None:
+    def _tidy(self, writer: Writer) -> None:
         # What fails here need not be told: the batch is stored. The next one will meet
         # it again.
         try:
-            self.writer.tidy()
-        except (*ERRORS, StoreError) as error:
+            writer.tidy()
+        except ERRORS as error:
             logger.warning("cannot move the log into %s: %s", self.path, error)
             self.close()
 
@@ -237,7 +241,6 @@ class SteadyWriter:
 
     def _remember(self, stored: list[Record]) -> None:
         """Note what a new file would have to know of what was *stored*."""
-        self.totals = self.writer.totals
         for record in stored:
             if isinstance(record, Session):
                 self._session = record

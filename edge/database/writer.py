@@ -208,13 +208,13 @@ class Writer:
         """Return how much room the recording takes and may take."""
         pages = pragma(self.connection, "page_count")
         used = pages - pragma(self.connection, "freelist_count")
-        (since_ns,) = self.connection.execute(
-            "SELECT coalesce(min(recorded_ns), 0) FROM marks"
+        oldest = self.connection.execute(
+            "SELECT recorded_ns FROM marks ORDER BY id LIMIT 1"
         ).fetchone()
         return Usage(
             used * PAGE_BYTES,
             self._limit_pages * PAGE_BYTES,
-            self.totals.recorded_ns - since_ns,
+            self.totals.recorded_ns - (oldest[0] if oldest else 0),
             self._tight,
         )
 

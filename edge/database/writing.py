@@ -136,6 +136,8 @@ def note_segments(
     connection: sqlite3.Connection, batch: Batch, mark: int, before: Totals
 ) -> None:
     """Keep with each segment of *batch* the mark of its newest chunk."""
+    if not batch.chunks:
+        return
     for segment in {row[0] for row in batch.chunks}:
         connection.execute(
             "UPDATE segments SET last_mark = ?1 WHERE id = ?2 AND last_mark < ?1",
