@@ -37,18 +37,56 @@ def nearest(times: Times, queries: Times, tolerance_ns: int) -> NDArray[np.int64
     """
     if not len(times):
         return np.full(len(queries), NONE, np.int64)
-    after = np.searchsorted(times, queries)  # the first that is not earlier
-    before = np.maximum(after - 1, 0)
-    np.minimum(after, len(times) - 1, out=after)
-    too_early = queries - times[before]
-    too_late = times[after] - queries
-    later = (too_late < too_early) | (too_early < 0)
-    place = np.where(later, after, before)
-    away = np.where(later, too_late, too_early)
-    if (times[np.maximum(place - 1, 0)] == times[place])[place > 0].any():
-        place = np.searchsorted(times, times[place])
-    place[np.abs(away) > tolerance_ns] = NONE
+    place = not_before(times, queries)
+    late = times.take(place, mode="clip") - queries
+    early = queries - times.take(place - 1, mode="clip")
+    # Where one side is missing, the clipped one stands for both.
+    np.abs(late, out=late)
+    np.abs(early, out=early)
+    place -= early <= late
+    np.minimum(early, late, out=early)
+    np.clip(place, 0, len(times) - 1, out=place)
+    if (times.take(place - 1, mode="clip") == times.take(place))[place > 0].any():
+        place = np.searchsorted(times, times[place])  # the first of one instant
+    place[early > tolerance_ns] = NONE
     return place
+
+
+KNOT = 512
+"""Every so many of the times are looked up, those between are reckoned."""
+
+
+def not_before(times: Times, queries: Times) -> NDArray[np.int64]:
+    """
+    Return what ``np.searchsorted(times, queries)`` does, sooner where both are sorted
+    and the times nearly even: looked up are few of the times among the queries.
+    """
+    if len(queries) < KNOT or not (queries[1:] >= queries[:-1]).all():
+        return np.searchsorted(times, queries)
+    knots = times[::KNOT]
+    counts = shares(knots, queries)
+    steps = np.diff(knots, append=times[-1]) / KNOT
+    steps[-1] = steps[-1] * KNOT / max((len(times) - 1) % KNOT, 1)
+    np.maximum(steps, 1.0, out=steps)
+    reckoned = (queries - np.repeat(knots, counts)) / np.repeat(steps, counts)
+    place = np.ceil(reckoned, out=reckoned).astype(np.int64)
+    place += np.repeat(np.arange(0, len(times), KNOT), counts)
+    np.clip(place, 0, len(times), out=place)
+    wrong = times.take(place, mode="clip") < queries
+    wrong &= place < len(times)
+    wrong |= (times.take(place - 1, mode="clip") >= queries) & (place > 0)
+    place[wrong] = np.searchsorted(times, queries[wrong])
+    return place
+
+
+def shares(starts: Times, queries: Times) -> NDArray[np.int64]:
+    """
+    Return how many of the sorted *queries* are at or after each of *starts* and before
+    the next; the first has those before it as well. Shape of *starts*.
+    """
+    first = np.searchsorted(queries, starts)
+    first[0] = 0
+    return np.diff(first, append=len(queries))
 
 
 def sample_times(chunk: EcgChunk) -> Times:
@@ -85,25 +123,39 @@ def nearest_in_runs(runs: Runs, queries: Times, tolerance_ns: int) -> Place:
     if not len(runs.start):
         none = np.full(len(queries), NONE, np.int64)
         return Place(none, none)
-    run = np.maximum(np.searchsorted(runs.start, queries, side="right") - 1, 0)
-    into = queries - runs.start[run]
-    period, last = runs.period_ns[run], runs.samples[run] - 1
+    if (queries[1:] < queries[:-1]).any():
+        order = np.argsort(queries, kind="stable")
+        back = np.empty_like(order)
+        back[order] = np.arange(len(order))
+        found = nearest_in_runs(runs, queries[order], tolerance_ns)
+        return Place(found.chunk[back], found.sample[back])
+    counts = shares(runs.start, queries)
+    run = np.repeat(np.arange(len(counts)), counts)
+    period = np.repeat(runs.period_ns, counts)
+    last = np.repeat(runs.samples - 1, counts)
+    into = queries - np.repeat(runs.start, counts)
     # A run of one sample may have any period, also 0.
-    sample = np.floor(into / np.where(last > 0, period, 1.0))
-    sample = np.clip(sample, 0, last).astype(np.int64)
-    away = into - np.rint(sample * period).astype(np.int64)
-    ended = sample == last
-    after = np.rint((sample + 1) * period).astype(np.int64) - into
-    follower = np.minimum(run + 1, len(runs.start) - 1)
-    after[ended] = (runs.start[follower] - queries)[ended]
-    after[ended & (follower == run)] = np.iinfo(np.int64).max
-    later = after < np.abs(away)
-    sample = np.where(later, np.where(ended, 0, sample + 1), sample)
-    run = np.where(later & ended, follower, run)
-    away = np.where(later, after, np.abs(away))
-    missed = away > tolerance_ns
+    sample = np.floor(into / np.where(runs.samples > 1, runs.period_ns, 1.0)[run])
+    np.maximum(sample, 0, out=sample)
+    np.minimum(sample, last, out=sample)
+    early = np.abs(into - np.rint(sample * period).astype(np.int64))
+    late = np.rint((sample + 1) * period).astype(np.int64) - into
+    ended = np.flatnonzero(sample == last)
+    follower = np.append(runs.start[1:], FAR)[run[ended]]
+    late[ended] = follower - queries[ended]
+    later = late < early
+    sample = sample.astype(np.int64)
+    sample += later
+    over = ended[later[ended]]
+    run[over] += 1
+    sample[over] = 0
+    missed = np.minimum(early, late) > tolerance_ns
     run[missed] = sample[missed] = NONE
     return Place(run, sample)
+
+
+FAR = 2**62
+"""Stands for an instant after all others."""
 
 
 def nearest_in_chunks(

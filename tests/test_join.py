@@ -21,6 +21,7 @@ from edge.join import (
     nearest,
     nearest_in_chunks,
     nearest_in_runs,
+    not_before,
     sample_times,
 )
 from edge.records import BoxNs, EcgChunk
@@ -157,6 +158,32 @@ def test_runs_answer_as_their_samples_do() -> None:
     assert follows(runs)
     assert np.where(place.chunk == NONE, NONE, flat).tolist() == expected.tolist()
     assert (expected == NONE).any()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_reckoned_places_are_those_of_a_search(seed: int) -> None:
+    """Even times, uneven ones, gaps, repetitions, queries beside and beyond them."""
+    dice = np.random.default_rng(seed)
+    count = int(dice.integers(1, 5000))
+    steps = {
+        0: np.full(count, 4_000_000),
+        1: dice.integers(0, 8_000_000, count),
+        2: dice.choice([0, 1, 4_000_000, 10**11], count),
+        3: np.rint(np.arange(1, count + 1) * 3333333.3)
+        - np.rint(np.arange(count) * 3333333.3),
+    }[seed % 4]
+    times = 1_767_268_800_000_000_000 + np.cumsum(steps).astype(np.int64)
+    near = dice.choice(times, 2000) + dice.integers(-2, 3, 2000)
+    beyond = dice.integers(times[0] - 10**9, times[-1] + 10**9, 2000)
+    queries = np.sort(np.concatenate([near, beyond]))
+
+    assert not_before(times, queries).tolist() == (
+        np.searchsorted(times, queries).tolist()
+    )
+    shuffled = dice.permutation(queries)
+    assert nearest(times, shuffled, 10**7).tolist() == (
+        nearest(times, queries, 10**7)[np.searchsorted(queries, shuffled)].tolist()
+    )
 
 
 def test_overlapping_runs_are_noticed() -> None:
