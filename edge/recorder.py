@@ -54,7 +54,9 @@ ECG_STALE_S = 1.5
 REOPEN_S = 0.5
 """Pause before a lost port is tried again."""
 BEAT_LIMIT_S = 8.0
-"""A worker that has not moved for so long keeps the watchdog hungry."""
+CARD_LIMIT_S = 120.0
+"""A worker that has not moved for so long keeps the watchdog hungry. A card that hangs
+gets longer: what is taken in meanwhile waits in memory, and a restart would lose it."""
 STOP_WITHIN_S = 5.0
 WEIGH_EVERY_S = 10.0
 COUNTED: dict[type, str] = {Pose: "poses", Vital: "vitals", Event: "events"}
@@ -143,7 +145,11 @@ class Recorder:
 
     def moving(self, now: MonotonicNs) -> bool:
         """Return whether every worker has moved lately: what the watchdog asks."""
-        return all(now - worker.beaten < BEAT_LIMIT_S * 1e9 for worker in self.workers)
+        limits_s = {"store": CARD_LIMIT_S}
+        return all(
+            now - worker.beaten < limits_s.get(worker.name, BEAT_LIMIT_S) * 1e9
+            for worker in self.workers
+        )
 
     def keep_store(self, worker: Worker) -> None:
         """Intake → card: one transaction an interval, tried again until it succeeds."""
