@@ -17,6 +17,10 @@ import faultdisk
 import numpy as np
 import pytest
 import rigs_store
+import store_cuts
+import store_damage
+import store_full
+import storecheck
 from faultdisk import fault_disk
 from powercut import cuts
 from records_store import EVER, START, S, chunk, pose, quick_folder, segment, session
@@ -70,7 +74,7 @@ def test_no_kill_loses_what_was_acknowledged() -> None:
 def test_no_power_cut_loses_what_was_acknowledged() -> None:
     """At every operation; what was not synced is lost, torn or there."""
     small = {} if CAMPAIGN else {"seconds": 6, "again": 120}
-    counts = rigs_store.cut(*seeds("0:1"), **small)
+    counts = store_cuts.cut(*seeds("0:1"), **small)
     print(counts)
     assert counts["states"] > 300
     assert counts["second_cuts"] > 100
@@ -80,10 +84,10 @@ def test_no_power_cut_loses_what_was_acknowledged() -> None:
 @pytest.mark.timeout(36_000 if CAMPAIGN else 120)
 def test_no_failing_operation_loses_what_was_acknowledged() -> None:
     if CAMPAIGN:
-        print(rigs_store.fail(*seeds(CAMPAIGN)))
+        print(store_cuts.fail(*seeds(CAMPAIGN)))
         return
-    for seed, kind in enumerate(rigs_store.FAULTS * 4):
-        counts = rigs_store.one_failure(1 + 7 * seed, kind, bool(seed % 2), every=300)
+    for seed, kind in enumerate(store_cuts.FAULTS * 4):
+        counts = store_cuts.one_failure(1 + 7 * seed, kind, bool(seed % 2), every=300)
         print(seed, kind, counts)
 
 
@@ -91,16 +95,16 @@ def test_no_failing_operation_loses_what_was_acknowledged() -> None:
 def test_no_damage_stops_the_recording(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the file has become: recorded on, the old one kept, no false row."""
     monkeypatch.setattr(soundness, "WHOLE_BYTES", soundness.WHOLE_BYTES)
-    counts = rigs_store.damage(*seeds("0:66"))
+    counts = store_damage.damage(*seeds("0:66"))
     print(counts)
     assert counts["set_aside"] > counts["files"] // 2
 
 
-@pytest.mark.skipif(bool(rigs_store.no_mounts()), reason=rigs_store.no_mounts())
+@pytest.mark.skipif(bool(store_full.no_mounts()), reason=store_full.no_mounts())
 @pytest.mark.timeout(36_000 if CAMPAIGN else 120)
 def test_no_full_disk_stops_the_recording() -> None:
     """Filled by another's file or our own: at most refused while it is full."""
-    counts = rigs_store.full_outside(*seeds("0:4"))
+    counts = store_full.full_outside(*seeds("0:4"))
     print(counts)
     assert counts["after_room"] == 0
     assert counts["refused"] <= counts["cycles"]
@@ -120,7 +124,7 @@ def test_a_store_that_does_not_sync_is_caught(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("edge.database.writer.open_writer", open_relaxed)
     with pytest.raises(AssertionError, match="acknowledged"):
-        rigs_store.cut(0, 1, seconds=10)
+        store_cuts.cut(0, 1, seconds=10)
 
 
 @on_a_fault_disk
@@ -128,9 +132,9 @@ def test_a_sync_that_is_believed_too_early_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without the log written anew after a failed sync, acknowledged rows can go."""
-    monkeypatch.setattr(rigs_store, "log_writing_again", lambda *_: steady.write_again)
+    monkeypatch.setattr(store_cuts, "log_writing_again", lambda *_: steady.write_again)
     with pytest.raises(AssertionError, match="acknowledged"):
-        rigs_store.one_failure(60, "sync", lasting=True, every=20)
+        store_cuts.one_failure(60, "sync", lasting=True, every=20)
 
 
 # Upgrades
@@ -170,7 +174,7 @@ def test_an_upgrade_that_is_cut_is_done_or_not(path: Path, begun: int) -> None:
         bring_up(path, STEPS)
     seen = set()
     for number, (files, _) in enumerate(cuts(disk.log, state, seed=begun)):
-        rigs_store.lay_out(path.parent / "cut", files)
+        storecheck.lay_out(path.parent / "cut", files)
         found = version_of(path.parent / "cut" / path.name)
         seen.add(found)
         if number % 10 == 0:
