@@ -141,6 +141,10 @@ class Client:
         """Keep a note at this instant; returns after its commit."""
         self.ask("marker", note=note, by=by)
 
+    def exported(self, what: str, by: str) -> None:
+        """Keep who took *what* away through the page; returns after its commit."""
+        self.ask("exported", what=what, by=by)
+
     def ecg_record(self, sampled: BoxNs | None, values: dict[str, float]) -> BoxNs:
         """
         Keep one ECG record of the original system's fields, now or at *sampled*.

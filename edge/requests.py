@@ -31,6 +31,7 @@ def handlers(recorder: Recorder) -> dict[str, Handler]:
     return {
         "state": requests.state,
         "marker": requests.marker,
+        "exported": requests.exported,
         "ecg_record": requests.ecg_record,
         "picture": requests.picture,
     }
@@ -70,6 +71,14 @@ class Requests:
         self._save(
             [Event(now, None, "marker", "", str(request["note"])[:500], dict(by))]
         )
+        return {"at": now}
+
+    def exported(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        """Keep that somebody took data away through the page."""
+        now = self._recorder.clock.now()
+        by = str(request["by"])[:64]
+        cause = f"{str(request['what'])[:200]} downloaded by {by}"
+        self._save([Event(now, None, "export", "export", cause, {"by": by})])
         return {"at": now}
 
     def ecg_record(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:

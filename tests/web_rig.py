@@ -106,6 +106,9 @@ class QuietRecorder:
         }
         self.recording = True
         self.markers: list[tuple[str, str]] = []
+        self.exports: list[tuple[str, str]] = []
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.refusal = ""
         self.ecg_records: list[tuple[BoxNs | None, dict[str, float]]] = []
 
     def state(self) -> BoxState:
@@ -124,6 +127,18 @@ class QuietRecorder:
     def marker(self, note: str, by: str) -> None:
         self._heard()
         self.markers.append((note, by))
+
+    def exported(self, what: str, by: str) -> None:
+        self._heard()
+        self.exports.append((what, by))
+
+    def ask(self, do: str, **request: Any) -> dict[str, Any]:
+        self._heard()
+        self.asked.append((do, request))
+        if self.refusal:
+            raise ControlError(self.refusal)
+        return {"state": "idle", "sentence": "", "progress": {}, "armed_s": 0,
+                "drives": [], "enrolled": []}  # fmt: skip
 
     def ecg_record(self, sampled: BoxNs | None, values: dict[str, float]) -> BoxNs:
         self._heard()

@@ -14,6 +14,7 @@ from edge.web.accounts import Accounts
 from edge.web.answers import HEADERS, as_json, header, of_error, refuse
 from edge.web.box import PERSON, Box, Recorder
 from edge.web.entrance import Entrance
+from edge.web.exports import Exports
 from edge.web.guard import MISDIRECTED, Door, Guard, Need
 from edge.web.legacy import Legacy
 from edge.web.logins import Sessions, Throttle
@@ -39,6 +40,7 @@ def routes(box: Box, guard: Guard) -> tuple[Route, ...]:
     views = Views(box)
     entrance = Entrance(guard)
     legacy = Legacy(box)
+    exports = Exports(box)
     return (
         Route("GET", "/", "viewer", lambda: files.serve("index.html")),
         Route("GET", "/login.html", "open", lambda: files.serve("login.html")),
@@ -60,6 +62,12 @@ def routes(box: Box, guard: Guard) -> tuple[Route, ...]:
         Route("POST", "/process_ecg", "admin", legacy.process_ecg),
         Route("GET", "/export", "admin", legacy.export),
         Route("GET", "/export.csv", "admin", legacy.csv),
+        Route("GET", "/exports", "admin", exports.show),
+        Route("GET", "/exports/estimate", "admin", exports.estimate),
+        Route("POST", "/exports", "admin", exports.arm),
+        Route("POST", "/exports/cancel", "admin", exports.cancel),
+        Route("POST", "/drives/enrol", "admin", exports.enrol),
+        Route("POST", "/drives/forget", "admin", exports.forget),
         Route("OPTIONS", "/status", "open", methods_of_status),
     )
 

@@ -3,7 +3,7 @@
 import threading
 import time
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from bottle import BaseRequest
@@ -38,7 +38,11 @@ class Recorder(Protocol):
 
     def marker(self, note: str, by: str) -> None: ...
 
+    def exported(self, what: str, by: str) -> None: ...
+
     def ecg_record(self, sampled: BoxNs | None, values: dict[str, float]) -> BoxNs: ...
+
+    def ask(self, do: str, **request: Any) -> dict[str, Any]: ...
 
     def picture(self, pixels: NDArray[np.uint8], exposed: BoxNs, name: str) -> Pose: ...
 

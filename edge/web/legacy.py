@@ -12,7 +12,7 @@ from datetime import datetime
 from bottle import HTTPResponse, request
 
 from edge.columns import LEGACY, JoinedRow, legacy_cells
-from edge.errors import PictureError, StoreError
+from edge.errors import ControlError, PictureError, StoreError
 from edge.export import TABLES
 from edge.history import History
 from edge.joined import joined_rows
@@ -20,7 +20,7 @@ from edge.pictures import read_picture
 from edge.records import VITALS, BoxNs, Pose, UtcNs
 from edge.stamps import named_zone, stamp
 from edge.web.answers import as_json, header, query_text, refuse
-from edge.web.box import Box
+from edge.web.box import PERSON, Box
 from edge.web.download import Downloads, Stretch
 from edge.web.files import serve
 from edge.web.forms import Form, read_form
@@ -129,7 +129,13 @@ class Legacy:
         if table not in TABLES:
             refuse(400, f"table must be one of {', '.join(TABLES)}")
         first, until = (query_text(request, name, 64) for name in ("from", "to"))
-        return self._downloads.csv(Stretch(table, first, until))
+        answer = self._downloads.csv(Stretch(table, first, until))
+        what = f"{table}.csv from {first or 'the beginning'} to {until or 'the end'}"
+        try:
+            self._box.recorder.exported(what, request.environ[PERSON].name)
+        except ControlError as error:  # nobody records; the data can still be had
+            logger.warning("who took %s away was not kept: %s", what, error)
+        return answer
 
 
 def tell(row: JoinedRow) -> None:

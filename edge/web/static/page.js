@@ -8,12 +8,12 @@ const css = (name) => styles.getPropertyValue("--" + name).trim();
 const styles = getComputedStyle(document.documentElement);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-// ---------------------------------------------------------------- what was received
+// ---- what was received
 
 const chunks = [], poses = [], events = new Map(), vitals = new Map();
 let live = null, cursor = "", segments = {}, me = {};
 
-// ---------------------------------------------------------------- whose time it is
+// ---- whose time it is
 
 let offset = null;           // recorder's now − performance.now(), ms
 let answered = -Infinity;    // performance.now() of the last good answer
@@ -46,7 +46,7 @@ function learnDelay(end) {
   delay += (wanted - delay) * (wanted > delay ? 0.5 : 0.02);
 }
 
-// ---------------------------------------------------------------- asking
+// ---- asking
 
 async function poll() {
   if (!document.hidden) {
@@ -96,7 +96,7 @@ function forget() {
   for (const row of [...events.keys()].sort((a, b) => a - b).slice(0, -40)) events.delete(row);
 }
 
-// ---------------------------------------------------------------- saying numbers
+// ---- saying numbers
 
 function ago(ms) {
   if (ms < 0) ms = 0;
@@ -128,7 +128,7 @@ function make(tag, text, name) {
   return node;
 }
 
-// ---------------------------------------------------------------- words
+// ---- words
 
 function tell() {
   const gone = dead();
@@ -258,7 +258,7 @@ function tellEvents() {
   }));
 }
 
-// ---------------------------------------------------------------- drawing
+// ---- drawing
 
 function surface(canvas) {
   const ratio = Math.min(2, devicePixelRatio || 1), box = canvas.getBoundingClientRect();
@@ -484,7 +484,7 @@ function cross({ pen, x, top, bottom }) {
   pen.fillStyle = css("focus"); pen.textAlign = "left"; pen.fillText(clock(at) + (pose ? "" : " – no pose"), x(at) + 5, top + 12);
 }
 
-// ---------------------------------------------------------------- the last hour
+// ---- the last hour
 
 async function hour() {
   if (!document.hidden) try {
@@ -527,7 +527,7 @@ function bars(canvas, share) {
   });
 }
 
-// ---------------------------------------------------------------- hands
+// ---- hands
 
 let held = null, pointed = null;
 
@@ -601,7 +601,7 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("visibilitychange", () => { woke = true; if (!document.hidden) tell(); });
 
-// ---------------------------------------------------------------- going
+// ---- going
 
 let drawn = 0, told = 0, wasDead = true;
 

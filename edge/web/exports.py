@@ -1,0 +1,132 @@
+"""Data out of the box: onto a USB drive, and who had what."""
+
+import logging
+from collections.abc import Iterator
+from typing import Any, cast
+
+from bottle import HTTPResponse, request
+
+from edge.errors import ControlError
+from edge.export import TABLES, WRITERS
+from edge.export.job import BYTES_EACH
+from edge.export.span import find_span
+from edge.history import PAGE_ROWS, History
+from edge.records import Event
+from edge.web import shapes
+from edge.web.answers import as_json, json_body, query_text, refuse, text_field
+from edge.web.box import PERSON, Box
+
+logger = logging.getLogger(__name__)
+
+SHOWN = 20
+LOOKED_AT = 8 * PAGE_ROWS
+"""Newest events among which exports are looked for."""
+
+DRIVE_LENGTH = 128
+
+
+class Exports:
+    """One method an address."""
+
+    def __init__(self, box: Box) -> None:
+        self._box = box
+
+    def show(self) -> HTTPResponse:
+        """Answer what the drives do, what can be had, and who had what."""
+        try:
+            desk, trouble = self._box.recorder.ask("export state"), ""
+        except ControlError as error:
+            desk, trouble = {"state": "idle", "drives": [], "enrolled": []}, str(error)
+        with self._box.past() as past:
+            history = [shapes.of_event(*entry) for entry in last_exports(past)]
+        return as_json(
+            {
+                "usb": desk,
+                "trouble": trouble,
+                "history": history,
+                "tables": list(TABLES),
+                "formats": list(WRITERS),
+            }
+        )
+
+    def estimate(self) -> HTTPResponse:
+        """Answer about how many rows and bytes each table of a stretch has."""
+        first, until = (query_text(request, name, 64) for name in ("from", "to"))
+        zone = self._box.settings.box.time_zone
+        with self._box.past() as past:
+            begin, end = find_span(past, first, until, zone)
+            whole = find_span(past)
+            counts = past.counts()
+        share = (end - begin) / max(1, whole[1] - whole[0])
+        sizes = {}
+        for name in TABLES:
+            of, each = BYTES_EACH[name]
+            rows = round(getattr(counts, of) * share)
+            sizes[name] = {"rows": rows, "bytes": rows * each}
+        answer = {"begin": shapes.ms(begin), "end": shapes.ms(end), "tables": sizes}
+        return as_json(answer)
+
+    def arm(self) -> HTTPResponse:
+        """Let the next drive, or the one that is named, get an export."""
+        body = json_body(request)
+        first, until = text_field(body, "from", 64), text_field(body, "to", 64)
+        if first or until:
+            with self._box.past() as past:
+                find_span(past, first, until, self._box.settings.box.time_zone)
+        return self._tell("export arm", {"from": first, "to": until, **order(body)})
+
+    def cancel(self) -> HTTPResponse:
+        """Take the order back."""
+        return self._tell("export cancel", {})
+
+    def enrol(self) -> HTTPResponse:
+        """Let a drive get what is new whenever it is plugged in."""
+        return self._tell("export enrol", order(json_body(request)))
+
+    def forget(self) -> HTTPResponse:
+        """Enrol a drive no longer."""
+        drive = text_field(json_body(request), "drive", DRIVE_LENGTH)
+        return self._tell("export forget", {"drive": drive})
+
+    def _tell(self, do: str, asked: dict[str, Any]) -> HTTPResponse:
+        by = request.environ[PERSON].name
+        try:
+            self._box.recorder.ask(do, **asked, by=by)
+        except ControlError as error:
+            if self._box.states.read().box is None:
+                raise
+            refuse(409, str(error))  # it answers: the request is what is wrong
+        logger.info("%s: %s", by, do)
+        return as_json({"status": "success"})
+
+
+def order(body: dict[str, Any]) -> dict[str, Any]:
+    """Return what *body* asks for, refusing what no export can be."""
+    for name, known in (("tables", TABLES), ("formats", tuple(WRITERS))):
+        chosen = body.get(name, [])
+        if not isinstance(chosen, list) or any(one not in known for one in chosen):
+            refuse(400, f"{name} must be some of {', '.join(known)}")
+    for name in ("since_last", "deidentify"):
+        if not isinstance(body.get(name, False), bool):
+            refuse(400, f"{name} must be true or false")
+    return {
+        "drive": text_field(body, "drive", DRIVE_LENGTH),
+        "tables": body.get("tables") or list(TABLES),
+        "formats": body.get("formats") or ["csv"],
+        "since_last": body.get("since_last", False),
+        "deidentify": body.get("deidentify", False),
+    }
+
+
+def last_exports(past: History) -> list[tuple[int, Event]]:
+    """Return the last exports with their rows, the newest first."""
+    found = [entry for entry in newest_events(past) if entry[1].kind == "export"]
+    return found[::-1][:SHOWN]
+
+
+def newest_events(past: History) -> Iterator[tuple[int, Event]]:
+    """Yield the newest events in the order they were stored."""
+    after = max(0, past.newest()["events"] - LOOKED_AT)
+    while page := past.since("events", after):
+        yield from cast(list[tuple[int, Event]], page)
+        after = page[-1][0]

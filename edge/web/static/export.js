@@ -1,0 +1,156 @@
+"use strict";
+const $ = (id) => document.getElementById(id);
+const TABLES = { joined: "Body and ECG joined", ecg: "Every ECG sample", vitals: "Vital signs", events: "Gaps, markers, states" };
+let me = {}, shift = 0, day = null, drawn = false;
+
+const make = (tag, text, name) => Object.assign(document.createElement(tag), text == null ? {} : { textContent: text }, name ? { className: name } : {});
+const ask = async (address) => { const reply = await fetch(address, { cache: "no-store" }); if (reply.status === 401) location.assign("login.html"); const answer = await reply.json(); if (!reply.ok) throw new Error(answer.error); return answer; };
+async function tell(address, body = {}) {
+  try {
+    const reply = await fetch(address, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", "X-CSRF-Token": me.csrf ?? "" } });
+    const answer = await reply.json();
+    if (!reply.ok) say(answer.error);
+  } catch { say("The box cannot be reached."); }
+  usb();
+}
+function say(text) { $("said").textContent = text; clearTimeout(say.timer); say.timer = setTimeout(() => { $("said").textContent = ""; }, 8000); }
+const local = (ms) => { const d = new Date(ms); return new Date(ms - d.getTimezoneOffset() * 60000).toISOString().slice(0, 19); };
+const iso = (id) => $(id).value ? new Date($(id).value).toISOString() : "";
+const size = (bytes) => bytes < 1e6 ? Math.max(1, Math.round(bytes / 1e3)) + " kB" : bytes < 1e9 ? (bytes / 1e6).toFixed(1) + " MB" : (bytes / 1e9).toFixed(1) + " GB";
+const ticked = (id) => [...$(id).querySelectorAll("input:checked")].map((box) => box.value);
+
+function tick(id, value, text, on) {
+  const label = make("label", null, "tick"), box = Object.assign(make("input"), { type: "checkbox", value, checked: on });
+  label.append(box, " " + text);
+  $(id).append(label);
+}
+
+async function start() {
+  me = await ask("me");
+  const found = await ask("exports");
+  for (const name of found.tables) tick("tables", name, TABLES[name] ?? name, true);
+  for (const name of found.formats) tick("formats", name, name.toUpperCase(), name === "csv");
+  $("zone").textContent = "Times of " + Intl.DateTimeFormat().resolvedOptions().timeZone;
+  document.addEventListener("change", estimate);
+  show(found);
+  const live = await ask("status");
+  shift = live.utc_minus_box;
+  day = await ask("completeness?minutes=1440");
+  strip();
+  const sessions = await ask("sessions");
+  $("sessions").replaceChildren(...sessions.sessions.slice(0, 12).map((s) => {
+    const row = make("tr", null, "part");
+    row.append(make("td", new Date(s.utc).toLocaleString()), make("td", s.subject || "no code"), make("td", s.version), make("td", s.synchronised ? "set by a server" : "not set"));
+    return row;
+  }));
+  estimate();
+  setInterval(usb, 1500);
+}
+
+async function usb() { if (!document.hidden) try { show(await ask("exports")); } catch (error) { $("usb").textContent = error.message; } }
+
+function show({ usb, trouble, history }) {
+  const share = usb.progress?.share;
+  const words = { idle: "No export is going on.", armed: `Armed for ${Math.ceil((usb.armed_s ?? 0) / 60)} min: ${usb.sentence}.`, writing: `${usb.sentence}.`, done: `Done: ${usb.sentence}.`, failed: `Failed: ${usb.sentence}.` };
+  $("usb").textContent = trouble || words[usb.state] + (share ? ` ${Math.floor(share * 100)} %` : "");
+  $("usb").dataset.state = usb.state;
+  $("progress").hidden = usb.state !== "writing";
+  $("progress").value = share ?? 0;
+  const busy = usb.state === "armed" || usb.state === "writing";
+  $("arm").hidden = busy;
+  $("cancel").hidden = !busy;
+  const key = JSON.stringify([usb.drives, usb.enrolled]);
+  if ($("drives").dataset.key !== key) {
+    $("drives").dataset.key = key;
+    $("drives").replaceChildren(...usb.drives.map(drive), ...usb.enrolled.filter((d) => !usb.drives.some((x) => x.id === d.drive)).map((d) => drive({ id: d.drive, label: d.label, enrolled: true, away: true })));
+  }
+  if (history.length) $("events").replaceChildren(...history.map((event) => {
+    const item = make("li");
+    item.append(make("time", new Date(event.began + shift).toLocaleString([], { dateStyle: "short", timeStyle: "short" })), make("span", event.cause));
+    return item;
+  }));
+}
+
+function drive(found) {
+  const item = make("li", `${found.label}${found.size ? ", " + size(found.size) : ""}${found.away ? ", not plugged in" : ""}${found.fault ? ": " + found.fault : ""} `);
+  const button = make("button", found.enrolled ? "Enrolled – forget" : "Enrol: always write what is new");
+  button.type = "button";
+  button.addEventListener("click", () => tell(found.enrolled ? "drives/forget" : "drives/enrol", found.enrolled ? { drive: found.id } : { ...order(), drive: found.id, from: undefined, to: undefined }));
+  if (!found.fault) item.append(button);
+  return item;
+}
+
+const order = () => ({ from: iso("from"), to: iso("to"), tables: ticked("tables"), formats: ticked("formats"), deidentify: $("deidentify").checked });
+
+async function estimate() {
+  const range = new URLSearchParams({ from: iso("from"), to: iso("to") });
+  $("downloads").replaceChildren(...ticked("tables").map((name) => {
+    const item = make("li"), link = make("a", TABLES[name] ?? name);
+    link.href = `export.csv?table=${name}&${range}`;
+    link.download = name + ".csv";
+    item.append(link);
+    return item;
+  }));
+  try {
+    const found = await ask("exports/estimate?" + range), tables = ticked("tables").map((name) => found.tables[name]);
+    const bytes = tables.reduce((sum, t) => sum + t.bytes, 0), parts = Math.max(1, Math.ceil(bytes / 4e9));
+    $("size").textContent = `As CSV about ${size(bytes)}${parts > 1 ? ` in ${parts} parts or more` : ""}.`;
+    mark(found);
+  } catch (error) { $("size").textContent = error.message; }
+}
+
+// ---- the last day, to drag over
+
+function strip() {
+  for (const stream of day.streams) {
+    const row = make("div", null, "row"), canvas = make("canvas");
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `${stream.name} over the last day: ${stream.overall === null ? "nothing" : Math.floor(stream.overall * 100) + " %"} recorded`);
+    row.append(make("b", stream.name === "ecg" ? "ECG" : "Pose"), canvas, make("span", stream.overall === null ? "–" : Math.floor(stream.overall * 100) + " %", "share"));
+    $("strip").append(row);
+    canvas.addEventListener("pointerdown", drag);
+    canvas.addEventListener("pointermove", drag);
+    canvas.stream = stream;
+  }
+  drawn = true;
+}
+
+let from = null;
+function drag(event) {
+  const box = event.target.getBoundingClientRect(), share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
+  const at = day.begin + share * (day.end - day.begin) + shift;
+  if (event.type === "pointerdown") { from = at; event.target.setPointerCapture(event.pointerId); }
+  if (!event.buttons || from === null) return;
+  $("from").value = local(Math.min(from, at));
+  $("to").value = local(Math.max(from, at) + 60000);
+  clearTimeout(drag.timer);
+  drag.timer = setTimeout(estimate, 300);
+}
+
+function mark(found) {
+  if (!drawn) return;
+  const style = getComputedStyle(document.documentElement), css = (name) => style.getPropertyValue("--" + name);
+  for (const canvas of $("strip").querySelectorAll("canvas")) {
+    const box = canvas.getBoundingClientRect(), pen = canvas.getContext("2d"), share = canvas.stream.share;
+    Object.assign(canvas, { width: box.width, height: box.height });
+    const x = (ms) => (ms - day.begin) / (day.end - day.begin) * box.width;
+    share.forEach((part, i) => {
+      pen.fillStyle = css(part === null ? "gap" : part >= .98 ? "cell" : part > 0 ? "part" : "none");
+      pen.fillRect(i / share.length * box.width, 0, box.width / share.length + .5, box.height);
+    });
+    pen.fillStyle = css("paper");
+    pen.globalAlpha = .72;
+    pen.fillRect(0, 0, x(found.begin), box.height);
+    pen.fillRect(x(found.end), 0, box.width, box.height);
+  }
+}
+
+for (const button of document.querySelectorAll(".quick button")) button.addEventListener("click", () => {
+  const back = button.dataset.back;
+  $("to").value = "";
+  $("from").value = back ? local((day?.end ?? Date.now()) + shift - back * 1000) : "";
+  estimate();
+});
+$("arm").addEventListener("click", () => tell("exports", order()));
+$("cancel").addEventListener("click", () => tell("exports/cancel"));
+start().catch((error) => { $("usb").textContent = error.message; });

@@ -1,0 +1,191 @@
+"""Data out of the box by the page: who may have what, and that it is written down."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from web_rig import (
+    SECOND,
+    STARTED,
+    Answer,
+    QuietRecorder,
+    StoringRecorder,
+    ask,
+    ecg,
+    make_recording,
+    pose,
+)
+
+from edge.config import Settings
+from edge.records import BoxNs, Event
+from edge.web.app import make_app
+
+
+class Page:
+    """The page of one minute that was recorded."""
+
+    def __init__(self, folder: Path) -> None:
+        self.recorder = QuietRecorder()
+        self.app = make_app(
+            make_recording(folder), self.recorder, Settings(), folder / "web"
+        )
+
+    def get(self, path: str) -> Answer:
+        return ask(self.app, "GET", path)
+
+    def post(self, path: str, data: Any) -> Answer:
+        body = json.dumps(data).encode()
+        return ask(self.app, "POST", path, body, content_type="application/json")
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Page:
+    return Page(tmp_path)
+
+
+def test_an_export_is_armed_in_the_name_of_who_asks(page: Page) -> None:
+    asked = {"from": "-30s", "tables": ["ecg"], "formats": ["csv"], "drive": "sda1"}
+    answer = page.post("/exports", asked)
+
+    assert answer.status == 200
+    do, request = page.recorder.asked[-1]
+    assert do == "export arm"
+    assert request["by"] == "local"
+    assert {name: request[name] for name in asked} == asked
+    assert request["deidentify"] is False
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({"tables": ["nothing"]}, "tables"),
+        ({"tables": "ecg"}, "tables"),
+        ({"formats": [3]}, "formats"),
+        ({"formats": [["csv"]]}, "formats"),
+        ({"since_last": "yes"}, "since_last"),
+        ({"drive": 7}, "drive"),
+        ({"from": "yesterday"}, "yesterday"),
+        ({"from": "-1s", "to": "-2s"}, "nothing is recorded"),
+    ],
+)
+def test_an_impossible_export_is_refused(page: Page, body: Any, named: str) -> None:
+    answer = page.post("/exports", body)
+
+    assert answer.status in (400, 422)
+    assert named in answer.json["error"]
+    assert page.recorder.asked == []
+
+
+def test_what_the_recorder_refuses_is_said(page: Page) -> None:
+    page.recorder.refusal = "an export is being written; wait or cancel it"
+    answer = page.post("/exports", {})
+
+    assert answer.status == 409
+    assert answer.json["error"] == page.recorder.refusal
+
+
+def test_a_silent_recorder_is_no_mistake_of_the_person(page: Page) -> None:
+    page.recorder.silent = True
+
+    assert page.post("/exports", {}).status == 503
+    shown = page.get("/exports")
+    assert shown.status == 200
+    assert "does not answer" in shown.json["trouble"]
+
+
+@pytest.mark.parametrize(
+    ("path", "do"),
+    [
+        ("/exports/cancel", "export cancel"),
+        ("/drives/enrol", "export enrol"),
+        ("/drives/forget", "export forget"),
+    ],
+)
+def test_drives_and_orders_reach_the_recorder(page: Page, path: str, do: str) -> None:
+    assert page.post(path, {"drive": "serial-1"}).status == 200
+    assert page.recorder.asked[-1][0] == do
+    assert page.recorder.asked[-1][1]["by"] == "local"
+
+
+def test_a_download_is_written_down(page: Page) -> None:
+    answer = page.get("/export.csv?table=vitals&from=-10s")
+
+    assert answer.status == 200
+    assert answer.headers["content-disposition"].endswith('filename="vitals.csv"')
+    assert page.recorder.exports == [("vitals.csv from -10s to the end", "local")]
+
+
+def test_a_download_does_not_need_the_recorder(page: Page) -> None:
+    page.recorder.silent = True
+
+    assert page.get("/export.csv?table=events").status == 200
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [("table=none", 400), ("from=x", 422), ("from=" + "9" * 70, 400), ("to=-90d", 422)],
+)
+def test_a_download_of_nothing_is_refused(page: Page, query: str, status: int) -> None:
+    answer = page.get(f"/export.csv?{query}")
+
+    assert answer.status == status
+    assert answer.json["error"]
+
+
+def test_a_stretch_holds_what_lies_in_it(page: Page) -> None:
+    rows = page.get("/export.csv?table=joined&from=-10s").body.splitlines()
+
+    assert len(rows) - 1 == pytest.approx(100, abs=2)
+
+
+def test_only_a_few_download_at_the_same_time(page: Page) -> None:
+    from edge.web.download import AT_ONCE
+
+    def begin() -> tuple[Any, list[Any]]:
+        said: list[Any] = []
+        environ = {
+            "REQUEST_METHOD": "GET", "PATH_INFO": "/export.csv", "SCRIPT_NAME": "",
+            "HTTP_HOST": "localhost", "SERVER_PROTOCOL": "HTTP/1.1",
+        }  # fmt: skip
+        return page.app(environ, lambda *given: said.append(given)), said
+
+    bodies = [begin()[0] for _ in range(AT_ONCE)]
+    _, refused = begin()
+    assert refused[0][0].startswith("503")
+    bodies[0].close()  # a client that left before it took anything
+    again, said = begin()
+    assert said[0][0].startswith("200")
+    for body in (*bodies[1:], again):
+        body.close()
+
+
+def test_the_estimate_is_about_right(page: Page) -> None:
+    tables = page.get("/exports/estimate?from=-30s").json["tables"]
+
+    assert tables["joined"]["rows"] == pytest.approx(300, rel=0.1)
+    assert tables["joined"]["bytes"] > 100_000
+
+
+@pytest.fixture
+def recorder(tmp_path: Path) -> Iterator[StoringRecorder]:
+    recorder = StoringRecorder(tmp_path)
+    yield recorder
+    recorder.close()
+
+
+def test_who_had_what_is_shown_newest_first(
+    recorder: StoringRecorder, tmp_path: Path
+) -> None:
+    app = make_app(recorder.path, recorder, Settings(), tmp_path / "web")
+    for number in range(600):
+        kind = "export" if number % 200 == 0 else "gap"
+        at = BoxNs(STARTED + number * SECOND)
+        recorder.keep(Event(at, None, kind, "export", f"export {number}", {}))
+    recorder.keep(ecg(0)._replace(segment=1), pose(0))
+
+    history = ask(app, "GET", "/exports").json["history"]
+    assert [event["cause"] for event in history] == [
+        "export 400", "export 200", "export 0",
+    ]  # fmt: skip
