@@ -3,6 +3,7 @@
 // the browser's own clock is looked at only to notice that it slept.
 
 const POLL_MS = 500, STALE_MS = 3000, KEEP_MS = 16000, GIVE_UP_MS = 2500;
+const PLAIN = "12px system-ui, sans-serif", BOLD = "600 " + PLAIN;
 const $ = (id) => document.getElementById(id);
 const css = (name) => styles.getPropertyValue("--" + name).trim();
 const styles = getComputedStyle(document.documentElement);
@@ -267,7 +268,7 @@ function surface(canvas) {
   const pen = canvas.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
   pen.clearRect(0, 0, box.width, box.height);
-  pen.font = "12px system-ui, sans-serif";
+  pen.font = PLAIN;
   return [pen, box.width, box.height];
 }
 
@@ -403,7 +404,7 @@ function hatch({ pen, begin, end, x, top, bottom }, lanes) {
   }
 }
 function oldestKnown() { return chunks.length ? chunks[0].start : Infinity; }
-function words(pen, text, x, y) { pen.fillStyle = css("soft"); pen.textAlign = "center"; pen.font = "600 13px system-ui, sans-serif"; pen.fillText(text, x, y); pen.font = "12px system-ui, sans-serif"; }
+function words(pen, text, x, y) { pen.fillStyle = css("soft"); pen.textAlign = "center"; pen.font = BOLD; pen.fillText(text, x, y); pen.font = PLAIN; }
 
 function traces(view, lanes) {
   const { pen, begin, end, top, bottom, left, x } = view;
@@ -421,8 +422,8 @@ function traces(view, lanes) {
     pen.stroke();
     line(view, name, y);
     pen.restore();
-    pen.fillStyle = css("ink"); pen.textAlign = "left"; pen.font = "600 13px system-ui, sans-serif";
-    pen.fillText(name, 2, middle - 8); pen.font = "12px system-ui, sans-serif";
+    pen.fillStyle = css("ink"); pen.textAlign = "left"; pen.font = BOLD;
+    pen.fillText(name, 2, middle - 8); pen.font = PLAIN;
   });
   if (lanes.length) ruler(pen, left - 7, bottom, mv);
 }
@@ -473,7 +474,7 @@ function flags({ pen, begin, end, x, top, bottom, width }) {
     if (event.kind !== "marker" || event.began < begin || event.began > end) continue;
     const at = x(event.began);
     pen.strokeStyle = css("mark"); pen.lineWidth = 2; pen.setLineDash([5, 4]); pen.beginPath(); pen.moveTo(at, top); pen.lineTo(at, bottom); pen.stroke(); pen.setLineDash([]);
-    pen.fillStyle = css("mark"); pen.textAlign = at > width - 130 ? "right" : "left"; pen.font = "600 12px system-ui, sans-serif";
+    pen.fillStyle = css("mark"); pen.textAlign = at > width - 130 ? "right" : "left"; pen.font = BOLD;
     pen.fillText("⚑ " + event.cause.slice(0, 28), at + (at > width - 130 ? -5 : 5), top + 12);
   }
 }
