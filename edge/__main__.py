@@ -24,6 +24,7 @@ COMMANDS: dict[str, str] = {
     "drive": "let a USB drive have an export, now or whenever it is plugged in",
     "join": "poses and ECG of two CSV files, each pose with its nearest sample",
     "verify": "check that an export is whole and unchanged",
+    "salvage": "what can be read of a damaged database, into a new one",
     "account": "let people and scripts use the page from the network",
     "record-session": "keep what arrives byte for byte, so that it can be replayed",
     "pose": "where the body is in pictures",

@@ -114,7 +114,8 @@ class Store:
 
         ``bytes`` in use, ``capacity_bytes``, ``free_bytes`` of the disk, ``hours_left``
         until the oldest rows leave (0.0 once they do, ``None`` while unknown),
-        ``hours_kept`` of recording in the file, ``tight``: the disk is full.
+        ``hours_kept`` of recording in the file, ``tight``: the disk is full,
+        ``log_bytes``: above 16 MB another program holds the log.
         """
         usage = self._usage
         free = free_bytes(self.path.parent)
@@ -132,6 +133,7 @@ class Store:
             "hours_left": left_h,
             "hours_kept": round(kept_h, 2),
             "tight": usage.tight,
+            "log_bytes": usage.log_bytes,
         }
 
     def protect(self, begin: BoxNs, end: BoxNs, why: str) -> None:

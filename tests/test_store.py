@@ -387,6 +387,41 @@ def test_a_slow_reader_does_not_hold_the_log(store: Store, path: Path) -> None:
     assert path.with_name("edge.db-wal").stat().st_size < 3 << 20
 
 
+READ_ON = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("BEGIN")
+connection.execute("SELECT count(*) FROM chunks").fetchone()
+print("reading", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_who_reads_without_end_is_named(
+    store: Store,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("edge.database.writer.LONG_LOG_BYTES", 3 << 20)
+    fill(store, range(10))
+    with subprocess.Popen(
+        [sys.executable, "-c", READ_ON, str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "reading\n"
+        fill(store, range(10, 700))
+        assert f"process {reader.pid}," in caplog.text
+        reader.kill()
+    fill(store, range(700, 1200))
+    assert store.storage()["log_bytes"] < 3 << 20
+    assert path.with_name("edge.db-wal").stat().st_size <= 5 << 20
+    assert starts(path) == list(range(1200))
+
+
 def test_a_foreign_lock_is_named(store: Store, path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

@@ -8,7 +8,8 @@ From the bottom up:
 * ``schema``, ``tables``, ``totals``: the tables, their versions, the one row of counts;
 * ``connections``, ``reading``: how the file is opened, and asked;
 * ``batch``, ``writing``, ``prune``: one transaction, and what leaves in it;
-* ``folder``, ``ballast``, ``soundness``: the lock, room for a full disk, damaged files;
+* ``folder``, ``ballast``, ``soundness``, ``salvage``: the lock, room for a full disk,
+  damaged files;
 * ``writer``, ``steady``: the one writing connection, and how it rides out faults.
 
 `edge.store` and `edge.history` are what the rest of the program uses.

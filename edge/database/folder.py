@@ -24,6 +24,7 @@ FLEETING = {
 """File system → why a recording does not belong there."""
 
 MOUNTS = Path("/proc/self/mountinfo")
+LOCKS = Path("/proc/locks")
 
 
 class Mount(NamedTuple):
@@ -107,6 +108,21 @@ def fleeting(folder: Path) -> str:
     if not why:
         return ""
     return f"The data folder {folder} lies {why}: give it a disk of its own."
+
+
+def lock_holders(file: Path) -> list[int]:
+    """Return the other processes that hold a POSIX lock on *file*, by their ids."""
+    try:
+        inode = file.stat().st_ino
+        listed = LOCKS.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return []
+    holders = set()
+    for line in listed.splitlines():
+        fields = line.split()  # 1: POSIX ADVISORY READ 1234 08:01:5678 120 120
+        if len(fields) > 5 and fields[5].rpartition(":")[2] == str(inode):
+            holders.add(int(fields[4]))
+    return sorted(holders - {os.getpid(), -1})
 
 
 def free_bytes(folder: Path) -> int:

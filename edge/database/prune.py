@@ -18,6 +18,9 @@ ROWS_A_ROUND = 64
 ROUNDS = 24
 """Bounds one transaction to some thousand deleted rows, whatever is asked."""
 
+ROWS_RELEASED = 4096
+"""Of each table in a transaction that deletes what was protected."""
+
 ROW_BYTES = 96
 """What a chunk or a pose takes beside its blob, index entries included, about."""
 
@@ -122,9 +125,15 @@ def condition(connection: sqlite3.Connection) -> str:
 
 
 def delete_between(
-    connection: sqlite3.Connection, oldest: Mark, following: Mark
+    connection: sqlite3.Connection,
+    oldest: Mark,
+    following: Mark,
+    rows: int = ROWS_A_ROUND,
 ) -> int:
-    """Delete some rows stored from *oldest* up to *following*; return how many."""
+    """
+    Delete up to *rows* of each table stored from *oldest* up to *following*; return
+    how many.
+    """
     keep = condition(connection)
     deleted = 0
     for table in RING:
@@ -132,8 +141,8 @@ def delete_between(
         also += keep.format(first=table.first, last=table.last)
         deleted += connection.execute(
             f"DELETE FROM {table.name} WHERE id IN (SELECT id FROM {table.name}"
-            f" WHERE id >= ? AND id < ?{also} ORDER BY id LIMIT {ROWS_A_ROUND})",
-            (getattr(oldest, table.name), getattr(following, table.name)),
+            f" WHERE id >= ? AND id < ?{also} ORDER BY id LIMIT ?)",
+            (getattr(oldest, table.name), getattr(following, table.name), rows),
         ).rowcount
     return deleted
 
@@ -170,14 +179,24 @@ def protect(connection: sqlite3.Connection, begin: int, until: int, why: str) ->
     note_kept(connection)
 
 
-def note_kept(connection: sqlite3.Connection, first_id: int = 0) -> None:
-    """Keep the segments of protected chunks whose id is at least *first_id*."""
+def note_kept(connection: sqlite3.Connection) -> None:
+    """Keep the segments that have chunks in a protected interval."""
     connection.execute(
         "UPDATE segments SET kept = 1 WHERE kept = 0 AND id IN ("
-        " SELECT c.segment FROM protected AS p JOIN chunks AS c"
-        "  ON c.start < p.until AND c.last >= p.begin"
-        "  AND c.start >= p.begin - (SELECT longest_chunk_ns FROM totals)"
-        "  WHERE c.id >= ?)",
+        " SELECT c.segment FROM protected AS p CROSS JOIN chunks AS c"
+        "  WHERE c.start < p.until AND c.last >= p.begin"
+        "  AND c.start >= p.begin - (SELECT longest_chunk_ns FROM totals))"
+    )
+
+
+def note_kept_since(connection: sqlite3.Connection, first_id: int) -> None:
+    """Do the same for the chunks from *first_id* on, which have just been inserted."""
+    if not connection.execute("SELECT 1 FROM protected LIMIT 1").fetchone():
+        return
+    connection.execute(
+        "UPDATE segments SET kept = 1 WHERE kept = 0 AND id IN ("
+        " SELECT c.segment FROM chunks AS c NOT INDEXED CROSS JOIN protected AS p"
+        "  WHERE c.id >= ? AND c.start < p.until AND c.last >= p.begin)",
         (first_id,),
     )
 
@@ -215,4 +234,4 @@ def prune_passed(connection: sqlite3.Connection, totals: Totals) -> int:
     """Delete some unprotected rows before the oldest mark; return how many."""
     oldest, _ = oldest_marks(connection, totals)
     start = Mark(*[0] * len(Mark._fields))
-    return delete_between(connection, start, oldest)
+    return delete_between(connection, start, oldest, ROWS_RELEASED)

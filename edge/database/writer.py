@@ -23,7 +23,7 @@ from edge.database.connections import (
     pragma,
     primary_code,
 )
-from edge.database.folder import beside, free_bytes
+from edge.database.folder import beside, free_bytes, lock_holders
 from edge.database.prune import ROUNDS, ROWS_A_ROUND, prune
 from edge.database.schema import migrate
 from edge.database.totals import Totals, read_totals, write_totals
@@ -39,6 +39,9 @@ COMMIT_BYTES = 16 * PAGE_BYTES
 
 SPARE_PAGES = 32
 """Kept free beyond what a batch is thought to need: pages that fill up half."""
+
+LONG_LOG_BYTES = 16 << 20
+"""A WAL of this size means that somebody reads in one transaction, on and on."""
 
 RESTART_WAIT_MS = 500
 
@@ -61,6 +64,7 @@ class Usage(NamedTuple):
     limit_bytes: int  # how large the file may get just now
     kept_ns: int  # recording that is in it
     tight: bool  # the disk is full
+    log_bytes: int  # in the WAL at the last checkpoint
 
 
 class Writer:
@@ -86,6 +90,7 @@ class Writer:
         self._ballast = ballast
         self._tight = not ballast.held
         self._unmoved_bytes = 0  # in the WAL since the last checkpoint, about
+        self._log_bytes = 0
         self.connection = open_writer(path)
         try:
             migrate(self.connection)
@@ -175,8 +180,18 @@ class Writer:
 
     def checkpoint(self, mode: str) -> None:
         """Move what the WAL holds into the database; readers may hold up a part."""
-        self.connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchall()
+        answer = self.connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
         self._unmoved_bytes = 0
+        long_before = self._log_bytes > LONG_LOG_BYTES
+        self._log_bytes = max(answer[1], 0) * PAGE_BYTES
+        if self._log_bytes > LONG_LOG_BYTES and not long_before:
+            # Readers of ours hold a transaction for milliseconds.
+            holders = lock_holders(beside(self.path, "-shm"))
+            logger.warning(
+                "the log of %s grows: another program, process %s, reads on and on",
+                self.path,
+                ", ".join(map(str, holders)) or "unknown",
+            )
 
     def make_room(self) -> None:
         """
@@ -216,6 +231,7 @@ class Writer:
             self._limit_pages * PAGE_BYTES,
             self.totals.recorded_ns - (oldest[0] if oldest else 0),
             self._tight,
+            self._log_bytes,
         )
 
     def close(self) -> None:

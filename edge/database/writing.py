@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from edge.database.batch import Batch
-from edge.database.prune import note_kept
+from edge.database.prune import note_kept_since
 from edge.database.sums import Row, summed
 from edge.database.totals import Totals, read_totals, write_totals
 from edge.records import BoxNs
@@ -143,8 +143,7 @@ def note_segments(
             "UPDATE segments SET last_mark = ?1 WHERE id = ?2 AND last_mark < ?1",
             (mark, segment),
         )
-    if connection.execute("SELECT 1 FROM protected LIMIT 1").fetchone():
-        note_kept(connection, before.chunks + 1)
+    note_kept_since(connection, before.chunks + 1)
 
 
 def origin_ids(connection: sqlite3.Connection, batch: Batch) -> dict[Row, int]:

@@ -1,0 +1,105 @@
+"""`edge salvage`: the sound rows of a damaged database, and no other."""
+
+import random
+from pathlib import Path
+
+import pytest
+from records_store import EVER, quick_folder, same, segment, session
+from store_damage import DAMAGE, some_files
+from storecheck import batch, lay_out, number_of, time_of
+
+from edge.__main__ import main
+from edge.history import History
+from edge.store import Store
+
+SECONDS = 120
+
+
+@pytest.fixture(scope="module")
+def sound() -> dict[str, bytes]:
+    """The files of a recording of two minutes."""
+    with quick_folder() as folder:
+        return some_files(folder, 0, SECONDS)
+
+
+def salvage(folder: Path) -> int:
+    """Salvage the database in *folder* into new.db there."""
+    names = str(folder / "edge.db"), str(folder / "new.db")
+    return main(["salvage", names[0], "--output", names[1]])
+
+
+def found(folder: Path) -> int:
+    """Return how many chunks were salvaged; each record must be one that was given."""
+    with History(folder / "new.db") as history:
+        records = [*history.chunks(*EVER), *history.poses(*EVER)]
+        records += history.vitals(*EVER)
+        chunks = len(list(history.chunks(*EVER)))
+    for record in records:
+        given = batch(0, number_of(time_of(record)))
+        assert any(same(one, record) for one in given), f"never recorded: {record}"
+    return chunks
+
+
+def test_a_sound_file_is_copied_whole(
+    sound: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(tmp_path / "a", sound)
+    assert salvage(tmp_path / "a") == 0
+    assert f"chunks: {found(tmp_path / 'a')}" in capsys.readouterr().out
+    with (
+        History(tmp_path / "a" / "edge.db") as old,
+        History(tmp_path / "a" / "new.db") as new,
+    ):
+        assert old.counts().chunks > 0
+        assert len(list(old.chunks(*EVER))) == len(list(new.chunks(*EVER)))
+        assert old.sessions() == new.sessions()
+        assert old.segments() == new.segments()
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    "sort", ["flip_bits", "spoil_page", "spoil_many", "swap_pages"]
+)
+def test_only_sound_rows_are_salvaged(
+    sound: dict[str, bytes], tmp_path: Path, sort: str, seed: int
+) -> None:
+    chance = random.Random(seed)
+    lay_out(tmp_path / "a", DAMAGE[sort](dict(sound), chance, sound))
+    if salvage(tmp_path / "a") == 0:  # else its tables cannot even be found
+        found(tmp_path / "a")
+
+
+def test_most_of_a_file_with_one_bad_page_is_salvaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One page in the middle: a second or two are lost, not the day."""
+    folder = tmp_path / "a"
+    folder.mkdir()
+    with Store(folder / "edge.db", 1 << 26, ballast_bytes=0) as store:
+        store.append([session(), segment()])
+        for number in range(600):
+            store.append(batch(0, number))
+    data = bytearray((folder / "edge.db").read_bytes())
+    middle = len(data) // 2 // 4096 * 4096
+    data[middle : middle + 4096] = b"\xa5" * 4096
+    (folder / "edge.db").write_bytes(data)
+    assert salvage(folder) == 0
+    assert found(folder) >= 590
+    assert "left out, damaged" in capsys.readouterr().out
+
+
+def test_an_existing_file_is_not_written_to(
+    sound: dict[str, bytes], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(tmp_path / "a", {**sound, "new.db": b"precious"})
+    assert salvage(tmp_path / "a") == 1
+    assert "exists" in capsys.readouterr().err
+    assert (tmp_path / "a" / "new.db").read_bytes() == b"precious"
+
+
+def test_what_is_no_recording_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(tmp_path / "a", {"edge.db": b"a letter" * 1000})
+    assert salvage(tmp_path / "a") == 1
+    assert "not a database" in capsys.readouterr().err
