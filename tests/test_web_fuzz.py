@@ -172,7 +172,7 @@ NAMES = [
 ]  # fmt: skip
 TYPES = [
     "application/json", "application/x-www-form-urlencoded", "text/plain", "", ";",
-    "multipart/form-data; boundary=frontier", "multipart/form-data",
+    "multipart/form-data; boundary=Frontier7", "multipart/form-data",
     "application/JSON;", "multipart/form-data; boundary=\"\"",
     "multipart/form-data; boundary=" + "b" * 99,
 ]  # fmt: skip

@@ -331,9 +331,9 @@ def form(**fields: str | bytes | tuple[str, bytes]) -> dict[str, Any]:
             disposition += f'; filename="{value[0]}"'
             value = value[1]
         data = value.encode() if isinstance(value, str) else value
-        parts.append(b"--frontier\r\n" + disposition.encode() + b"\r\n\r\n" + data)
-    body = b"\r\n".join([*parts, b"--frontier--\r\n"])
-    return {"body": body, "content_type": "multipart/form-data; boundary=frontier"}
+        parts.append(b"--Frontier7\r\n" + disposition.encode() + b"\r\n\r\n" + data)
+    body = b"\r\n".join([*parts, b"--Frontier7--\r\n"])
+    return {"body": body, "content_type": "multipart/form-data; boundary=Frontier7"}
 
 
 def fields(**values: object) -> dict[str, Any]:

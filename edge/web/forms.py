@@ -38,7 +38,8 @@ class Form(NamedTuple):
 
 def read_form(request: BaseRequest) -> Form:
     """Return the form in the body; empty where the body is none, refused if broken."""
-    kind, _, options = request.content_type.partition(";")
+    # Not `request.content_type`, which has lost the case of the boundary.
+    kind, _, options = request.environ.get("CONTENT_TYPE", "").partition(";")
     kind = kind.strip().lower()
     if kind == "application/x-www-form-urlencoded":
         return Form(urlencoded(body(request, LARGEST_FORM)), {})

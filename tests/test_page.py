@@ -1,0 +1,469 @@
+"""
+The page in a real browser: what a person sees, clicks and must never be shown.
+
+Needs chromium and chromium-driver (Debian's packages; `scripts/test` installs them
+where it may).
+"""
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.options import Options
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from web_rig import SECOND, SEGMENT, StoringRecorder, ecg, picture, pose
+
+from edge.config import Settings
+from edge.records import BoxNs, EcgChunk, StreamState, Vital
+from edge.web.accounts import Accounts
+from edge.web.app import make_app
+from edge.web.guard import Door
+from edge.web.server import Server, listen
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+DRIVER = shutil.which("chromedriver")
+FLAGS = """
+    --headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run
+    --disable-background-networking --disable-component-update --disable-sync
+    --disable-dev-shm-usage --hide-scrollbars --force-device-scale-factor=1
+"""
+WITHIN_S = 30.0
+Found = TypeVar("Found")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER), reason="no chromium and chromedriver on this machine"
+    ),
+]
+
+
+class Bed:
+    """A box that records a body and two leads, in real time, until told otherwise."""
+
+    def __init__(self, folder: Path, door: Door | None = None) -> None:
+        self.recorder = StoringRecorder(folder)
+        self.accounts = Accounts(folder / "web")
+        self.app = make_app(
+            self.recorder.path, self.recorder, Settings(), folder / "web", door,
+            self.accounts,
+        )  # fmt: skip
+        self.recorder.keep(SEGMENT._replace(id=99))
+        self._offset = self.recorder.now - time.monotonic_ns()
+        self._stop = threading.Event()
+        self.flowing = threading.Event()
+        self.flowing.set()
+        self._thread = threading.Thread(target=self._flow, daemon=True)
+        self._thread.start()
+        self.serve(listen("127.0.0.1", 0))
+
+    def serve(self, listener: Any) -> None:
+        self.port = listener.getsockname()[1]
+        self.address = f"http://127.0.0.1:{self.port}/"
+        self.server = Server(self.app, listener)
+
+    def now(self) -> BoxNs:
+        return BoxNs(time.monotonic_ns() + self._offset)
+
+    def _flow(self) -> None:
+        half = 0
+        while not self._stop.wait(0.5):
+            now = self.recorder.now = self.now()
+            for name, stream in self.recorder.streams.items():
+                if stream.state == "ok":
+                    self.recorder.streams[name] = stream._replace(last=now)
+            if not self.flowing.is_set():
+                continue
+            half += 1
+            begin = BoxNs(now - SECOND // 2)
+            records: list[Any] = [moved(ecg(0, half % 2), begin)]
+            records += [
+                pose(0)._replace(exposed=BoxNs(begin + n * SECOND // 10))
+                for n in range(5)
+            ]
+            records.append(Vital(now, "heart_rate", 61.0, "", "serial", True))
+            self.recorder.keep(*records)
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.server.stop()
+        self.recorder.close()
+
+
+def moved(chunk: EcgChunk, start: BoxNs) -> EcgChunk:
+    return chunk._replace(segment=99, start=start)
+
+
+@pytest.fixture
+def bed(tmp_path: Path) -> Iterator[Bed]:
+    bed = Bed(tmp_path)
+    yield bed
+    bed.close()
+
+
+@contextmanager
+def browser(width: int = 1280, height: int = 800, dark: bool = False) -> Iterator[Any]:
+    """Open a browser of that size that resolves nothing and trusts nobody."""
+    options = Options()
+    options.binary_location = str(CHROMIUM)
+    for flag in FLAGS.split():
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    size = {"width": width, "height": height, "deviceScaleFactor": 1}
+    metrics = {**size, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+def until(question: Callable[[], Found], what: str) -> Found:
+    """Return the first answer to *question* that is true."""
+    deadline = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline:
+        if found := question():
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"this did not come about in {WITHIN_S:.0f} s: {what}")
+
+
+def text(driver: Any, name: str) -> str:
+    found: str = driver.find_element(By.ID, name).text
+    return found
+
+
+def inked(driver: Any, name: str) -> int:
+    """Return how many pixels of the canvas *name* have ink of any colour."""
+    count: int = driver.execute_script(
+        "const c=document.getElementById(arguments[0]),"
+        "d=c.getContext('2d').getImageData(0,0,c.width,c.height).data;"
+        "let n=0;for(let i=3;i<d.length;i+=4)if(d[i]>60)n++;return n",
+        name,
+    )
+    return count
+
+
+def complaints(driver: Any) -> list[str]:
+    """Return what the browser's console has to say, but for icons."""
+    found = [entry["message"] for entry in driver.get_log("browser")]
+    return [line for line in found if "favicon" not in line]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "dark"), [(1280, 800, False), (390, 844, True)]
+)
+def test_the_page_says_that_it_records_and_draws_it(
+    bed: Bed, width: int, height: int, dark: bool
+) -> None:
+    with browser(width, height, dark) as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        until(lambda: inked(driver, "body") > 300, "a body")
+        until(lambda: "61" in text(driver, "vitals"), "the heart rate")
+
+        assert "Not a monitor – no alarms" in text(driver, "notice")
+        assert driver.execute_script(
+            "return document.documentElement.scrollWidth <= innerWidth"
+        ), "nothing may stick out sideways"
+        assert overlaps(driver) == []
+        assert complaints(driver) == []
+
+
+def overlaps(driver: Any) -> list[str]:
+    """Return pairs of sections that lie over each other."""
+    found: list[str] = driver.execute_script(
+        "const all=[...document.querySelectorAll('header,#notice,main section,footer')]"
+        ".map(e=>[e.id||e.tagName,e.getBoundingClientRect()]);const bad=[];"
+        "all.forEach(([a,p],i)=>all.slice(i+1).forEach(([b,q])=>{"
+        "if(p.left<q.right-1&&q.left<p.right-1&&p.top<q.bottom-1&&q.top<p.bottom-1)"
+        "bad.push(a+'/'+b)}));return bad"
+    )
+    return found
+
+
+def test_a_fault_is_named_in_words(bed: Bed) -> None:
+    since = BoxNs(bed.now() - 120 * SECOND)
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        bed.recorder.streams["camera"] = StreamState(
+            "camera", "lost", since, "the camera was unplugged", since, 9, 0, 0
+        )
+        until(lambda: text(driver, "headline") == "Recording without camera", "it")
+
+        assert "unplugged" in text(driver, "why")
+        assert "2 min" in text(driver, "why") or "120 s" in text(driver, "why")
+        assert "lost" in text(driver, "part-camera")
+
+
+def looks_dead(driver: Any) -> bool:
+    """Return whether nothing on the page could be taken for live."""
+    dead: bool = driver.execute_script(
+        "return document.body.classList.contains('dead') &&"
+        "getComputedStyle(document.getElementById('axis')).filter !== 'none' &&"
+        "[...document.querySelectorAll('.vital')].every(v => v.matches('.old'))"
+    )
+    return dead
+
+
+def test_values_grey_when_the_box_falls_silent(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: "61" in text(driver, "vitals"), "the heart rate")
+        bed.server.stop()
+        until(lambda: "No connection" in text(driver, "headline"), "the headline")
+
+        assert looks_dead(driver)
+        assert "Nothing here is live" in text(driver, "why")
+        listener = listen("127.0.0.1", bed.port)
+        bed.serve(listener)
+        until(lambda: text(driver, "headline") == "Recording", "it comes back")
+        assert not looks_dead(driver)
+
+
+def test_a_value_of_more_than_three_seconds_is_grey(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: "61" in text(driver, "vitals"), "the heart rate")
+        bed.flowing.clear()
+        until(
+            lambda: (
+                "old"
+                in driver.find_element(By.ID, "vital-heart_rate").get_attribute("class")
+            ),
+            "the heart rate grows old",
+        )
+
+        age = float(text(driver, "vital-heart_rate").split(" s ago")[0].split()[-1])
+        assert age >= 3
+        assert text(driver, "headline") == "Recording", "the box itself still answers"
+
+
+def test_a_laptop_that_slept_shows_nothing_live(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: "61" in text(driver, "vitals"), "the heart rate")
+        # The wall clock ran on by a minute while the page's own stood still.
+        driver.execute_script(
+            "window.fetch = () => new Promise(() => {});"
+            "const was = Date.now; Date.now = () => was() + 60000;"
+        )
+        until(lambda: looks_dead(driver), "it greys at once")
+
+        assert "No connection" in text(driver, "headline")
+
+
+def test_a_wrong_clock_of_the_browser_changes_nothing(bed: Bed) -> None:
+    with browser() as driver:
+        driver.execute_cdp_cmd(
+            "Page.addScriptToEvaluateOnNewDocument",
+            {"source": "const was = Date.now; Date.now = () => was() - 4e10;"},
+        )
+        driver.get(bed.address)
+        until(lambda: "61" in text(driver, "vitals"), "the heart rate")
+
+        assert not looks_dead(driver)
+
+
+def test_a_silent_recorder_is_not_recording(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        bed.recorder.silent = True
+        until(lambda: text(driver, "headline") == "Not recording", "the headline")
+
+        assert driver.find_element(By.ID, "band").get_attribute("data-level") == "bad"
+
+
+def test_a_mark_is_set_by_mouse_and_by_keyboard(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        driver.find_element(By.ID, "mark").click()
+        note = driver.find_element(By.ID, "note")
+        note.send_keys("Turned")
+        driver.find_element(By.CSS_SELECTOR, "#marker button.main").click()
+        until(lambda: bed.recorder.markers == [("Turned", "local")], "the mark")
+        until(lambda: "Turned" in text(driver, "events"), "it is listed")
+
+        body = driver.find_element(By.TAG_NAME, "body")
+        body.send_keys("m")
+        driver.switch_to.active_element.send_keys("<b>x</b>", Keys.ENTER)
+        until(lambda: len(bed.recorder.markers) == 2, "the mark by keyboard")
+        until(lambda: "<b>x</b>" in text(driver, "events"), "as text, not as HTML")
+        body.send_keys("m")
+        driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+        time.sleep(0.5)
+        assert len(bed.recorder.markers) == 2
+
+
+def test_holding_says_that_it_is_not_live(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        driver.find_element(By.TAG_NAME, "body").send_keys("h")
+
+        assert text(driver, "held") == "Held – not live"
+        driver.find_element(By.TAG_NAME, "body").send_keys(Keys.ARROW_LEFT)
+        driver.find_element(By.ID, "hold").click()
+        assert not driver.find_element(By.ID, "held").is_displayed()
+
+
+def test_two_tabs_both_live(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        driver.switch_to.new_window("tab")
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the second tab")
+        driver.switch_to.window(driver.window_handles[0])
+        until(lambda: text(driver, "headline") == "Recording", "the first tab")
+
+
+def test_the_forms_answer_on_the_page(bed: Bed, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.bmp"
+    photo.write_bytes(picture())
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        driver.find_element(By.CSS_SELECTOR, "#forms summary").click()
+        driver.find_element(By.NAME, "image").send_keys(str(photo))
+        form, other = driver.find_elements(By.CSS_SELECTOR, ".forms form")
+        form.find_element(By.TAG_NAME, "button").click()
+        until(lambda: "body was found" in form.text, f"the answer: {form.text}")
+        other.find_element(By.NAME, "heart_rate").send_keys("abc")
+        other.find_element(By.TAG_NAME, "button").click()
+        until(lambda: "Refused: heart_rate" in other.text, "the refusal")
+
+        assert driver.current_url == bed.address
+
+
+def test_the_export_page_arms_and_downloads(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address + "export")
+        until(lambda: "No export" in text(driver, "usb"), "the state of the drives")
+        until(lambda: "about" in text(driver, "size"), "the estimate")
+        driver.find_element(By.CSS_SELECTOR, "[data-back='3600']").click()
+        link = until(
+            lambda: driver.find_element(By.CSS_SELECTOR, "#downloads a"), "a download"
+        )
+        assert "table=joined" in link.get_attribute("href")
+        driver.find_element(By.ID, "arm").click()
+        until(lambda: "export arm" in [do for do, _ in bed.recorder.asked], "armed")
+        assert overlaps(driver) == []
+        assert complaints(driver) == []
+
+
+def test_first_use_login_and_logout(tmp_path: Path) -> None:
+    door = Door(loopback=False, tls=False, hosts=("127.0.0.1",))
+    bed = Bed(tmp_path, door)
+    phrase = "correct horse battery"
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: driver.current_url.endswith("login.html"), "the login")
+        until(lambda: "no account yet" in text(driver, "lead"), "the first use")
+        fill(
+            driver,
+            code=str(bed.accounts.first_use_code),
+            name="anna",
+            passphrase=phrase,
+        )
+        until(lambda: driver.current_url == bed.address, "the live page")
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        driver.find_element(By.TAG_NAME, "body").send_keys("m")
+        driver.switch_to.active_element.send_keys("mine", Keys.ENTER)
+        until(lambda: bed.recorder.markers == [("mine", "anna")], "the mark, by name")
+        until(
+            lambda: driver.find_element(By.ID, "logout").is_displayed(), "the way out"
+        )
+        driver.find_element(By.ID, "logout").click()
+        until(lambda: driver.current_url.endswith("login.html"), "logged out")
+        fill(driver, name="anna", passphrase="wrong horse battery")
+        until(lambda: "wrong" in driver.find_element(By.TAG_NAME, "output").text, "no")
+    bed.close()
+
+
+def fill(driver: Any, **values: str) -> None:
+    """Type *values* into the fields of those ids and send the form."""
+    for name, value in values.items():
+        field = driver.find_element(By.ID, name)
+        field.clear()
+        field.send_keys(value)
+    driver.find_element(By.CSS_SELECTOR, "form button").click()
+
+
+def test_a_page_of_another_site_cannot_act(bed: Bed, tmp_path: Path) -> None:
+    """Forms and scripts of another origin, sent by a browser that may use the box."""
+    evil = tmp_path / "evil.html"
+    evil.write_text(
+        f"<form id=f method=post action={bed.address}process_ecg>"
+        "<input name=heart_rate value=66></form><script>"
+        f"fetch('{bed.address}markers', {{method:'POST', mode:'no-cors',"
+        "headers:{'Content-Type':'text/plain'}, body:'{\"note\":\"evil\"}'});"
+        f"fetch('{bed.address}live').then(r => r.json()).then("
+        "() => document.title = 'read', () => document.title = 'blocked');</script>"
+        f"<iframe src={bed.address}></iframe>"
+    )
+    with browser() as driver:
+        driver.get(evil.as_uri())
+        until(lambda: driver.title == "blocked", "its answer cannot be read")
+        driver.execute_script("document.getElementById('f').submit()")
+        until(lambda: driver.current_url.startswith(bed.address), "the form was sent")
+
+        assert "another site" in driver.page_source
+        assert bed.recorder.markers == []
+        assert bed.recorder.ecg_records == []
+
+
+def test_nobody_is_left_out(bed: Bed) -> None:
+    """What screen readers and keyboards need: names, roles, order, contrast."""
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        nameless = driver.execute_script(
+            "return [...document.querySelectorAll('a,button,input,canvas,summary')]"
+            ".filter(e => !(e.textContent.trim() || e.getAttribute('aria-label')"
+            "|| e.labels?.length)).map(e => e.outerHTML)"
+        )
+        small = driver.execute_script(
+            "return [...document.querySelectorAll('main button')]"
+            ".filter(e => e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"
+        )
+        pale = driver.execute_script(PALE)
+
+        assert nameless == []
+        assert small == [], "WCAG 2.2, 2.5.8"
+        assert pale == [], "WCAG 2.2, 1.4.3"
+        assert driver.find_element(By.TAG_NAME, "html").get_attribute("lang") == "en"
+
+
+PALE = """
+const light = (c) => { const [r, g, b] = c.match(/[\\d.]+/g).map(v => v / 255)
+  .map(v => v <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+  return .2126 * r + .7152 * g + .0722 * b; };
+const ground = (e) => { for (; e; e = e.parentElement) {
+  const c = getComputedStyle(e).backgroundColor; if (!/, 0\\)$/.test(c)) return c; }
+  return getComputedStyle(document.documentElement).backgroundColor; };
+return [...document.querySelectorAll('body *')].filter(e => e.checkVisibility() &&
+  [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) &&
+  !e.closest('.old, .skip')).map(e => { const s = getComputedStyle(e);
+  const [a, b] = [light(s.color), light(ground(e))].sort((x, y) => y - x);
+  const large = parseFloat(s.fontSize) >= 24;
+  return [(a + .05) / (b + .05), large ? 3 : 4.5, e.outerHTML.slice(0, 80)];
+}).filter(([found, wanted]) => found < wanted).map(String);
+"""
+"""Lists text whose contrast to what lies behind it is too low."""
