@@ -1,0 +1,133 @@
+"""
+Heart rate from a lead, for boards that send none; what it gives is *derived*.
+
+Only numpy: the libraries kept for this need SciPy, which alone is larger than all else
+on the box, or find fewer beats (`scripts/bench heart`).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.heart.finder import KEPT_INTERVALS, Beat, BeatFinder
+from edge.records import BoxNs
+
+SLOWEST_HZ = 90.0
+"""A QRS complex lasts 80 ms: sampled more slowly, it has no shape left."""
+
+FINDER_HZ = 250.0  # leads sampled twice as fast, or faster, are averaged down
+RECENT_S = 10.0  # beats that the rate is told from
+PAUSE_S = 4.0  # since the last beat: there is no rate
+SURE = 1.0  # score of a beat that stands by itself
+MISSING_AT_MOST = 0.2  # share of the last seconds without a value
+APART_NS = 100_000_000  # a jump of the samples' instants is a new beginning
+FEWEST_BEATS = 4
+
+
+class Rate(NamedTuple):
+    """The heart rate at one instant, or why there is none."""
+
+    instant: BoxNs  # up to which the lead was looked at
+    bpm: float | None
+    quality: float  # share of the beats it rests on that stand by themselves, 0 to 1
+    reason: str  # "", "learning", "noisy", "no_beats", "lead_off", "too_slow"
+
+
+class HeartRate:
+    """Heart rate from one lead of *sampling_rate_hz*."""
+
+    def __init__(self, sampling_rate_hz: float) -> None:
+        self._rate_hz = sampling_rate_hz
+        self._every = max(1, int(sampling_rate_hz // FINDER_HZ))
+        self._period_ns = 1e9 / max(sampling_rate_hz, 1e-3)
+        self._begin(0)
+
+    def _begin(self, start_ns: int) -> None:
+        """Forget everything: what comes next begins at *start_ns*."""
+        self._finder = BeatFinder(max(self._rate_hz, SLOWEST_HZ) / self._every)
+        self._start_ns = start_ns
+        self._samples = 0  # taken since the beginning
+        self._rest = np.empty(0)
+        self._missing: list[bool] = []  # of the last seconds, each finder's sample
+        self._beats: list[Beat] = []
+        self._last_mv = 0.0
+        self._told = 0  # seconds, by the finder's samples
+
+    def feed(
+        self, millivolts: NDArray[np.float64], start_ns: BoxNs, period_ns: float = 0.0
+    ) -> list[Rate]:
+        """
+        Return a rate for each second that *millivolts* completes: samples of shape
+        (n,), NaN where there is no value, the first at *start_ns*, the others
+        *period_ns* apart (as the sampling rate says if 0). Samples that do not follow
+        the ones before begin anew.
+        """
+        due_ns = self._start_ns + self._samples * self._period_ns
+        if not self._samples or abs(start_ns - due_ns) > APART_NS:
+            self._begin(start_ns)
+        else:  # follow the board's clock
+            self._start_ns += round(start_ns - due_ns)
+        self._period_ns = period_ns or self._period_ns
+        self._samples += len(millivolts)
+        self._take(np.concatenate((self._rest, millivolts)))
+        return self._tell()
+
+    def _take(self, millivolts: NDArray[np.float64]) -> None:
+        """Give the finder what it wants: fewer samples, all with a value."""
+        whole = len(millivolts) // self._every * self._every
+        self._rest = millivolts[whole:]
+        signal = millivolts[:whole].reshape(-1, self._every).mean(axis=1)
+        missing = np.isnan(signal)
+        if len(signal):
+            held = np.where(missing, 0, np.arange(1, len(signal) + 1))
+            index = np.maximum.accumulate(held)
+            signal = np.concatenate(([self._last_mv], signal))[index]
+            self._last_mv = float(signal[-1])
+        keep = round(RECENT_S * self._finder.rate_hz)
+        self._missing = [*self._missing, *missing.tolist()][-keep:]
+        if self._rate_hz >= SLOWEST_HZ:
+            self._beats = [*self._beats, *self._finder.feed(signal)][-100:]
+
+    def _tell(self) -> list[Rate]:
+        """Return a rate for each new second."""
+        rate_hz = self._finder.rate_hz
+        known = self._finder.decided
+        if self._rate_hz < SLOWEST_HZ:
+            known = self._samples // self._every
+        told = []
+        while (self._told + 1) * rate_hz <= known:
+            self._told += 1
+            told.append(self._rate_at(round(self._told * rate_hz)))
+        return told
+
+    def _rate_at(self, sample: int) -> Rate:
+        """Return the rate at *sample* of the finder's."""
+        rate_hz = self._finder.rate_hz
+        instant = BoxNs(self._start_ns + round(sample * self._every * self._period_ns))
+        beats = [
+            beat
+            for beat in self._beats
+            if sample - RECENT_S * rate_hz < beat.sample <= sample
+        ][-KEPT_INTERVALS - 1 :]
+        reason = self._doubt(sample, beats)
+        quality = sum(beat.score >= SURE for beat in beats) / max(1, len(beats))
+        if reason or quality < 0.6:
+            return Rate(instant, None, round(quality, 2), reason or "noisy")
+        span = (beats[-1].sample - beats[0].sample) * self._every * self._period_ns
+        return Rate(instant, 60e9 * (len(beats) - 1) / span, round(quality, 2), "")
+
+    def _doubt(self, sample: int, beats: list[Beat]) -> str:
+        """Return why there can be no rate at *sample*, "" if there can."""
+        rate_hz = self._finder.rate_hz
+        if self._rate_hz < SLOWEST_HZ:
+            return "too_slow"
+        if sum(self._missing) > MISSING_AT_MOST * len(self._missing):
+            return "lead_off"
+        if beats and sample - beats[-1].sample > PAUSE_S * rate_hz:
+            return "no_beats"
+        if len(beats) >= FEWEST_BEATS:
+            return ""
+        if sample < 2 * RECENT_S * rate_hz:
+            return "learning"
+        return "no_beats"
