@@ -43,13 +43,13 @@ DOORS: dict[str, set[str]] = {
     "bottle": {"edge.web"},
     "cheroot": {"edge.web.server"},
     "PIL": {"edge.pictures"},
-    "sleepecg": {"edge.heart"},
     "pyedflib": {"edge.export.edf"},
     "wfdb": {"edge.export.wfdb"},
     "pyarrow": {"edge.export.parquet"},
     "pyrage": {"edge.export.sealed"},
 }
 PEERS_ALLOWED = {
+    "heart",
     "database",
     "sources",
     "protocols",

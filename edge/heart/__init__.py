@@ -45,7 +45,7 @@ class HeartRate:
 
     def _begin(self, start_ns: int) -> None:
         """Forget everything: what comes next begins at *start_ns*."""
-        self._finder = BeatFinder(max(self._rate_hz, SLOWEST_HZ) / self._every)
+        self._finder = BeatFinder(max(self._rate_hz, 1.0) / self._every)
         self._start_ns = start_ns
         self._samples = 0  # taken since the beginning
         self._rest = np.empty(0)

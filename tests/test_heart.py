@@ -1,0 +1,213 @@
+"""Heart rate from a lead: drawn hearts whose beats are known, and real ones."""
+
+import csv
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge.heart import HeartRate, Rate
+from edge.heart.finder import BeatFinder
+from edge.patient.heart import beat_times, ecg_mv, noise_mv, rhythm
+from edge.protocols import make_decoder
+from edge.records import BoxNs
+
+START = BoxNs(1_700_000_000_000_000_000)
+Lead = NDArray[np.float64]
+
+
+def drawn(
+    rate_hz: float, length_s: float, seed: int = 1
+) -> tuple[Lead, NDArray[np.float64]]:
+    """Return lead II of a drawn heart, with its noise, and the seconds of its beats."""
+    number = np.arange(round(length_s * rate_hz))
+    heart = rhythm(seed)
+    beats = beat_times(-3.0, length_s + 1, heart)
+    lead = ecg_mv(number / rate_hz, beats)[:, 1]
+    lead = lead + noise_mv(number, number / rate_hz, heart, seed)[:, 1]
+    return lead, beats[(beats > 0) & (beats < length_s)]
+
+
+def rates(lead: Lead, rate_hz: float, each: int = 0) -> list[Rate]:
+    """Return what *lead* says, fed in pieces of *each* samples, or 0.4 s."""
+    heart = HeartRate(rate_hz)
+    each = each or round(0.4 * rate_hz)
+    return [
+        rate
+        for at in range(0, len(lead), each)
+        for rate in heart.feed(
+            lead[at : at + each], BoxNs(START + round(at * 1e9 / rate_hz))
+        )
+    ]
+
+
+def seconds(rate: Rate) -> float:
+    return (rate.instant - START) / 1e9
+
+
+@pytest.mark.parametrize("rate_hz", [125.0, 128.0, 250.0, 360.0, 500.0, 1000.0])
+def test_drawn_heart_is_counted_right(rate_hz: float) -> None:
+    lead, beats = drawn(rate_hz, 60.0)
+    told = rates(lead, rate_hz)
+
+    assert len(told) >= 57
+    assert all(after.instant - before.instant == 10**9
+               for before, after in itertools.pairwise(told))  # fmt: skip
+    sure = [rate for rate in told if rate.bpm is not None]
+    assert len(sure) >= 50
+    for rate in sure:
+        recent = beats[(beats <= seconds(rate)) & (beats > seconds(rate) - 10)][-9:]
+        truth = 60 * (len(recent) - 1) / (recent[-1] - recent[0])
+        assert rate.bpm == pytest.approx(truth, abs=1.0)
+        assert rate.reason == ""
+        assert rate.quality > 0.9
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_every_beat_of_a_drawn_heart_is_found_once(seed: int) -> None:
+    lead, beats = drawn(250.0, 120.0, seed)
+    finder = BeatFinder(250.0)
+    found = [beat.sample / 250 for beat in finder.feed(lead)]
+
+    known = beats[(beats > 1) & (beats < 116)]
+    inner = [at for at in found if 1 < at < 116]
+    assert len(inner) == len(known)
+    assert np.abs(np.array(inner) - known).max() < 0.05
+
+
+def test_rate_does_not_depend_on_how_the_lead_was_cut() -> None:
+    lead, _ = drawn(360.0, 40.0)
+    whole = rates(lead, 360.0, len(lead))
+    for each in (1, 7, 360, 5000):
+        assert rates(lead, 360.0, each) == whole
+
+
+def test_rate_is_not_told_late() -> None:
+    heart = HeartRate(250.0)
+    lead, _ = drawn(250.0, 30.0)
+    for at in range(0, len(lead), 25):
+        told = heart.feed(lead[at : at + 25], BoxNs(START + at * 4_000_000))
+        for rate in told:
+            if seconds(rate) <= 4:  # comes with the first template
+                continue
+            assert (at + 25) / 250 - seconds(rate) < 3.6
+
+
+@pytest.mark.parametrize("rate_hz", [125.0, 360.0, 1000.0])
+@pytest.mark.parametrize("kind", ["flat", "white", "hum", "wander", "walk"])
+def test_what_is_no_heart_has_no_rate(kind: str, rate_hz: float) -> None:
+    rng = np.random.default_rng(1)
+    at_s = np.arange(round(60 * rate_hz)) / rate_hz
+    lead = {
+        "flat": np.zeros(len(at_s)),
+        "white": rng.normal(0, 0.3, len(at_s)),
+        "hum": 0.3 * np.sin(2 * np.pi * 50 * at_s),
+        "wander": 0.5 * np.sin(2 * np.pi * 0.3 * at_s),
+        "walk": np.cumsum(rng.normal(0, 0.02, len(at_s))),
+    }[kind]
+    told = rates(lead, rate_hz)
+
+    assert len(told) > 50
+    assert [rate.bpm for rate in told if rate.bpm is not None] == []
+    assert told[-1].reason in ("no_beats", "noisy")
+
+
+def test_noise_over_a_heart_is_said_and_passes() -> None:
+    lead, _ = drawn(250.0, 90.0)
+    lead[250 * 30 : 250 * 50] += np.random.default_rng(2).normal(0, 2.0, 250 * 20)
+    told = rates(lead, 250.0)
+
+    noisy = [rate for rate in told if 38 < seconds(rate) < 50]
+    assert all(rate.bpm is None for rate in noisy)
+    assert {rate.reason for rate in noisy} <= {"noisy", "no_beats"}
+    assert all(rate.bpm for rate in told if seconds(rate) > 70)
+
+
+def test_lead_off_is_said_and_passes() -> None:
+    lead, _ = drawn(250.0, 90.0)
+    lead[250 * 30 : 250 * 50] = np.nan
+    told = rates(lead, 250.0)
+
+    assert {r.reason for r in told if 36 < seconds(r) < 50} == {"lead_off"}
+    assert all(rate.bpm is None for rate in told if 36 < seconds(rate) < 50)
+    assert all(rate.bpm for rate in told if seconds(rate) > 70)
+
+
+def test_heart_that_stops_has_no_rate_after_four_seconds() -> None:
+    lead, beats = drawn(250.0, 60.0)
+    last = beats[beats < 30][-1]
+    lead[round((last + 0.5) * 250) :] = 0.0
+    told = rates(lead, 250.0)
+
+    assert all(rate.bpm is None for rate in told if seconds(rate) > last + 5)
+    assert told[-1].reason == "no_beats"
+
+
+def test_gap_begins_anew() -> None:
+    lead, _ = drawn(250.0, 40.0)
+    heart = HeartRate(250.0)
+    before = heart.feed(lead[:5000], START)
+    after = heart.feed(lead[5000:], BoxNs(START + 60 * 10**9))
+
+    assert before[-1].bpm is not None
+    assert after[0].reason == "learning"
+    assert after[0].instant == START + 61 * 10**9
+    assert after[-1].bpm is not None
+
+
+def test_lead_that_is_sampled_too_slowly_has_no_rate() -> None:
+    told = rates(drawn(50.0, 20.0)[0], 50.0)
+
+    assert {rate.reason for rate in told} == {"too_slow"}
+    assert len(told) >= 15
+
+
+@pytest.mark.parametrize(
+    ("name", "bpm"), [("nsr", 72), ("s-brady", 41), ("sinus-pvc", 72)]
+)
+def test_recorded_rhythms(shared: Path, name: str, bpm: float) -> None:
+    """The median rate beside the one counted when the captures were collected."""
+    told = rates(olimex(shared, name), 125.0)
+    sure = [rate.bpm for rate in told if rate.bpm is not None]
+
+    assert len(sure) > 0.6 * len(told)
+    assert np.median(sure) == pytest.approx(bpm, abs=2)
+
+
+def test_recorded_asystole_has_no_rate(shared: Path) -> None:
+    assert {rate.bpm for rate in rates(olimex(shared, "asys"), 125.0)} == {None}
+
+
+def olimex(shared: Path, name: str) -> Lead:
+    decoder = make_decoder("olimex-125")
+    got = decoder.feed((shared / f"data/serial/olimex/{name}.bin").read_bytes())
+    return (got.counts[:, 0] - decoder.board.baseline[0]) / decoder.board.gain[0]
+
+
+@pytest.mark.parametrize(("name", "at_least"), [("105", 0.985), ("119", 0.995)])
+def test_annotated_beats_are_found(shared: Path, name: str, at_least: float) -> None:
+    """Five minutes of each; scripts/bench heart looks at all of it."""
+    folder = shared / "data/ecg/mitdb"
+    lead = packed_212((folder / f"{name}.dat").read_bytes())[: 300 * 360]
+    lead_mv = (lead - 1024) / 200
+    with (folder / f"{name}_all.csv").open() as lines:
+        marks = [int(row[1]) for row in list(csv.reader(lines))[1:]]
+    beats = [at for at in marks if 360 < at < len(lead) - 1000]
+    finder = BeatFinder(360.0)
+    found = [beat.sample for beat in finder.feed(lead_mv)]
+
+    hits = [any(abs(at - beat) <= 54 for at in found) for beat in beats]
+    true = [any(abs(at - beat) <= 54 for beat in marks) for at in found]
+    assert sum(hits) >= at_least * len(beats)
+    assert sum(true) >= at_least * len(found)
+
+
+def packed_212(data: bytes) -> NDArray[np.int64]:
+    """Return the samples of a WFDB file of format 212: two in three bytes."""
+    triples = np.frombuffer(data, np.uint8)[: len(data) // 3 * 3].reshape(-1, 3)
+    low, both, high = triples.astype(np.int64).T
+    pairs = np.stack([low | (both & 0x0F) << 8, high | (both >> 4) << 8], axis=1)
+    samples = pairs.reshape(-1)
+    return np.where(samples >= 2048, samples - 4096, samples)
