@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge.errors import ConfigError
 from edge.protocols import DECODERS, Board, Packets, make_decoder
+from edge.protocols.vitals import RANGES
 from edge.records import MISSING, VITALS
 from edge.sources.recording import MAGIC, read_serial
 
@@ -71,7 +72,7 @@ def read(path: Path) -> Iterator[bytes]:
 
 def header(board: Board) -> list[str]:
     """Return the names of the columns, with units."""
-    vitals = [f"{name} ({unit})" for name, unit in VITALS.items()]
+    vitals = [f"{name} ({VITALS[name]})" for name in RANGES]
     counter = ["counter"] if board.counter_modulus else []
     return ["sample", *counter, *(f"{lead} (mV)" for lead in board.leads), *vitals]
 
@@ -91,5 +92,5 @@ def rows(board: Board, packets: Packets, first: int) -> Iterator[list[object]]:
         counter = [int(packets.counter[index])] if board.counter_modulus else []
         vitals = stated.get(index, {})
         yield [
-            first + index, *counter, *millivolts, *(vitals.get(name) for name in VITALS)
+            first + index, *counter, *millivolts, *(vitals.get(name) for name in RANGES)
         ]  # fmt: skip
