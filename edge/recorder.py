@@ -53,10 +53,11 @@ ECG_STALE_S = 1.5
 """An open port without a sample for so long is said to be stale."""
 REOPEN_S = 0.5
 """Pause before a lost port is tried again."""
-BEAT_LIMIT_S = 8.0
+BEAT_LIMIT_S = 4.0
 CARD_LIMIT_S = 120.0
-"""A worker that has not moved for so long keeps the watchdog hungry. A card that hangs
-gets longer: what is taken in meanwhile waits in memory, and a restart would lose it."""
+"""A worker that has not moved for so long keeps the watchdog hungry: with the 3 s of
+edge.service it records again within 10 s. A card that hangs gets longer: what is taken
+in meanwhile waits in memory, and a restart would lose it."""
 STOP_WITHIN_S = 5.0
 WEIGH_EVERY_S = 10.0
 COUNTED: dict[type, str] = {Pose: "poses", Vital: "vitals", Event: "events"}
