@@ -23,8 +23,9 @@ umount -R -l /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
 mkdir -p "/sys/fs/cgroup/$CGROUP" && echo $$ >"/sys/fs/cgroup/$CGROUP/cgroup.procs"
 mount -t overlay -o "lowerdir=$LOWER,upperdir=$UPPER,workdir=$WORK" none "$MERGED"
-exec systemd-nspawn --quiet --register=no --keep-unit --directory="$MERGED" "$@"
+exec "$@"
 """
+NSPAWN = ("systemd-nspawn", "--quiet", "--register=no", "--keep-unit")
 DEVICE_SANDBOX = ("--system-call-filter=bpf", "--capability=CAP_BPF")
 """Without these two, DeviceAllow= of the units inside is silently not enforced."""
 
@@ -50,6 +51,7 @@ class Container:
             "WORK": str(folder / "work"),
             "MERGED": str(folder / "merged"),
         }
+        self._spawn = [*NSPAWN, f"--directory={folder / 'merged'}"]
         self._options = [f"--bind-ro={path}" for path in files]
         self._options += [f"--bind={path}" for path in binds]
         self._options += [f"--setenv={k}={v}" for k, v in variables.items()]
@@ -65,8 +67,27 @@ class Container:
         """Run the shell *command* alone in the container, on this host's network."""
         settings = [f"--setenv={k}={v}" for k, v in (environ or {}).items()]
         options = [*self._options, *settings, "--pipe", f"--user={user}"]
+        return self._captured(
+            [*self._spawn, *options, "bash", "-ec", command], timeout_s
+        )
+
+    def sh(self, command: str, timeout_s: float = 600) -> str:
+        """Run the shell *command* as root in the container and return its output."""
+        done = self.run(command, timeout_s=timeout_s)
+        assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}"
+        return done.stdout.strip()
+
+    def beside(self, command: str, timeout_s: float = 600) -> str:
+        """Run the shell *command* on this machine, with the files at ``$MERGED``."""
+        done = self._captured(["bash", "-ec", command], timeout_s)
+        assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}"
+        return done.stdout.strip()
+
+    def _captured(
+        self, command: Sequence[str], timeout_s: float
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self._enter([*options, "bash", "-ec", command]),
+            self._enter(command),
             env=self._environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -88,7 +109,7 @@ class Container:
         console = self.upper.parent / "console.log"
         with console.open("w") as log:
             process = subprocess.Popen(
-                self._enter([*self._options, *boot, *options, "--boot"]),
+                self._enter([*self._spawn, *self._options, *boot, *options, "--boot"]),
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -20,6 +20,8 @@ CLEAN = ("git", "python3", "ca-certificates")
 """What a fresh Debian is given before the project's own commands run."""
 
 HANDED_ON = re.compile(r"PIP_\w+|SSL_CERT_FILE|\w*_CA_BUNDLE|\w+_proxy", re.IGNORECASE)
+HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
+"""What every installer writes, and mmdebstrap does not."""
 BUILD_TIMEOUT_S = 900
 
 
@@ -47,32 +49,43 @@ def cache() -> Path:
     return folder
 
 
-def root(suite: str, packages: Sequence[str] = CLEAN, arch: str = "") -> Path:
+def root(
+    suite: str,
+    packages: Sequence[str] = CLEAN,
+    arch: str = "",
+    before: str = "",
+) -> Path:
     """
     Return the folder of a minimal Debian *suite* that holds *packages*.
 
-    Built on first use (about half a minute); two test processes build it once.
+    *before* is a shell command that prepares the root ``$1`` for them. Built on first
+    use (about half a minute); two test processes build it once.
     """
-    wanted = hashlib.sha256(repr((sorted(packages), arch)).encode()).hexdigest()[:12]
+    parts = repr((sorted(packages), arch, before))
+    wanted = hashlib.sha256(parts.encode()).hexdigest()[:12]
     folder = cache() / f"{suite}{'-' + arch if arch else ''}-{wanted}"
     with (cache() / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.is_dir():
-            _build(suite, packages, arch, folder)
+            _build(suite, packages, arch, before, folder)
     return folder
 
 
-def _build(suite: str, packages: Sequence[str], arch: str, folder: Path) -> None:
+def _build(
+    suite: str, packages: Sequence[str], arch: str, before: str, folder: Path
+) -> None:
     part = folder.with_suffix(".part")
     if part.exists():
         shutil.rmtree(part)
     command = ["nice", "mmdebstrap", "--quiet", "--variant=minbase"]
     command += ["--include=" + ",".join(packages)]
     command += [f"--arch={arch}"] if arch else []
+    command += [f"--essential-hook={before}"] if before else []
     command += [suite, str(part)]
     if mirror := os.environ.get("EDGE_RIG_MIRROR"):
         command.append(mirror)
     subprocess.run(command, check=True, timeout=BUILD_TIMEOUT_S)
+    (part / "etc/hosts").write_text(HOSTS)
     part.rename(folder)
 
 
@@ -98,7 +111,8 @@ def _which(tool: str) -> str | None:
 
 def wheels(architecture: str = "x86_64") -> Path:
     """Return a folder of what pip would fetch, filled by the project's own command."""
-    lock = (PROJECT / "requirements.lock").read_bytes()
+    locks = [PROJECT / f"requirements{part}.lock" for part in ("", "-video")]
+    lock = b"".join(path.read_bytes() for path in locks)
     name = f"wheels-{architecture}-{hashlib.sha256(lock).hexdigest()[:12]}"
     folder = cache() / name
     if not folder.is_dir():

@@ -43,7 +43,7 @@ def fresh(suite: str, folder: Path, home: str, uid: int) -> Container:
 
 def succeed(container: Container, command: str, user: str = "root") -> str:
     done = container.run(command, user=user, timeout_s=3000)
-    assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout[-5000:]}"
+    assert done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}"
     return done.stdout
 
 
