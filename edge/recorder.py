@@ -19,6 +19,7 @@ from typing import Any
 
 from edge import config
 from edge.clock import BoxClock, LedgerKeeper
+from edge.derived import HeartFlow
 from edge.errors import SourceEnded, SourceError, StoreError
 from edge.history import History
 from edge.opening import (
@@ -210,13 +211,14 @@ class Recorder:
             baud=ecg.baud,
             leads=ecg.leads,
         )
+        heart = HeartFlow()
         identity = ""
         while not worker.stopping.is_set():
             cause = "the recorder stopped"
             try:
                 with open_ecg(ecg, flow.board.baud, identity) as source:
                     identity = source.identity
-                    self._read_ecg(worker, source, flow)
+                    self._read_ecg(worker, source, flow, heart)
             except SourceError as error:
                 cause = str(error)
                 self.intake.put(self.ecg.enter("lost", self.clock.now(), cause))
@@ -225,7 +227,9 @@ class Recorder:
             self.intake.put(flow.lost(cause))
             worker.pause(REOPEN_S)
 
-    def _read_ecg(self, worker: Worker, source: EcgSource, flow: EcgFlow) -> None:
+    def _read_ecg(
+        self, worker: Worker, source: EcgSource, flow: EcgFlow, heart: HeartFlow
+    ) -> None:
         board = flow.decoder.board
         self.ecg.count(board=board.name, checked=board.checked)
         if board.start_command:
@@ -236,7 +240,8 @@ class Recorder:
             worker.beat()
             chunk = source.read(0.1)
             now = MonotonicNs(time.monotonic_ns())
-            self.intake.put(flow.feed(chunk) if chunk else flow.idle(now))
+            records = flow.feed(chunk) if chunk else flow.idle(now)
+            self.intake.put([*records, *heart.feed(records)])
             tally = flow.decoder.tally
             if tally != before:
                 self.ecg.count(

@@ -19,7 +19,7 @@ LAYERS: list[set[str]] = [
         "pictures", "models", "movement", "columns", "deviceclock", "simulator",
     },
     {"joined", "csvjoin", "control"},
-    {"pipeline", "export"},
+    {"pipeline", "derived", "export"},
     {"given"},
     {"opening"},
     {"vision", "web", "doctor"},
