@@ -140,6 +140,8 @@ def no_mounts() -> str:
     for tool in ("unshare", "mount", "mkfs.ext4"):
         if not shutil.which(tool, path=f"{os.environ['PATH']}:/sbin:/usr/sbin"):
             return f"{tool} is missing"
+    if not Path("/dev/loop-control").exists():
+        return "no loop devices here"
     try:
         run("unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt")
     except subprocess.CalledProcessError as error:

@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ def test_nonsense_ends_only_its_own_connection(path: Path, nonsense: bytes) -> N
         bad.connect(str(path))
         bad.sendall(nonsense)
         bad.shutdown(socket.SHUT_WR)
-        assert bad.recv(100) == b""
+        with suppress(ConnectionResetError):  # where it left bytes of ours unread
+            assert bad.recv(100) == b""
 
     assert Client(path).state() == STATE
 

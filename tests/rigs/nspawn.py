@@ -66,7 +66,8 @@ class Container:
     ) -> subprocess.CompletedProcess[str]:
         """Run the shell *command* alone in the container, on this host's network."""
         settings = [f"--setenv={k}={v}" for k, v in (environ or {}).items()]
-        options = [*self._options, *settings, "--pipe", f"--user={user}"]
+        # As process 2, beside one that buries orphans as every init does.
+        options = [*self._options, *settings, "--as-pid2", "--pipe", f"--user={user}"]
         return self._captured(
             [*self._spawn, *options, "bash", "-ec", command], timeout_s
         )
