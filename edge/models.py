@@ -49,6 +49,9 @@ KNOWN: dict[str, KnownFile] = {
     "28518064dd59badb1b994e547def59732d5ae4824cdd1f2e71a2f60583c60fa6": KnownFile(
         DEFAULT, "cpu"
     ),
+    "03d0524b91fb661f745ee237571f0c0e560c0b5f06169bbeb8e84da9ac9d36da": KnownFile(
+        "movenet_thunder_int8.tflite", "cpu"
+    ),
     "cd7cc22fa946e5d146a7b98d496853e1923e22828d3972d579973f27f91bb105": KnownFile(
         "movenet_single_pose_lightning_ptq.tflite", "cpu"
     ),

@@ -1,9 +1,10 @@
 """
 Write the int8 model and, to compare it with, the same in float.
 
-    python -m scripts.movenet INPUTS INT8 FLOAT
+    python -m scripts.movenet INPUTS NAME INT8 FLOAT
 
-*INPUTS* is the folder where the packages of ``scripts/build-model`` are unpacked.
+*INPUTS* is the folder where the packages of ``scripts/build-model`` are unpacked,
+*NAME* "lightning" or "thunder".
 
 Three parts are joined. The first convolutions and what follows the backbone stay in
 float: few weights, and most of what int8 would cost in accuracy. The backbone between
@@ -40,22 +41,25 @@ FEATURES = ["block_5_add/add", "block_9_add/add", "model_1/conv2d/BiasAdd"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Build both models and compare them."""
     parser = argparse.ArgumentParser(prog="scripts.movenet")
-    for name in ("inputs", "int8", "float"):
-        parser.add_argument(name, type=Path)
+    parser.add_argument("inputs", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("int8", type=Path)
+    parser.add_argument("float", type=Path)
     arguments = parser.parse_args(argv)
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    graph = Graph(arguments.inputs / "package/models/movenet-lightning.json")
+    graph = Graph(arguments.inputs / f"package/models/movenet-{arguments.name}.json")
+    size = graph.picture_size()
     people = calibration.pictures(arguments.inputs)
     arguments.float.write_bytes(float_model(graph))
-    learnt = calibration.squares(people, ROUNDS, SEED)
+    learnt = calibration.squares(people, ROUNDS, SEED, size)
     arguments.int8.write_bytes(int8_model(graph, learnt))
-    tried = calibration.squares(people, 2, SEED + 1)[:TRIED]
+    tried = calibration.squares(people, 2, SEED + 1, size)[:TRIED]
     apart = compare(arguments.float, arguments.int8, tried)
     for path in (arguments.float, arguments.int8):
         content = path.read_bytes()
         print(hashlib.sha256(content).hexdigest(), len(content), path.name)
-    print(f"median keypoint {apart:.2f} pixels of {calibration.SIZE} from float")
+    print(f"median keypoint {apart:.2f} pixels of {size} from float")
     return int(apart > FARTHEST)
 
 
@@ -104,7 +108,8 @@ def from_picture(graph: Graph, outputs: list[str]) -> Any:
         scaled = tf.cast(picture, tf.float32) * (1 / 127.5) - 1.0
         return graph.evaluate({PICTURE: scaled}, outputs)
 
-    shape = [1, calibration.SIZE, calibration.SIZE, 3]
+    size = graph.picture_size()
+    shape = [1, size, size, 3]
     return tf.function(function, [tf.TensorSpec(shape, tf.uint8)], autograph=False)
 
 
@@ -150,7 +155,7 @@ def compare(one: Path, other: Path, tried: list[NDArray[np.uint8]]) -> float:
     runs = runner(one.read_bytes()), runner(other.read_bytes())
     first, second = (np.stack([run(s)[0, 0] for s in tried]) for run in runs)
     sure = first[:, :, 2] > 0.3
-    away = np.hypot(*(first - second)[sure, :2].T) * calibration.SIZE
+    away = np.hypot(*(first - second)[sure, :2].T) * tried[0].shape[0]
     return float(np.median(away))
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-SIZE = 192
 VIDEOS = {
     # in the packages, with the number of frames taken of each
     "Pose2Sim/Demo_SinglePerson/videos/cam0[1-4].mp4": 6,
@@ -54,14 +53,19 @@ def frames(path: Path, count: int) -> list[Image.Image]:
 
 
 def squares(
-    people: list[Image.Image], rounds: int, seed: int
+    people: list[Image.Image], rounds: int, seed: int, size: int
 ) -> list[NDArray[np.uint8]]:
-    """Return *rounds* different squares of each picture of *people*, uint8, RGB."""
+    """
+    Return *rounds* different squares of each picture of *people*: uint8 of shape
+    (*size*, *size*, 3), RGB.
+    """
     rng = np.random.default_rng(seed)
-    return [square(picture, rng) for _ in range(rounds) for picture in people]
+    return [square(picture, rng, size) for _ in range(rounds) for picture in people]
 
 
-def square(picture: Image.Image, rng: np.random.Generator) -> NDArray[np.uint8]:
+def square(
+    picture: Image.Image, rng: np.random.Generator, size: int
+) -> NDArray[np.uint8]:
     """Return a square of *picture*: turned, moved, resized, lit and mirrored."""
     turn = float(rng.choice(TURNS))
     centre, side = np.array(picture.size) / 2, float(max(picture.size))
@@ -69,25 +73,32 @@ def square(picture: Image.Image, rng: np.random.Generator) -> NDArray[np.uint8]:
         turn += rng.uniform(-TILT, TILT)
         centre += rng.uniform(-OFF_CENTRE, OFF_CENTRE, 2) * picture.size
         side *= rng.uniform(SMALLEST, LARGEST)
-    seen = np.float32(looked_at(picture, centre, side, turn))
+    seen = np.float32(looked_at(picture, centre, side, turn, size))
     seen = np.clip(seen * rng.uniform(DARKEST, BRIGHTEST), 0, 255)
     return np.uint8(seen[:, ::-1] if rng.random() < 0.5 else seen)
 
 
 def looked_at(
-    picture: Image.Image, centre: NDArray[np.float64], side: float, turn: float
+    picture: Image.Image,
+    centre: NDArray[np.float64],
+    side: float,
+    turn: float,
+    size: int,
 ) -> Image.Image:
-    """Return the square of *side* around *centre*, turned by *turn* degrees."""
-    reduced = picture.reduce(max(1, round(side / SIZE / 1.2)))
-    scale = side / SIZE * reduced.width / picture.width
+    """
+    Return the square of *side* around *centre*, turned by *turn* degrees, in *size*
+    pixels.
+    """
+    reduced = picture.reduce(max(1, round(side / size / 1.2)))
+    scale = side / size * reduced.width / picture.width
     x, y = centre * reduced.width / picture.width
     along = np.cos(np.deg2rad(turn)) * scale
     across = np.sin(np.deg2rad(turn)) * scale
-    half = SIZE / 2
+    half = size / 2
     matrix = (
         *(along, -across, x - half * (along - across)),
         *(across, along, y - half * (across + along)),
     )
     return reduced.transform(
-        (SIZE, SIZE), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
+        (size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR
     )

@@ -41,6 +41,11 @@ class Graph:
         )
         return name
 
+    def picture_size(self) -> int:
+        """Return the height and width of the picture the model takes, pixels."""
+        (fed,) = (n for n in self._nodes.values() if n["op"] == "Placeholder")
+        return int(fed["attr"]["shape"]["shape"]["dim"][1]["size"])
+
     def evaluate(self, fed: dict[str, Any], wanted: Sequence[str]) -> list[Any]:
         """Return the tensors of the nodes *wanted*, given those of the nodes *fed*."""
         known = dict(fed)
