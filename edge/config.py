@@ -53,6 +53,18 @@ def time_zone(value: str) -> str:
     return ""
 
 
+def part_of_frame(value: tuple[float, ...]) -> str:
+    """Accept left, top, width and height of a part of a frame, as fractions."""
+    if not value:
+        return ""
+    wrong = "must be [] or left, top, width, height as in [0.25, 0.0, 0.5, 1.0]"
+    if len(value) != 4:
+        return wrong
+    left, top, width, height = value
+    inside = left >= 0 and top >= 0 and left + width <= 1 and top + height <= 1
+    return "" if inside and min(width, height) >= 0.05 else f"{wrong}, inside 0 to 1"
+
+
 def setting(default: Any, check: Check) -> Any:
     """Return a dataclass field with *default* whose value must pass *check*."""
     return field(default=default, metadata={"check": check})
@@ -81,6 +93,8 @@ class Camera:
     slowest_rate_hz: float = setting(10.0, between(0.1, 120, "Hz"))
     tuning: str = ""
     rotation_deg: int = setting(0, one_of(0, 90, 180, 270))
+    find_rotation: bool = True
+    region: tuple[float, ...] = setting((), part_of_frame)
     latency_ms: float = setting(0.0, between(-1000, 1000, "ms"))
 
 
@@ -238,7 +252,10 @@ KINDS: dict[Any, tuple[tuple[type, ...], str]] = {
     int: ((int,), "must be a whole number"),
     float: ((int, float), "must be a number"),
     tuple[str, ...]: ((list,), 'must be a list of texts such as ["a", "b"]'),
+    tuple[float, ...]: ((list,), "must be a list of numbers such as [0.5, 1.0]"),
 }
+ENTRIES: dict[Any, Any] = {tuple[str, ...]: str, tuple[float, ...]: float}
+"""Of which kind the entries of a list are."""
 
 
 def convert(kind: Any, value: Any) -> tuple[Any, str]:
@@ -249,8 +266,9 @@ def convert(kind: Any, value: Any) -> tuple[Any, str]:
     ):
         return value, wrong
     if isinstance(value, list):
-        texts = all(isinstance(entry, str) for entry in value)
-        return tuple(value), "" if texts else wrong
+        entries = [convert(ENTRIES[kind], entry) for entry in value]
+        fine = all(not mistake for _, mistake in entries)
+        return tuple(entry for entry, _ in entries), "" if fine else wrong
     return kind(value), ""
 
 

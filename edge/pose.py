@@ -3,62 +3,60 @@ Where the body is in a picture: MoveNet's keypoints in pixels of the upright fra
 
 A still is looked at whole and then again on the region around what was found. Video
 follows the body from frame to frame as MoveNet's authors publish it, with the state
-held by hysteresis, since noise alone scores 0.25.
+held by hysteresis, since noise alone scores 0.25. Now and then a frame is looked at
+once more: turned another way, or for a second person.
 """
 
-import time
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.crop import Cutter, Region, Rotation, upright_size, whole
+from edge.bed import Bed
+from edge.company import Company
+from edge.crop import Region, Rotation, upright_size, whole
+from edge.eye import Eye, Keypoints, Network, around, body_box, is_pose, mean_score
+from edge.orientation import Orientation, turned_region
 from edge.records import Frame, MonotonicNs, PoseState
 
-SHOULDERS, HIPS = [5, 6], [11, 12]
-TORSO = SHOULDERS + HIPS
-
-# From "determine_crop_region" of the MoveNet tutorial of TensorFlow Hub.
-SEEN = 0.2
-"""A keypoint that scores more counts for the region."""
-TORSO_MARGIN = 1.9
-BODY_MARGIN = 1.2
-
-SURE = 0.3
-"""A keypoint that scores more was seen: the model card's threshold. Noise: 0.25."""
-ENTER, STAY = 5, 3
-"""Sure keypoints that make a pose out of none, and that keep one."""
 ABSENT_AFTER_NS = 10_000_000_000
 """Nobody for that long is *absent*, not just *no pose*."""
-
-
-class Network(Protocol):
-    """What is needed of a model: `edge.models.Model`, or a stand-in."""
-
-    size: int
-
-    def infer(self, square: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return shape (17, 3): y and x as fractions of *square*, score 0 to 1."""
+ROTATIONS: tuple[Rotation, ...] = (0, 90, 180, 270)
 
 
 class Estimate(NamedTuple):
     """Where the body is in one picture, or that none was found."""
 
     state: PoseState
-    keypoints: NDArray[np.float32]
+    keypoints: Keypoints
     """Shape (17, 3): x and y in pixels of the upright frame, score 0 to 1. Points of
     a body that reaches out of the frame may lie outside it."""
     width: int  # of the upright frame, pixels
     height: int
     rotation: Rotation  # degrees the frame was turned clockwise to be upright
     inference_ms: float  # spent in the model, all passes
+    another: bool = False  # video: a second person was found lately
 
 
 class PoseTracker:
-    """Follows one body through the frames of a video."""
+    """
+    Follows one body through the frames of a video.
 
-    def __init__(self, network: Network, rotation: Rotation = 0) -> None:
-        self._eye = Eye(network, rotation, stride=2)
+    *rotation* makes the frames upright; not to *find* it leaves it as it is. *region*
+    is the patient's part of the source frame: `Bed`.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        rotation: Rotation = 0,
+        find: bool = True,
+        region: tuple[float, ...] = (),
+    ) -> None:
+        self._eye = Eye(network, stride=2)
+        self._orientation = Orientation(rotation, find)
+        self._bed = Bed(region)
+        self._company = Company()
         self._region: Region | None = None
         self._state: PoseState = "no pose"
         self._seen: MonotonicNs | None = None
@@ -69,96 +67,143 @@ class PoseTracker:
 
         :raises ModelError: if the device fails
         """
-        size = upright_size(frame.pixels, self._eye.rotation)
-        region = self._region or whole(*size)
-        keypoints, spent_ms = self._eye.look(frame.pixels, region)
-        self._state = self._judge(keypoints, frame.exposed)
+        rotation, region = self._orientation.rotation, self._region
+        size = upright_size(frame.pixels, rotation)
+        keypoints, spent_ms = self._look(frame.pixels, region, rotation)
+        self._state = self._judge(keypoints, frame)
         follows = self._state == "pose"
-        self._region = around(keypoints, *size) if follows else None
-        return Estimate(self._state, keypoints, *size, self._eye.rotation, spent_ms)
+        self._region = closer(keypoints, *size) if follows else None
+        more_ms = self._look_again(frame, keypoints, region)
+        return Estimate(
+            self._state,
+            keypoints,
+            *size,
+            rotation,
+            spent_ms + more_ms,
+            self._company.present,
+        )
 
-    def _judge(self, keypoints: NDArray[np.float32], exposed: MonotonicNs) -> PoseState:
-        """Return the state after a frame with *keypoints*, *exposed* then."""
+    def _look(
+        self, pixels: NDArray[np.uint8], region: Region | None, rotation: Rotation
+    ) -> tuple[Keypoints, float]:
+        """Return what is in *region*, or where the patient is looked for first."""
+        if region is None:
+            return self._bed.look(self._eye, pixels, rotation)
+        return self._eye.look(pixels, region, rotation)
+
+    def _judge(self, keypoints: Keypoints, frame: Frame) -> PoseState:
+        """Return the state after *frame* with *keypoints*."""
         if self._seen is None:
-            self._seen = exposed
-        if is_pose(keypoints, held=self._state == "pose"):
-            self._seen = exposed
+            self._seen = frame.exposed
+        found = is_pose(keypoints, held=self._state == "pose")
+        rotation = self._orientation.rotation
+        if found and self._bed.holds(keypoints, frame.pixels, rotation):
+            self._seen = frame.exposed
             return "pose"
-        return "absent" if exposed - self._seen >= ABSENT_AFTER_NS else "no pose"
+        absent = frame.exposed - self._seen >= ABSENT_AFTER_NS
+        return "absent" if absent else "no pose"
+
+    def _look_again(
+        self, frame: Frame, keypoints: Keypoints, region: Region | None
+    ) -> float:
+        """
+        Look at *frame* once more if it is time to, and return the milliseconds the
+        model took. *keypoints* were found in *region*.
+        """
+        if self._state == "absent":
+            self._company.forget()
+        if self._orientation.due(frame.exposed, mean_score(keypoints)):
+            return self._try_other_way(frame, keypoints, region)
+        if self._state == "pose" and self._company.due(frame.exposed):
+            return self._look_for_another(frame, keypoints)
+        return 0.0
+
+    def _try_other_way(
+        self, frame: Frame, keypoints: Keypoints, region: Region | None
+    ) -> float:
+        """Compare *keypoints* with those another way up, and turn if that is better."""
+        pixels, orientation = frame.pixels, self._orientation
+        before, other = orientation.rotation, orientation.other
+        found, spent_ms = self._look(
+            pixels, region and changed(region, pixels, before, other), other
+        )
+        body = is_pose(found, held=False) and self._bed.holds(found, pixels, other)
+        score = mean_score(found) if body else 0.0
+        if orientation.compare(frame.exposed, mean_score(keypoints), score):
+            self._region = closer(found, *upright_size(pixels, other))
+        return spent_ms
+
+    def _look_for_another(self, frame: Frame, keypoints: Keypoints) -> float:
+        """Look for a second person beside the one with *keypoints*."""
+        rotation, hidden = self._orientation.rotation, body_box(keypoints)
+        region = whole(*upright_size(frame.pixels, rotation))
+        found, spent_ms = self._eye.look(frame.pixels, region, rotation, hidden)
+        self._company.note(frame.exposed, found, hidden)
+        return spent_ms
+
+
+def closer(keypoints: Keypoints, width: int, height: int) -> Region | None:
+    """Return the region around a body, ``None`` if that would be all of the frame."""
+    region = around(keypoints, width, height)
+    return None if region == whole(width, height) else region
+
+
+def changed(
+    region: Region, pixels: NDArray[np.uint8], before: Rotation, after: Rotation
+) -> Region:
+    """
+    Return *region* of the frame *pixels* turned by *before* in pixels of the same
+    frame turned by *after*.
+    """
+    quarter: Rotation = (after - before) % 360  # type: ignore[assignment]
+    return turned_region(region, *upright_size(pixels, before), quarter)
 
 
 def estimate(
     network: Network,
     pixels: NDArray[np.uint8],
-    rotation: Rotation = 0,
+    rotation: Rotation | None = 0,
     passes: int = 4,
 ) -> Estimate:
     """
     Return where the body is in a still picture.
 
     *pixels* is uint8 of shape (height, width, 3), RGB. The first pass looks at all of
-    it, each further one at the region around what the one before found.
+    it, each further one at the region around what the one before found. Without a
+    *rotation* it begins with all four, and each pass leaves the better half.
 
     :raises ModelError: if the device fails
     """
-    eye = Eye(network, rotation, stride=1)
-    size = upright_size(pixels, rotation)
-    region, total_ms = whole(*size), 0.0
+    eye = Eye(network, stride=1)
+    ways = ROTATIONS if rotation is None else (rotation,)
+    left = views = [View(eye, pixels, way) for way in ways]
     for _ in range(passes):
-        keypoints, spent_ms = eye.look(pixels, region)
-        region, total_ms = around(keypoints, *size), total_ms + spent_ms
-    state: PoseState = "pose" if is_pose(keypoints, held=False) else "no pose"
-    return Estimate(state, keypoints, *size, rotation, total_ms)
+        for view in left:
+            view.look()
+        left = sorted(left, key=lambda view: -view.score)[: (len(left) + 1) // 2]
+    found = is_pose(left[0].keypoints, held=False)
+    best = left[0] if found else views[0]
+    spent_ms = sum(view.spent_ms for view in views)
+    state: PoseState = "pose" if found else "no pose"
+    return Estimate(state, best.keypoints, *best.size, best.rotation, spent_ms)
 
 
-class Eye:
-    """One look of a network at one region of a frame."""
+class View:
+    """A still picture one way up, and what was seen in it."""
 
-    def __init__(self, network: Network, rotation: Rotation, stride: int) -> None:
+    def __init__(self, eye: Eye, pixels: NDArray[np.uint8], rotation: Rotation) -> None:
         self.rotation = rotation
-        self._network = network
-        self._cutter = Cutter(network.size, stride)
+        self.size = upright_size(pixels, rotation)
+        self.keypoints: Keypoints = np.zeros((17, 3), np.float32)
+        self.score = self.spent_ms = 0.0  # sums over the looks
+        self._eye, self._pixels = eye, pixels
+        self._region = whole(*self.size)
 
-    def look(
-        self, pixels: NDArray[np.uint8], region: Region
-    ) -> tuple[NDArray[np.float32], float]:
-        """
-        Return the keypoints in *region*, and the milliseconds the model took.
-
-        The keypoints have the shape (17, 3): x and y in pixels of the upright frame,
-        score. The network says y first.
-        """
-        square = self._cutter.cut(pixels, region, self.rotation)
-        began = time.perf_counter_ns()
-        found = self._network.infer(square)
-        spent_ms = (time.perf_counter_ns() - began) / 1e6
-        keypoints = found[:, [1, 0, 2]]
-        keypoints[:, :2] *= region.side
-        keypoints[:, :2] += (region.x, region.y)
-        return keypoints, spent_ms
-
-
-def is_pose(keypoints: NDArray[np.float32], held: bool) -> bool:
-    """Return whether *keypoints* are a body's; fewer do where one was *held*."""
-    sure = int(np.count_nonzero(keypoints[:, 2] > SURE))
-    return sure >= (STAY if held else ENTER)
-
-
-def around(keypoints: NDArray[np.float32], width: int, height: int) -> Region:
-    """
-    Return the region to look at for a body with *keypoints* in a frame of *width* and
-    *height*: around the hips, as wide as torso and limbs ask for; all of the frame
-    where the torso is not seen or fills it.
-    """
-    seen = keypoints[:, 2] > SEEN
-    if not (seen[SHOULDERS].any() and seen[HIPS].any()):
-        return whole(width, height)
-    x, y = keypoints[HIPS, :2].mean(axis=0).tolist()
-    reach = np.abs(keypoints[:, :2] - (x, y)).max(axis=1)
-    half = max(
-        TORSO_MARGIN * float(reach[TORSO].max()), BODY_MARGIN * float(reach[seen].max())
-    )
-    half = min(half, max(x, width - x, y, height - y))
-    if half > max(width, height) / 2:
-        return whole(width, height)
-    return Region(x - half, y - half, 2 * half)
+    def look(self) -> None:
+        """Look closer than before."""
+        self.keypoints, spent_ms = self._eye.look(
+            self._pixels, self._region, self.rotation
+        )
+        self.score += mean_score(self.keypoints)
+        self.spent_ms += spent_ms
+        self._region = around(self.keypoints, *self.size)

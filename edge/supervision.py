@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Literal
 
@@ -58,6 +59,7 @@ class Supervision:
         self._pose = pose
         self._ladder = Ladder(tpu_wanted(settings.pose))
         self._movement = Movement()
+        self._rotation = settings.camera.rotation_deg  # what was found outlives a life
         self._pipe: Connection | None = None
         self._sending = threading.Lock()
         self._numbers = itertools.count()
@@ -113,7 +115,8 @@ class Supervision:
 
     def _life(self, worker: Worker, device: Device, pause_s: float) -> End | None:
         """Start a process and follow it to its end; ``None`` if we were stopped."""
-        camera, pose = self._settings.camera, self._settings.pose
+        camera = replace(self._settings.camera, rotation_deg=self._rotation)
+        pose = self._settings.pose
         orders = Orders(camera, pose, device, self._clock.offset_ns, pause_s)
         process, pipe = start(orders)
         with self._sending:
@@ -160,6 +163,10 @@ class Supervision:
             self._keep(message)
         elif isinstance(message, Seen):
             self._answer(message)
+        elif isinstance(message, Event):
+            if "another_person" in message.detail:
+                self._pose.count(another_person=message.detail["another_person"])
+            self._put([message])
         else:
             self._tell(message.part, message.cause)
 
@@ -179,7 +186,9 @@ class Supervision:
             model=pose.model,
             inference_ms=round(pose.inference_ms, 2),
             finding=pose.state,
+            rotation=pose.rotation,
         )
+        self._rotation = pose.rotation
         self._put(self._camera.enter("ok", now))
 
     def _answer(self, seen: Seen) -> None:

@@ -15,6 +15,7 @@ import math
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Literal, NamedTuple, cast
@@ -26,7 +27,7 @@ from edge.crop import Rotation
 from edge.errors import EdgeError, SourceEnded, SourceError
 from edge.models import Model, find_model, load_model
 from edge.pose import Estimate, PoseTracker, estimate
-from edge.records import BoxNs, Frame, Pose
+from edge.records import BoxNs, Event, Frame, Pose
 from edge.sources import FrameSource, open_frames
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class Over(NamedTuple):
     cause: str
 
 
-Message = Doing | Seen | Over | Pose
+Message = Doing | Seen | Over | Pose | Event
 """What the vision process says."""
 
 
@@ -109,14 +110,14 @@ def run(pipe: Connection, orders: Orders) -> None:
         return
     try:
         if orders.camera.source == "none":
-            serve_pictures(pipe, model, math.inf)
+            serve_pictures(pipe, model, orders, math.inf)
         pipe.send(Doing("open camera", model.name))
         with open_frames(orders.camera) as source:
             watch(pipe, source, model, orders)
     except SourceError as error:
         ended = isinstance(error, SourceEnded)
         pipe.send(Over("camera", ended, str(error)))
-        serve_pictures(pipe, model, math.inf if ended else orders.pause_s)
+        serve_pictures(pipe, model, orders, math.inf if ended else orders.pause_s)
     except EdgeError as error:
         pipe.send(Over("model", False, str(error)))
 
@@ -132,33 +133,58 @@ def load(orders: Orders) -> Model:
 
 def watch(pipe: Connection, source: FrameSource, model: Model, orders: Orders) -> None:
     """Turn each frame into a pose, for ever."""
-    tracker = PoseTracker(model, cast(Rotation, orders.camera.rotation_deg))
+    camera = orders.camera
+    rotation = cast(Rotation, camera.rotation_deg)
+    tracker = PoseTracker(model, rotation, camera.find_rotation, camera.region)
+    before: Estimate | None = None
     while True:
-        answer_pictures(pipe, model, 0)
+        answer_pictures(pipe, model, orders, 0)
         pipe.send(Doing("read camera"))
         frame = source.read(FRAME_WITHIN_S)
         if frame is not None:
             pipe.send(Doing("infer"))
-            pipe.send(as_pose(frame, tracker.step(frame), model, orders))
+            found = tracker.step(frame)
+            pose = as_pose(frame, found, model, orders)
+            pipe.send(pose)
+            for event in changes(before, found, pose.exposed):
+                pipe.send(event)
+            before = found
 
 
-def serve_pictures(pipe: Connection, model: Model, for_s: float) -> None:
+def serve_pictures(
+    pipe: Connection, model: Model, orders: Orders, for_s: float
+) -> None:
     """Without a camera: look at uploads only, for *for_s* seconds."""
     end = time.monotonic() + for_s
     while time.monotonic() < end:
         pipe.send(Doing("idle", model.name))
-        answer_pictures(pipe, model, FRAME_WITHIN_S)
+        answer_pictures(pipe, model, orders, FRAME_WITHIN_S)
 
 
-def answer_pictures(pipe: Connection, model: Model, wait_s: float) -> None:
+def answer_pictures(
+    pipe: Connection, model: Model, orders: Orders, wait_s: float
+) -> None:
     """Look at the pictures that were asked for."""
     while pipe.poll(wait_s):
         look: Look = pipe.recv()
         pipe.send(Doing("infer"))
         pixels = np.frombuffer(look.pixels, np.uint8)
-        found = estimate(model, pixels.reshape(look.height, look.width, 3))
+        picture = pixels.reshape(look.height, look.width, 3)
+        found = estimate(model, picture, None if orders.camera.find_rotation else 0)
         pipe.send(Seen(look.number, found, model.name, model.device))
         wait_s = 0
+
+
+def changes(before: Estimate | None, found: Estimate, at: BoxNs) -> Iterator[Event]:
+    """Yield what is new for people in the frame *at*, in which was *found*."""
+    if before is not None and found.rotation != before.rotation:
+        cause = f"the camera's pictures are turned by {found.rotation}° from now on"
+        detail: dict[str, object] = {"rotation": found.rotation}
+        yield Event(at, None, "state", "pose", cause, detail)
+    if found.another != (before is not None and before.another):
+        cause = f"a second person {'is in view' if found.another else 'has left'}"
+        detail = {"another_person": found.another}
+        yield Event(at, None, "state", "pose", cause, detail)
 
 
 def as_pose(frame: Frame, found: Estimate, model: Model, orders: Orders) -> Pose:

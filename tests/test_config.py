@@ -75,6 +75,23 @@ def test_every_mistake_is_reported_at_once_with_the_nearest_name(
 
 
 @pytest.mark.parametrize(
+    "region",
+    ["[0.5]", "[0, 0, 1.1, 1]", "[0.5, 0, 0.6, 1]", "[0, 0, 0, 1]", '["a", 0, 1, 1]'],
+)
+def test_a_region_that_is_no_part_of_the_picture_is_refused(
+    tmp_path: Path, region: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"\[camera\] region = .*: must be"):
+        config.load(write(tmp_path, f"[camera]\nregion = {region}"))
+
+
+def test_a_region_may_be_whole_numbers(tmp_path: Path) -> None:
+    found = config.load(write(tmp_path, "[camera]\nregion = [0, 0.5, 1, 0.5]"))
+
+    assert found.camera.region == (0.0, 0.5, 1.0, 0.5)
+
+
+@pytest.mark.parametrize(
     ("content", "says"),
     [
         (b"[box", "not a TOML file"),

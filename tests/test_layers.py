@@ -13,6 +13,9 @@ LAYERS: list[set[str]] = [
         "drives", "drivehelper", "health", "patient", "streams", "edgetpu", "crop",
         "pulses",
     },
+    {"eye"},
+    {"orientation", "company"},
+    {"bed"},
     {"database"},
     {
         "sources", "protocols", "pose", "store", "history", "join", "heart",

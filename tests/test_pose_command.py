@@ -64,7 +64,12 @@ def test_a_turned_picture_gives_the_same_upright(
     (upright,) = in_json(capsys, patient / "standing.png")
     (turned,) = in_json(capsys, "--rotation", 90, patient / "turned.png")
 
+    (found,) = in_json(capsys, patient / "turned.png")
+    (as_it_is,) = in_json(capsys, "--rotation", 0, patient / "turned.png")
+
     assert (turned["width"], turned["height"], turned["rotation"]) == (640, 480, 90)
+    assert found["keypoints"] == turned["keypoints"]
+    assert (as_it_is["width"], as_it_is["rotation"]) == (480, 0)
     assert np.median(np.abs(places(turned) - places(upright))) < 3
 
 

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from edge.columns import COLUMNS, Cell
+from edge.crop import Rotation
 from edge.errors import PictureError
 from edge.export.cells import guarded
 from edge.models import DEFAULT, Model, find_model, load_model
@@ -42,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pictures", type=Path, nargs="+", metavar="PICTURE")
     parser.add_argument(
         "--rotation",
-        type=int,
-        choices=(0, 90, 180, 270),
-        default=0,
-        help="degrees to turn the pictures clockwise so that heads are up",
+        choices=("auto", "0", "90", "180", "270"),
+        default="auto",
+        help="degrees to turn the pictures clockwise so that heads are up;"
+        " auto takes what the model sees best (default)",
     )
     parser.add_argument(
         "--model",
@@ -79,6 +80,8 @@ def look(
     arguments: argparse.Namespace, model: Model, failed: list[Path]
 ) -> Iterator[Result]:
     """Yield the result of each picture; say why of those that go to *failed*."""
+    given = arguments.rotation
+    rotation = None if given == "auto" else cast(Rotation, int(given))
     for path in arguments.pictures:
         try:
             pixels = read_picture_file(path)
@@ -86,7 +89,7 @@ def look(
             print(f"edge: {printable(path)}: {error}", file=sys.stderr, flush=True)
             failed.append(path)
             continue
-        found = estimate(model, pixels, arguments.rotation)
+        found = estimate(model, pixels, rotation)
         yield Result(printable(path), found, model)
 
 

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.crop import Cutter, whole
+from edge.eye import SURE
 from edge.models import Model, find_model, load_model
 from edge.pictures import read_picture_file
-from edge.pose import SURE, PoseTracker, estimate
+from edge.pose import PoseTracker, estimate
 from edge.records import KEYPOINTS, Frame, MonotonicNs
 from scripts.benches import Row
 

@@ -1,0 +1,158 @@
+"""
+One look of a network at a part of a frame, and what its scores mean.
+"""
+
+import time
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.crop import Cutter, Region, Rotation, whole
+
+SHOULDERS, HIPS = [5, 6], [11, 12]
+TORSO = SHOULDERS + HIPS
+
+# From "determine_crop_region" of the MoveNet tutorial of TensorFlow Hub.
+SEEN = 0.2
+"""A keypoint that scores more counts for the region."""
+TORSO_MARGIN = 1.9
+BODY_MARGIN = 1.2
+
+SURE = 0.3
+"""A keypoint that scores more was seen: the model card's threshold. Noise: 0.25."""
+ENTER, STAY = 5, 3
+"""Sure keypoints that make a pose out of none, and that keep one."""
+
+FLESH = 0.15
+"""How far a body reaches beyond its keypoints, of its longer side: hands, hair."""
+COLOUR_STRIDE = 16
+"""One in so many rows and columns is enough for the mean colour of a frame."""
+
+Keypoints = NDArray[np.float32]
+"""Shape (17, 3): x and y in pixels of the upright frame, score 0 to 1."""
+
+
+class Network(Protocol):
+    """What is needed of a model: `edge.models.Model`, or a stand-in."""
+
+    size: int
+
+    def infer(self, square: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return shape (17, 3): y and x as fractions of *square*, score 0 to 1."""
+
+
+class Box(NamedTuple):
+    """A rectangle of a frame; it may reach beyond the frame's edges."""
+
+    left: float  # pixels
+    top: float
+    width: float
+    height: float
+
+    def holds(self, x: float, y: float) -> bool:
+        """Return whether the point *x*, *y* is inside."""
+        return (
+            self.left <= x <= self.left + self.width
+            and self.top <= y <= self.top + self.height
+        )
+
+
+class Eye:
+    """Looks through a *network*, reading one in *stride* rows and columns at least."""
+
+    def __init__(self, network: Network, stride: int) -> None:
+        self._network = network
+        self._cutter = Cutter(network.size, stride)
+
+    def look(
+        self,
+        pixels: NDArray[np.uint8],
+        region: Region,
+        rotation: Rotation,
+        hidden: Box | None = None,
+    ) -> tuple[Keypoints, float]:
+        """
+        Return the keypoints in *region*, and the milliseconds the model took.
+
+        What is in the box *hidden* is painted over with the mean colour of the frame.
+
+        :raises ModelError: if the device fails
+        """
+        square = self._cutter.cut(pixels, region, rotation)
+        if hidden is not None:
+            colour = pixels[::COLOUR_STRIDE, ::COLOUR_STRIDE].mean(axis=(0, 1))
+            paint_over(square, region, hidden, colour)
+        began = time.perf_counter_ns()
+        found = self._network.infer(square)
+        spent_ms = (time.perf_counter_ns() - began) / 1e6
+        keypoints = found[:, [1, 0, 2]]  # the network says y first
+        keypoints[:, :2] *= region.side
+        keypoints[:, :2] += (region.x, region.y)
+        return keypoints, spent_ms
+
+
+def paint_over(
+    square: NDArray[np.uint8], region: Region, box: Box, colour: NDArray[np.float64]
+) -> None:
+    """Paint *box* of the upright frame in *square*, which shows *region* of it."""
+    size = len(square)
+    corners = np.array(
+        [
+            [box.left - region.x, box.top - region.y],
+            [box.left + box.width - region.x, box.top + box.height - region.y],
+        ]
+    )
+    places = np.clip(corners * size / region.side, 0, size).astype(int)
+    (left, top), (right, bottom) = places
+    square[top:bottom, left:right] = colour.astype(np.uint8)
+
+
+def is_pose(keypoints: Keypoints, held: bool) -> bool:
+    """Return whether *keypoints* are a body's; fewer do where one was *held*."""
+    sure = int(np.count_nonzero(keypoints[:, 2] > SURE))
+    return sure >= (STAY if held else ENTER)
+
+
+def mean_score(keypoints: Keypoints) -> float:
+    """Return the mean score of *keypoints*: 0.1 in an empty room, 0.7 at best."""
+    return float(keypoints[:, 2].mean())
+
+
+def around(keypoints: Keypoints, width: int, height: int) -> Region:
+    """
+    Return the region to look at for a body with *keypoints* in a frame of *width* and
+    *height*: around the hips, as wide as torso and limbs ask for; all of the frame
+    where the torso is not seen or fills it.
+    """
+    seen = keypoints[:, 2] > SEEN
+    if not (seen[SHOULDERS].any() and seen[HIPS].any()):
+        return whole(width, height)
+    x, y = keypoints[HIPS, :2].mean(axis=0).tolist()
+    reach = np.abs(keypoints[:, :2] - (x, y)).max(axis=1)
+    half = max(
+        TORSO_MARGIN * float(reach[TORSO].max()), BODY_MARGIN * float(reach[seen].max())
+    )
+    half = min(half, max(x, width - x, y, height - y))
+    if half > max(width, height) / 2:
+        return whole(width, height)
+    return Region(x - half, y - half, 2 * half)
+
+
+def torso_centre(keypoints: Keypoints) -> tuple[float, float]:
+    """Return x and y of the middle of the torso, as far as it is seen."""
+    torso = keypoints[TORSO]
+    seen = torso[torso[:, 2] > SEEN]
+    used = seen if len(seen) else keypoints
+    x, y = np.average(used[:, :2], axis=0, weights=used[:, 2] + 1e-6).tolist()
+    return x, y
+
+
+def body_box(keypoints: Keypoints) -> Box:
+    """Return the box of a body with *keypoints*, with its flesh around them."""
+    seen = keypoints[keypoints[:, 2] > SEEN, :2]
+    low, high = seen.min(axis=0), seen.max(axis=0)
+    margin = FLESH * float((high - low).max())
+    left, top = (low - margin).tolist()
+    width, height = (high - low + 2 * margin).tolist()
+    return Box(left, top, width, height)

@@ -1,0 +1,117 @@
+"""
+Which way is up: how a camera's frames must be turned so that the body is upright.
+
+MoveNet was made for upright people. On somebody who lies across the frame, or under a
+camera mounted sideways, it scores less than on the same picture turned. So now and
+then the square that is followed is looked at once more, turned another way, and the
+two scores are compared. The guess changes only if the other way was better by a margin
+twice in a row, and each change makes the next one harder for a while: it settles.
+
+It can only see what scores show: a quarter of a turn or a half, not the degrees
+between, and nothing while nobody is in the picture.
+"""
+
+from typing import Literal
+
+from edge.crop import Region, Rotation
+from edge.eye import Box
+from edge.records import MonotonicNs
+
+QUARTERS: tuple[Literal[90, 270, 180], ...] = (90, 270, 180)
+"""The other ways from the present one, the likely ones first."""
+
+MARGIN = 0.05
+"""Of the mean score: a body upright leads by 0.05 to 0.3, the other ways are alike."""
+AGREEING = 2
+"""Looks in a row that must find another way better."""
+MOST_AGREEING = 8
+QUIET_NS = 600_000_000_000
+"""Each turn asks for one look more the next time, each so long without a turn for one
+less."""
+
+WELL = 0.5
+"""A higher mean score is typical of a body that is upright."""
+OFTEN_NS = 2_000_000_000
+SELDOM_NS = 15_000_000_000
+CONFIRM_NS = 1_000_000_000
+"""From one look to the next: in doubt, while well, and when another way was better."""
+
+
+class Orientation:
+    """The present guess, *rotation* at first, which stays if not to *find* it."""
+
+    def __init__(self, rotation: Rotation, find: bool = True) -> None:
+        self.rotation = rotation
+        self._find = find
+        self._looked: MonotonicNs | None = None
+        self._turned: MonotonicNs | None = None
+        self._looks = 0  # since the start or the last turn, confirmations not counted
+        self._agreeing = 0
+        self._patience = AGREEING
+
+    @property
+    def other(self) -> Rotation:
+        """The way to compare with next."""
+        quarter = QUARTERS[self._looks % len(QUARTERS)]
+        turned: Rotation = (self.rotation + quarter) % 360  # type: ignore[assignment]
+        return turned
+
+    def due(self, exposed: MonotonicNs, score: float) -> bool:
+        """Return whether to look the other way in the frame *exposed* then."""
+        if not self._find:
+            return False
+        if self._looked is None:
+            self._looked = exposed
+        well = score > WELL and self._looks >= len(QUARTERS)
+        wait_ns = SELDOM_NS if well else OFTEN_NS
+        return exposed - self._looked >= (CONFIRM_NS if self._agreeing else wait_ns)
+
+    def compare(self, exposed: MonotonicNs, score: float, other: float) -> bool:
+        """
+        Return whether to turn: `rotation` is the new one then.
+
+        *score* and *other* are the mean scores of one square, the present way up and
+        the other; *other* is 0 where no body was found.
+        """
+        self._looked = exposed
+        if other - score <= MARGIN:
+            self._agreeing = 0
+            self._looks += 1
+            return False
+        self._agreeing += 1
+        needed = self._needed(exposed)
+        if self._agreeing < needed:
+            return False
+        self.rotation, self._turned = self.other, exposed
+        self._looks = self._agreeing = 0
+        self._patience = min(needed + 1, MOST_AGREEING)
+        return True
+
+    def _needed(self, exposed: MonotonicNs) -> int:
+        """Return how many looks in a row must agree, at *exposed*."""
+        quiet = 0 if self._turned is None else (exposed - self._turned) // QUIET_NS
+        return max(AGREEING, self._patience - quiet)
+
+
+def turned(box: Box, width: int, height: int, rotation: Rotation) -> Box:
+    """
+    Return *box* of a frame of *width* and *height* after that frame was turned
+    clockwise by *rotation*.
+    """
+    left, top, wide, high = box
+    if rotation == 90:
+        return Box(height - top - high, left, high, wide)
+    if rotation == 180:
+        return Box(width - left - wide, height - top - high, wide, high)
+    if rotation == 270:
+        return Box(top, width - left - wide, high, wide)
+    return box
+
+
+def turned_region(
+    region: Region, width: int, height: int, rotation: Rotation
+) -> Region:
+    """Return *region* likewise."""
+    x, y, side = region
+    left, top, _, _ = turned(Box(x, y, side, side), width, height, rotation)
+    return Region(left, top, side)
