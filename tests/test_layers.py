@@ -46,8 +46,6 @@ DOORS: dict[str, set[str]] = {
     "bottle": {"edge.web"},
     "cheroot": {"edge.web.server"},
     "PIL": {"edge.pictures"},
-    "pyedflib": {"edge.export.edf"},
-    "wfdb": {"edge.export.wfdb"},
     "pyarrow": {"edge.export.parquet"},
     "pyrage": {"edge.export.sealed"},
 }

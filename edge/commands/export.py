@@ -204,7 +204,10 @@ def report(said: dict[str, Any], place: str, size: int, as_json: bool) -> None:
         print(as_line(done=True, place=place, size=size, files=names), flush=True)
         return
     for file in said["files"]:
-        print(f"{file['name']}: {file.get('rows', '')} rows, {file['bytes']} bytes")
+        rows = f"{file['rows']:,} rows, " if "rows" in file else ""
+        print(f"{file['name']}: {rows}{file['bytes']:,} bytes")
+    for remark in said["remarks"]:
+        print(remark)
     print(f"whole in {place}")
 
 

@@ -12,12 +12,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from edge.errors import ExportError
-from edge.export import WRITERS, Options, manifest
+from edge.export import Options, load_writer, manifest
 from edge.export.folder import Folder, failure, plainly
 from edge.export.output import LARGEST_PART, Output
 from edge.export.part import ASIDE, Part, check_again
@@ -32,6 +32,9 @@ LONGEST_UNFINISHED = 4096
 LONGEST_MANIFEST = 64 * 1024 * 1024
 """Bytes that are read of a file of an earlier try; it may be anybody's."""
 
+ENDINGS = ("csv", "edf", "bdf", "dat", "hea", "atr", "parquet")
+"""Of files that an export may write over when they are left by an earlier try."""
+
 BYTES_EACH: dict[str, tuple[str, int]] = {
     # stage → which of Counts it goes with, and about how many bytes one takes
     "joined": ("poses", 800),
@@ -39,6 +42,7 @@ BYTES_EACH: dict[str, tuple[str, int]] = {
     "vitals": ("vitals", 100),
     "events": ("events", 200),
     "edf": ("instants", 6),
+    "edf-d": ("instants", 6),
     "wfdb": ("instants", 6),
     "parquet": ("instants", 20),
 }
@@ -108,11 +112,11 @@ class Job:
                 recording = Recording(history, request.begin, request.end, request.veil)
                 self._stages = expected(request, history.counts())
                 for name in request.formats:
-                    writer = import_module(WRITERS[name])
-                    writer.write(recording, self.output, request.options)
+                    load_writer(name)(recording, self.output, request.options)
                 said = manifest.build(
                     recording,
                     self.output.written,
+                    self.output.remarks,
                     identity(request),
                     self._made,
                     version(),

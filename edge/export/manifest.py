@@ -38,12 +38,14 @@ SECOND_NS = 1_000_000_000
 def build(
     recording: Recording,
     written: Sequence[Written],
+    remarks: Sequence[str],
     request: dict[str, Any],
     made: UtcNs,
     version: str,
 ) -> dict[str, Any]:
     """
-    Return the manifest of the files *written* from *recording*.
+    Return the manifest of the files *written* from *recording*, with *remarks* on
+    what is not in them.
 
     *request* is what was asked for, *made* the instant of the export, *version* the
     program's.
@@ -71,6 +73,7 @@ def build(
         "clock": clock(recording, found),
         "damaged_rows_left_out": recording.history.damaged,
         "samples_of_damaged_segments_left_out": unreadable(recording),
+        "remarks": list(remarks),
         "files": [entry(file) for file in written],
     }
     if recording.veil is None:

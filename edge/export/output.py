@@ -38,6 +38,7 @@ class Output:
         self.limit = limit
         self.written: list[Written] = []
         self.tables: list[Table] = []
+        self.remarks: list[str] = []
         self._reached = reached
         self._stage = ""
         self._open: list[Part] = []
@@ -64,6 +65,10 @@ class Output:
     def described(self, table: Table) -> None:
         """Put *table* into the data dictionary."""
         self.tables.append(table)
+
+    def remark(self, sentence: str) -> None:
+        """Put *sentence* about what is not in the files into the manifest."""
+        self.remarks.append(sentence)
 
     def begin(self, name: str) -> Part:
         """

@@ -1,0 +1,371 @@
+"""
+EDF+, and BDF+ where the counts need more than 16 bits, written here byte by byte.
+
+Two ways. ``edf``: one continuous file (EDF+C) for each stretch of `edge.export.
+stretches`, which every reader opens and dates rightly. ``edf-d``: one discontinuous
+file (EDF+D) with the true time of every record; pyEDFlib refuses those, and MNE reads
+them without the gaps (its issue 13429): they are for EDFbrowser, Luna and their like.
+
+Format: Kemp & Olivan, "European data format plus (EDF+)", 2003, and www.edfplus.info;
+BDF+ at www.teuniz.net/edfbrowser. No library writes EDF+D, and pyEDFlib's writer knows
+its rate only in whole records.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from edge.export import Options
+from edge.export.output import Output
+from edge.export.recording import Recording
+from edge.export.stretches import (
+    Counts,
+    Note,
+    Stretch,
+    even_blocks,
+    plan,
+    read,
+    with_events,
+)
+from edge.records import MISSING, BoxNs, Segment
+
+TICK_NS = 100
+"""EDFlib, which most readers stand on, counts in units of 100 ns."""
+TICKS = 10_000_000
+"""In a second."""
+
+LONGEST_TEXT = 100
+"""Bytes of one annotation."""
+TIMEKEEPING = 24
+"""Bytes at most of the note that dates a record."""
+
+ENDS_TRIED = 500
+"""For each number of decimals, when a scale is looked for."""
+
+MONTHS = [
+    "JAN",
+    "FEB",
+    "MAR",
+    "APR",
+    "MAY",
+    "JUN",
+    "JUL",
+    "AUG",
+    "SEP",
+    "OCT",
+    "NOV",
+    "DEC",
+]
+
+
+class Depth(NamedTuple):
+    """How counts are stored."""
+
+    width: int  # bytes
+    lowest: int
+    highest: int
+    version: bytes  # first 8 bytes of the file
+    name: str  # "EDF" or "BDF"
+
+
+EDF = Depth(2, -(2**15), 2**15 - 1, b"0       ", "EDF")
+BDF = Depth(3, -(2**23), 2**23 - 1, b"\xffBIOSEMI", "BDF")
+
+
+class Scale(NamedTuple):
+    """The digital and physical ends of one lead; the digital minimum is *no value*."""
+
+    lowest: int
+    highest: int
+    low_mv: str  # at most 8 characters
+    high_mv: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One file: stretches of the same leads, one after the other."""
+
+    stretches: list[Stretch]
+    scales: list[Scale]  # one for each lead
+    record_samples: int  # of each lead
+    record_ticks: int
+    depth: Depth
+    annotation_bytes: int  # of each record
+    start_s: int  # UTC of the file's beginning, whole seconds
+    origin: BoxNs  # box time of that instant
+
+    @property
+    def segment(self) -> Segment:
+        """Leads, gain and baseline of all its stretches."""
+        return self.stretches[0].segment
+
+    @property
+    def records(self) -> int:
+        """How many data records there are."""
+        return sum(self.records_of(stretch) for stretch in self.stretches)
+
+    def records_of(self, stretch: Stretch) -> int:
+        """Return the data records of *stretch*; the last is filled up."""
+        return -(-stretch.samples // self.record_samples)
+
+
+def write(recording: Recording, output: Output, options: Options) -> None:
+    """
+    Write one continuous file for each stretch.
+
+    :raises ExportError: if the drive fails
+    """
+    write_files(recording, output, discontinuous=False)
+
+
+def write_files(recording: Recording, output: Output, discontinuous: bool) -> None:
+    """Write the files, with all stretches of the same leads in one if asked to."""
+    output.stage("edf-d" if discontinuous else "edf")
+    found = plan(recording)
+    groups = (
+        grouped(found.stretches) if discontinuous else [[s] for s in found.stretches]
+    )
+    for number, stretches in enumerate(groups, start=1):
+        write_file(recording, output, number, stretches)
+    if found.uneven:
+        output.remark(
+            f"{found.uneven} ECG samples that came at no even rate are not in the "
+            "EDF files; the CSV tables have them"
+        )
+
+
+def grouped(stretches: Sequence[Stretch]) -> list[list[Stretch]]:
+    """Return *stretches* by what has to be the same in one file."""
+    groups: dict[object, list[Stretch]] = {}
+    for stretch in stretches:
+        segment = stretch.segment
+        key = (segment.leads, segment.gain, segment.baseline, segment.sampling_rate_hz)
+        groups.setdefault(key, []).append(stretch)
+    return list(groups.values())
+
+
+def write_file(
+    recording: Recording, output: Output, number: int, stretches: list[Stretch]
+) -> None:
+    """Write one file."""
+    fitting = fit(stretches)
+    if fitting is None:
+        output.remark(
+            f"the counts of segment {stretches[0].segment.id} need more than 24 bits, "
+            "which EDF and BDF do not have; the CSV tables have them"
+        )
+        return
+    notes = [with_events(recording, stretch) for stretch in stretches]
+    file = planned(recording, stretches, notes, *fitting)
+    part = output.begin(f"ecg-{number:03}.{file.depth.name.lower()}")
+    part.write(header(recording, file))
+    for record, until in records(recording, file, notes):
+        part.write(record)
+        output.reached(until)
+    segment = file.segment
+    about = f"{file.depth.name}+ of {', '.join(segment.leads)}, segment {segment.id}."
+    output.finish(part, about)
+
+
+def fit(stretches: Sequence[Stretch]) -> tuple[Depth, list[Scale]] | None:
+    """Return the smallest depth that holds all counts and the scale of each lead."""
+    segment = stretches[0].segment
+    lowest = min(stretch.lowest for stretch in stretches)
+    highest = max(stretch.highest for stretch in stretches)
+    for depth in (EDF, BDF):
+        scales = [
+            scale_of(gain, baseline, lowest, highest, depth)
+            for gain, baseline in zip(segment.gain, segment.baseline, strict=True)
+        ]
+        found = [scale for scale in scales if scale]
+        if len(found) == len(scales):
+            return depth, found
+    return None
+
+
+def scale_of(
+    gain: float, baseline: int, lowest: int, highest: int, depth: Depth
+) -> Scale | None:
+    """
+    Return a scale around *baseline* for counts from *lowest* to *highest*, ``None`` if
+    *depth* has no room for one.
+
+    The header has eight characters for an end in millivolts. Of all ends that can be
+    written so, one is taken that is a whole number of counts, or nearly.
+    """
+    needed = max(highest - baseline, baseline - lowest + 1, 1)
+    most = min(depth.highest - baseline, baseline - depth.lowest)
+    best: tuple[float, int, str] | None = None
+    for decimals in range(6):
+        first = math.ceil(needed / abs(gain) * 10**decimals)
+        for number in range(first, first + ENDS_TRIED):
+            text = f"{number / 10**decimals:.{decimals}f}"
+            exact = number / 10**decimals * abs(gain)
+            counts = round(exact)
+            if len(text) > 7 or not needed <= counts <= most:
+                continue
+            error = abs(exact - counts) / counts
+            if best is None or error < best[0] - 1e-13:
+                best = error, counts, text
+    if best is None:
+        return None
+    _, counts, text = best
+    ends = (f"-{text}", text) if gain > 0 else (text, f"-{text}")
+    return Scale(baseline - counts, baseline + counts, *ends)
+
+
+def planned(
+    recording: Recording,
+    stretches: list[Stretch],
+    notes: Sequence[Sequence[Note]],
+    depth: Depth,
+    scales: list[Scale],
+) -> Plan:
+    """Return how the file of *stretches* is laid out."""
+    samples = max(round(stretches[0].segment.sampling_rate_hz), 1)
+    period_ns = min(stretch.period_ns for stretch in stretches)
+    # Eight characters of the header hold microseconds. Records must not overlap.
+    cut = round if len(stretches) == 1 else math.floor
+    ticks = cut(samples * period_ns / 1000) * 10
+    start = stretches[0].start
+    utc = int(recording.ledger.date(np.array([start], np.int64)).utc[0])
+    utc += recording.shift_ns
+    start_s = utc // 10**9
+    records = sum(-(-stretch.samples // samples) for stretch in stretches)
+    sizes = [len(text) for group in notes for text in map(annotation, group)]
+    room = TIMEKEEPING
+    if sizes:
+        room += max(sizes) + -(-sum(sizes) // max(records, 1))
+    room += -room % depth.width
+    origin = BoxNs(start - utc % 10**9)
+    return Plan(stretches, scales, samples, ticks, depth, room, start_s, origin)
+
+
+def annotation(note: Note) -> bytes:
+    """Return the text of *note* as long as it will be, with a place for its onset."""
+    return b"+0000000.0000000\x150000000.0000000\x14" + cleaned(note.text) + b"\x14\0"
+
+
+def cleaned(text: str) -> bytes:
+    """Return *text* in UTF-8, not too long, without what the format uses itself."""
+    plain = re.sub(r"[\x00-\x1f]", " ", text)
+    return plain.encode()[:LONGEST_TEXT].decode(errors="ignore").encode()
+
+
+def header(recording: Recording, file: Plan) -> bytes:
+    """Return the header: 256 bytes and 256 for each signal."""
+    segment = file.segment
+    signals = len(segment.leads) + 1
+    moment = np.datetime64(file.start_s, "s")
+    year, month, day = str(moment)[:10].split("-")
+    clock = str(moment)[11:].replace(":", ".")
+    codes = [recording.sessions[n].subject for n in [segment.session] if n]
+    subject = re.sub(r"[^!-~]", "_", "".join(codes)) or "X"
+    kind = "C" if len(file.stretches) == 1 else "D"
+    main = [
+        (f"{subject} X X X", 80),
+        (f"Startdate {day}-{MONTHS[int(month) - 1]}-{year} X X ecg-pose-edge", 80),
+        (f"{day}.{month}.{year[2:]}", 8),
+        (clock, 8),
+        (str(256 * (signals + 1)), 8),
+        (f"{file.depth.name}+{kind}", 44),
+        (str(file.records), 8),
+        (f"{file.record_ticks / TICKS:.6f}"[:8], 8),
+        (str(signals), 4),
+    ]
+    return file.depth.version + fields(main) + signal_header(file)
+
+
+def signal_header(file: Plan) -> bytes:
+    """Return the part of the header about the signals, field by field."""
+    segment, depth = file.segment, file.depth
+    leads = [lead.encode("ascii", "replace").decode() for lead in segment.leads]
+    label = f"{depth.name} Annotations"
+    room = file.annotation_bytes // depth.width
+    many = len(leads)
+    rows: list[tuple[list[str], int]] = [
+        ([f"ECG {lead}" for lead in leads] + [label], 16),
+        ([segment.board] * many + [""], 80),
+        (["mV"] * many + [""], 8),
+        ([scale.low_mv for scale in file.scales] + ["-1"], 8),
+        ([scale.high_mv for scale in file.scales] + ["1"], 8),
+        ([str(scale.lowest) for scale in file.scales] + [str(depth.lowest)], 8),
+        ([str(scale.highest) for scale in file.scales] + [str(depth.highest)], 8),
+        ([""] * (many + 1), 80),
+        ([str(file.record_samples)] * many + [str(room)], 8),
+        ([""] * (many + 1), 32),
+    ]
+    return b"".join(fields([(text, width) for text in texts]) for texts, width in rows)
+
+
+def fields(texts: Sequence[tuple[str, int]]) -> bytes:
+    """Return each text in its width of ASCII, cut or filled with blanks."""
+    return b"".join(
+        text.encode("ascii", "replace")[:width].ljust(width) for text, width in texts
+    )
+
+
+def records(
+    recording: Recording, file: Plan, notes: Sequence[Sequence[Note]]
+) -> Iterator[tuple[bytes, BoxNs]]:
+    """Yield each data record and the box time it reaches."""
+    waiting = [
+        (stretch, note)
+        for stretch, group in zip(file.stretches, notes, strict=True)
+        for note in group
+    ]
+    for stretch in file.stretches:
+        blocks = even_blocks(read(recording, stretch), file.record_samples)
+        for number, block in enumerate(blocks):
+            text = f"{signed(onset_of(file, stretch, number))}\x14\x14\0".encode()
+            while waiting:
+                more = note_text(file, *waiting[0])
+                if len(text) + len(more) > file.annotation_bytes:
+                    break
+                text += more
+                del waiting[0]
+            into = number * file.record_samples * stretch.period_ns
+            record = signal_bytes(file, block) + text.ljust(
+                file.annotation_bytes, b"\0"
+            )
+            yield record, BoxNs(stretch.start + round(into))
+
+
+def onset_of(file: Plan, stretch: Stretch, number: int) -> int:
+    """Return the ticks from the file's beginning to record *number* of *stretch*."""
+    first = (stretch.start - file.origin) // TICK_NS
+    if len(file.stretches) == 1:  # a continuous file: exactly one after the other
+        return first + number * file.record_ticks
+    return first + round(number * file.record_samples * stretch.period_ns / TICK_NS)
+
+
+def note_text(file: Plan, stretch: Stretch, note: Note) -> bytes:
+    """Return *note* as a time-stamped annotation list."""
+    step = stretch.period_ns
+    if len(file.stretches) == 1:
+        step = file.record_ticks * TICK_NS / file.record_samples
+    onset = (stretch.start - file.origin + note.sample * step) / TICK_NS
+    lasting = f"\x15{note.samples * step / 1e9:.7f}" if note.samples else ""
+    return (
+        f"{signed(round(onset))}{lasting}\x14".encode() + cleaned(note.text) + b"\x14\0"
+    )
+
+
+def signed(ticks: int) -> str:
+    """Return *ticks* in seconds with a sign, as the format wants onsets."""
+    seconds, rest = divmod(ticks, TICKS)
+    return f"+{seconds}.{rest:07}"
+
+
+def signal_bytes(file: Plan, block: Counts) -> bytes:
+    """Return the samples of a record, lead after lead, little-endian."""
+    none = np.array([[scale.lowest] for scale in file.scales], "<i4")
+    values = np.repeat(none, file.record_samples, axis=1)
+    values[:, : len(block)] = np.where(block.T == MISSING, none, block.T)
+    if file.depth.width == 2:
+        return values.astype("<i2").tobytes()
+    return values.reshape(-1, 1).view(np.uint8)[:, :3].tobytes()

@@ -1,0 +1,228 @@
+"""
+The ECG as evenly sampled stretches, for formats that know a start and a rate only.
+
+A stretch ends where the recording was interrupted for long, where leads or gain change,
+and after an hour: its rate is the one that was measured over it, so that a crystal that
+is off by 50 ppm is off by nothing, and one that drifts is off by milliseconds. Short
+gaps are filled with MISSING and told as notes. What came one by one, at no rate, has no
+place in such a format.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.export.recording import Recording
+from edge.export.tables import veiled
+from edge.join import sample_times
+from edge.records import MISSING, BoxNs, EcgChunk, Event, Segment
+
+SECOND_NS = 1_000_000_000
+LONGEST_NS = 3600 * SECOND_NS
+LONGEST_FILLED_NS = 10 * SECOND_NS
+SLACK = 2.5
+"""Samples by which a chunk may be early or late and still follow the one before."""
+
+Counts = NDArray[np.int32]
+"""Shape (samples, leads); MISSING where there is no value."""
+
+
+class Note(NamedTuple):
+    """Something a reader of the signals has to know."""
+
+    sample: int  # of the stretch, where it begins
+    samples: int  # how long it lasts; 0 for an instant
+    text: str
+
+
+@dataclass
+class Stretch:
+    """Evenly sampled ECG of one segment: what is known before its samples are read."""
+
+    segment: Segment
+    start: BoxNs
+    samples: int = 0  # with what is filled in
+    last: int = 0  # box time of the last sample
+    lowest: int = 0  # count, MISSING left out
+    highest: int = 0
+    notes: list[Note] = field(default_factory=list)
+
+    @property
+    def period_ns(self) -> float:
+        """The measured time between samples; the nominal one of a single sample."""
+        if self.samples < 2:
+            return SECOND_NS / self.segment.sampling_rate_hz
+        return (self.last - self.start) / (self.samples - 1)
+
+    @property
+    def rate_hz(self) -> float:
+        """The measured sampling rate."""
+        return SECOND_NS / self.period_ns
+
+
+class Plan(NamedTuple):
+    """All stretches of a recording, in order of their start."""
+
+    stretches: list[Stretch]
+    uneven: int  # samples without a rate, which no stretch holds
+
+
+class Piece(NamedTuple):
+    """The samples of one chunk that lie in the recording's stretch."""
+
+    first: int  # box time of the first
+    last: int
+    period_ns: float
+    counts: Counts
+
+
+class Grid:
+    """Where on an even grid the pieces of a stretch belong, one after the other."""
+
+    def __init__(self, first: int) -> None:
+        self.place = 0  # the next sample's
+        self._due = float(first)
+
+    def missing(self, piece: Piece) -> int:
+        """Return how many samples are missing before *piece*; below 0: it overlaps."""
+        late = (piece.first - self._due) / piece.period_ns
+        return 0 if abs(late) <= SLACK else round(late)
+
+    def take(self, piece: Piece, missing: int) -> int:
+        """Return the place of *piece* behind *missing* samples, and go on after it."""
+        at = self.place + missing
+        self.place = at + len(piece.counts)
+        self._due = piece.last + piece.period_ns
+        return at
+
+
+def plan(recording: Recording) -> Plan:
+    """Return the stretches of *recording*, having read it once."""
+    stretches: list[Stretch] = []
+    open_ones: dict[int, tuple[Stretch, Grid]] = {}
+    uneven = 0
+    for chunk in recording.chunks():
+        segment = recording.segments[chunk.segment]
+        piece = piece_of(chunk, segment, recording.begin, recording.end)
+        if piece is None:
+            continue
+        if chunk.offsets_us is not None or segment.sampling_rate_hz <= 0:
+            uneven += len(piece.counts)
+            continue
+        stretch, grid = open_ones.get(segment.id, (None, None))
+        if stretch is None or grid is None or not follows(stretch, grid, piece):
+            stretch, grid = Stretch(segment, BoxNs(piece.first)), Grid(piece.first)
+            stretches.append(stretch)
+            open_ones[segment.id] = stretch, grid
+        add(stretch, grid, piece, chunk.reasons)
+    return Plan(stretches, uneven)
+
+
+def follows(stretch: Stretch, grid: Grid, piece: Piece) -> bool:
+    """Return whether *piece* still belongs to *stretch*."""
+    missing = grid.missing(piece)
+    return (
+        0 <= missing * piece.period_ns <= LONGEST_FILLED_NS
+        and piece.last - stretch.start < LONGEST_NS
+    )
+
+
+def add(stretch: Stretch, grid: Grid, piece: Piece, reasons: tuple[str, ...]) -> None:
+    """Count *piece* and what is missing before and in it."""
+    missing = grid.missing(piece)
+    at = grid.take(piece, missing)
+    if missing:
+        stretch.notes.append(Note(at - missing, missing, "gap"))
+    for lead, reason in zip(stretch.segment.leads, reasons, strict=False):
+        if reason:
+            note_missing(stretch, at, len(piece.counts), f"{lead} {reason}")
+    present = piece.counts[piece.counts != MISSING]
+    if present.size:
+        stretch.lowest = min(stretch.lowest, int(present.min()))
+        stretch.highest = max(stretch.highest, int(present.max()))
+    stretch.samples = grid.place
+    stretch.last = piece.last
+
+
+def note_missing(stretch: Stretch, at: int, samples: int, text: str) -> None:
+    """Note why a lead has no values from *at* on, in one note as long as it lasts."""
+    for number, note in enumerate(stretch.notes):
+        if note.text == text and note.sample + note.samples == at:
+            stretch.notes[number] = note._replace(samples=note.samples + samples)
+            return
+    stretch.notes.append(Note(at, samples, text))
+
+
+def piece_of(chunk: EcgChunk, segment: Segment, begin: int, end: int) -> Piece | None:
+    """Return what of *chunk* lies in [*begin*, *end*), ``None`` if nothing does."""
+    times = sample_times(chunk)
+    inside = (times >= begin) & (times < end)
+    if not inside.any():
+        return None
+    times = times[inside]
+    # A single sample may come without a period.
+    period_ns = chunk.period_ns or SECOND_NS / (segment.sampling_rate_hz or 1.0)
+    return Piece(int(times[0]), int(times[-1]), period_ns, chunk.counts[inside])
+
+
+def read(recording: Recording, stretch: Stretch) -> Iterator[Counts]:
+    """
+    Yield the counts of *stretch* in order, as many as were planned.
+
+    What has left the recording since then is MISSING too.
+    """
+    leads = len(stretch.segment.leads)
+    grid = Grid(stretch.start)
+    end = BoxNs(stretch.last + 1)
+    for chunk in recording.history.chunks(stretch.start, end):
+        if chunk.segment != stretch.segment.id:
+            continue
+        piece = piece_of(chunk, stretch.segment, stretch.start, end)
+        if piece is None:
+            continue
+        missing = max(grid.missing(piece), 0)
+        if missing:
+            yield np.full((missing, leads), MISSING, np.int32)
+        at = grid.take(piece, missing)
+        yield piece.counts[: stretch.samples - at]
+    if grid.place < stretch.samples:
+        yield np.full((stretch.samples - grid.place, leads), MISSING, np.int32)
+
+
+def even_blocks(pieces: Iterator[Counts], size: int) -> Iterator[Counts]:
+    """Yield *pieces* cut into blocks of *size* samples; the last may be shorter."""
+    held: list[Counts] = []
+    waiting = 0
+    for piece in pieces:
+        held.append(piece)
+        waiting += len(piece)
+        if waiting < size:
+            continue
+        whole = np.concatenate(held)
+        full = waiting - waiting % size
+        for at in range(0, full, size):
+            yield whole[at : at + size]
+        held, waiting = [whole[full:]], waiting - full
+    if waiting:
+        yield np.concatenate(held)
+
+
+def with_events(recording: Recording, stretch: Stretch) -> list[Note]:
+    """Return the notes of *stretch* and what else happened in it, in order."""
+    notes = list(stretch.notes)
+    for event in recording.history.events(stretch.start, BoxNs(stretch.last + 1)):
+        shown = veiled(event) if recording.veil else event
+        notes.append(event_note(stretch, shown))
+    return sorted(notes)
+
+
+def event_note(stretch: Stretch, event: Event) -> Note:
+    """Return *event* as a note; of one that lasts, what lies in the stretch."""
+    began = max(event.began, stretch.start)
+    ended = min(max(event.ended or began, began), stretch.last)
+    first = round((began - stretch.start) / stretch.period_ns)
+    samples = round((ended - began) / stretch.period_ns)
+    return Note(first, samples, f"{event.kind}: {event.cause}".rstrip(": "))

@@ -1,0 +1,297 @@
+"""Every further format, opened by the field's readers and compared with the store."""
+
+import datetime
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from records_store import START, S, pose, session, vital
+
+from edge.__main__ import main
+from edge.export.recording import Recording
+from edge.export.stretches import plan, read
+from edge.history import History
+from edge.records import (
+    MISSING,
+    BoxNs,
+    ClockReading,
+    EcgChunk,
+    Event,
+    Record,
+    Segment,
+    UtcNs,
+)
+from edge.store import Store
+
+EVER = BoxNs(0), BoxNs(2**62)
+RATE_HZ = 250
+TRUE_PERIOD_NS = 4e6 * (1 + 50e-6)
+"""The board's crystal is slow by 50 ppm."""
+
+
+def chunks(first: int, until: int, scale: int, segment: int = 1) -> list[Record]:
+    """Return the seconds *first* to *until* of a board that keeps its own time."""
+    random = np.random.default_rng(first + scale)
+    found: list[Record] = []
+    for second in range(first, until):
+        start = START + round(second * RATE_HZ * TRUE_PERIOD_NS)
+        counts = random.integers(-scale, scale, (RATE_HZ, 2)).astype(np.int32)
+        reasons: tuple[str, ...] = ()
+        if second % 20 == 7:
+            counts[:, 1] = MISSING
+            reasons = ("", "lead_off")
+        found.append(
+            EcgChunk(segment, BoxNs(start), TRUE_PERIOD_NS, 1000, counts, None, reasons)
+        )
+    return found
+
+
+def with_gaps(scale: int) -> list[Record]:
+    """Two minutes with a gap of 3 s, one of 25 s, and a marker."""
+    records: list[Record] = [
+        session(),
+        Segment(
+            1, 1, "serial", "csv", ("I", "V 1"), (200.0, 350.5), (3, -7),
+            float(RATE_HZ), True, "counter",
+        ),
+        ClockReading(1, START, UtcNs(START + 123_456_700), True, 0),
+        Event(BoxNs(START + 10 * S), None, "marker", "", "turned over, Käthe"),
+    ]  # fmt: skip
+    for first, until in ((0, 40), (43, 60), (85, 120)):
+        records += chunks(first, until, scale)
+    return records
+
+
+@contextmanager
+def exported(tmp_path: Path, records: list[Record], formats: str) -> Iterator[Any]:
+    """Give the folder of an export of *records*, and the recording."""
+    path = tmp_path / "recording.db"
+    with Store(path) as store:
+        store.append(records)
+    out = tmp_path / "out"
+    words = ["--database", str(path), "--output", str(out), "--formats", formats]
+    assert main(["export", *words]) == 0
+    assert main(["verify", str(out)]) == 0
+    with History(path) as history:
+        yield out, Recording(history, *EVER)
+
+
+def expected(recording: Recording) -> list[tuple[np.ndarray, np.ndarray, int]]:
+    """Return counts, times and segment of each chunk in the store."""
+    found = []
+    for chunk in recording.history.chunks(*EVER):
+        steps = np.arange(len(chunk.counts)) * chunk.period_ns
+        found.append((chunk.counts, chunk.start + steps, chunk.segment))
+    return found
+
+
+def test_stretches_hold_every_sample_where_it_was(tmp_path: Path) -> None:
+    with exported(tmp_path, with_gaps(2000), "csv") as (_, recording):
+        found = plan(Recording(recording.history, *EVER))
+        grids = [np.concatenate(list(read(recording, s))) for s in found.stretches]
+        stored = expected(recording)
+
+    assert [len(stretch.notes) for stretch in found.stretches] == [4, 2]
+    assert [len(grid) for grid in grids] == [60 * RATE_HZ, 35 * RATE_HZ]
+    for counts, times, _ in stored:
+        (stretch, grid), = (
+            (s, g) for s, g in zip(found.stretches, grids, strict=True)
+            if s.start <= times[0] <= s.last
+        )  # fmt: skip
+        place = np.rint((times - stretch.start) / stretch.period_ns).astype(int)
+        assert np.array_equal(grid[place], counts)
+        assert np.abs(stretch.start + place * stretch.period_ns - times).max() < 1e5
+
+
+@pytest.mark.parametrize("scale", [2000, 1_000_000])
+def test_edf_holds_every_count(tmp_path: Path, scale: int) -> None:
+    pyedflib = pytest.importorskip("pyedflib", reason="pyEDFlib is not installed")
+    ending = "edf" if scale < 2**15 else "bdf"
+
+    with exported(tmp_path, with_gaps(scale), "edf") as (out, recording):
+        files = sorted(out.glob(f"*.{ending}"))
+        assert len(files) == 2
+        for file, (first, until) in zip(files, ((0, 60), (85, 120)), strict=True):
+            with pyedflib.EdfReader(str(file)) as reader:
+                check_edf(reader, recording, first, until)
+
+
+def check_edf(reader: Any, recording: Recording, first: int, until: int) -> None:
+    """Compare an open file with the seconds *first* to *until* of the recording."""
+    assert reader.getSignalLabels() == ["ECG I", "ECG V 1"]
+    assert reader.getPatientCode() == "bed 1"  # an underscore in the file
+    begin = START + 123_456_700 + round(first * RATE_HZ * TRUE_PERIOD_NS)
+    assert utc_of(reader) == pytest.approx(begin, abs=1000)
+    duration_s = (until - first) * RATE_HZ * TRUE_PERIOD_NS / 1e9
+    assert reader.file_duration == pytest.approx(duration_s, abs=0.001)
+    for lead, (gain, baseline) in enumerate(((200.0, 3), (350.5, -7))):
+        digital = reader.readSignal(lead, digital=True)
+        physical = reader.readSignal(lead)
+        for counts, times, _ in expected(recording):
+            second = round((times[0] - START) / (RATE_HZ * TRUE_PERIOD_NS))
+            if not first <= second < until:
+                continue
+            at = slice((second - first) * RATE_HZ, (second - first + 1) * RATE_HZ)
+            stored = counts[:, lead]
+            there = stored != MISSING
+            assert np.array_equal(digital[at][there], stored[there])
+            assert (digital[at][~there] == reader.getDigitalMinimum(lead)).all()
+            assert (stored[there] > reader.getDigitalMinimum(lead)).all()
+            exact = (stored[there] - baseline) / gain
+            assert (np.abs(physical[at][there] - exact) < 1e-3 / gain).all()
+    onsets, durations, texts = reader.readAnnotations()
+    notes = {
+        text: (onset, duration)
+        for onset, duration, text in zip(onsets, durations, texts, strict=True)
+    }
+    if first == 0:
+        assert notes["gap"] == (
+            pytest.approx(40.0, abs=0.01),
+            pytest.approx(3, abs=0.01),
+        )
+        assert notes["marker: turned over, Käthe"][0] == pytest.approx(10, abs=0.01)
+    assert "V 1 lead_off" in notes
+
+
+def utc_of(reader: Any) -> int:
+    """Return the nanoseconds of UTC at which an EDF file begins."""
+    # pyEDFlib divides the part below a second by 100 where EDFlib means 10.
+    whole = reader.getStartdatetime().replace(microsecond=0, tzinfo=datetime.UTC)
+    return int(whole.timestamp()) * S + reader.starttime_subsecond * 100
+
+
+@pytest.mark.parametrize("scale", [2000, 1_000_000])
+def test_edf_d_holds_every_count_and_onset(tmp_path: Path, scale: int) -> None:
+    mne = pytest.importorskip("mne", reason="MNE is not installed")
+    with exported(tmp_path, with_gaps(scale), "edf-d") as (out, recording):
+        (file,) = (*out.glob("*.edf"), *out.glob("*.bdf"))
+        assert (file.suffix == ".edf") == (scale == 2000)
+        with file.open("rb") as opened:
+            assert opened.read(197)[192:] in (b"EDF+D", b"BDF+D")
+        opener = mne.io.read_raw_edf if scale == 2000 else mne.io.read_raw_bdf
+        raw = opener(file, preload=True, verbose="error")
+        volts = raw.get_data()
+        onsets = onsets_of(file)
+        counts = np.concatenate(
+            [np.concatenate(list(read(recording, stretch)))
+             for stretch in plan(Recording(recording.history, *EVER)).stretches]
+        )  # fmt: skip
+        stored = expected(recording)
+
+    assert volts.shape == (2, len(counts))
+    for lead, (gain, baseline) in enumerate(((200.0, 3), (350.5, -7))):
+        there = counts[:, lead] != MISSING
+        assert np.allclose(
+            volts[lead][there] * 1000,
+            (counts[there, lead] - baseline) / gain,
+            rtol=2e-6,
+        )
+    # MNE does not tell the onsets: they date each second of the board, gaps and all.
+    for _, times, _ in stored:
+        began = (times[0] - START) / 1e9 + 0.1234567
+        assert np.abs(onsets - began).min() < 1e-5
+
+
+def onsets_of(file: Path) -> np.ndarray:
+    """Return the onset of each record of an EDF+ file, read without any library."""
+    data = file.read_bytes()
+    size, count, signals = int(data[184:192]), int(data[236:244]), int(data[252:256])
+    width = 2 if data[:1] == b"0" else 3
+    samples = [
+        int(data[256 + signals * 216 + 8 * n : 256 + signals * 216 + 8 * n + 8])
+        for n in range(signals)
+    ]
+    record = sum(samples) * width
+    begin = size + sum(samples[:-1]) * width
+    texts = (data[begin + n * record :].split(b"\x14", 1)[0] for n in range(count))
+    return np.array([float(text) for text in texts])
+
+
+@pytest.mark.filterwarnings("ignore")  # wfdb's own, about pandas
+@pytest.mark.parametrize("scale", [2000, 1_000_000, 2**30])
+def test_wfdb_holds_every_count(tmp_path: Path, scale: int) -> None:
+    wfdb = pytest.importorskip("wfdb", reason="wfdb is not installed")
+    with exported(tmp_path, with_gaps(scale), "wfdb") as (out, recording):
+        found = plan(Recording(recording.history, *EVER)).stretches
+        grids = [np.concatenate(list(read(recording, s))) for s in found]
+        for number, (stretch, grid) in enumerate(zip(found, grids, strict=True), 1):
+            name = str(out / f"ecg-{number:03}")
+            record = wfdb.rdrecord(name, physical=False)
+            physical = wfdb.rdrecord(name).p_signal
+            notes = wfdb.rdann(name, "atr")
+
+            assert record.sig_name == ["I", "V_1"]
+            assert record.fs == pytest.approx(1e9 / TRUE_PERIOD_NS, abs=1e-5)
+            begin = np.datetime64(record.base_datetime, "us").astype(np.int64)
+            assert begin == (stretch.start + 123_456_700) // 1000
+            there = grid != MISSING
+            assert np.array_equal(record.d_signal[there], grid[there])
+            assert np.isnan(physical[~there]).all()
+            exact = (grid - np.array([3, -7])) / np.array([200.0, 350.5])
+            assert np.allclose(physical[there], exact[there], rtol=1e-12)
+            sums = [check % 65_536 for check in record.checksum]
+            assert sums == [check % 65_536 for check in record.calc_checksum()]
+            said = list(zip(notes.sample.tolist(), notes.aux_note, strict=True))
+            for note in stretch.notes:
+                assert (note.sample, f"{note.text}, for {note.samples} samples") in said
+
+
+def test_what_came_at_no_rate_is_said_to_be_missing(tmp_path: Path) -> None:
+    uneven = EcgChunk(
+        2, BoxNs(START), 0.0, 5000, np.ones((3, 1), np.int32),
+        np.array([0, 700, 9000], np.uint32),
+    )  # fmt: skip
+    by_hand = Segment(2, 1, "upload", "", ("I",), (1.0,), (0,), 0.0, False, "given")
+
+    with exported(tmp_path, [*with_gaps(2000), by_hand, uneven], "edf,wfdb") as (
+        out,
+        _,
+    ):
+        said = json.loads((out / "manifest.json").read_text())
+
+    assert len(said["remarks"]) == 2
+    assert all("3 ECG samples" in remark for remark in said["remarks"])
+
+
+def everything() -> list[Record]:
+    """The recording with poses, vitals and a marker that looks like a formula."""
+    random = np.random.default_rng(3)
+    records = with_gaps(2000)
+    times = np.sort(random.integers(START, START + 100 * S, 300)).tolist()
+    records += [pose(random, time) for time in times]
+    records += [vital(random, int(time)) for time in times[::7]]
+    records.append(Event(BoxNs(START + S), None, "marker", "", "=1+1 'x'", {"n": 1}))
+    return records
+
+
+def test_parquet_says_what_the_csv_says(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    with exported(tmp_path, everything(), "csv,parquet") as (out, _):
+        for name in ("joined", "ecg", "vitals", "events"):
+            table = pandas.read_parquet(out / f"{name}.parquet")
+            text = pandas.read_csv(
+                out / f"{name}.csv", dtype=str, keep_default_na=False
+            )
+            assert list(table.columns) == list(text.columns)
+            assert len(table) == len(text)
+            for column in text.columns:
+                assert same_values(table[column], text[column]), (name, column)
+
+
+def same_values(typed: Any, text: Any) -> bool:
+    """Return whether a column with types holds what its text says."""
+    empty = text == ""
+    assert (typed.isna() == empty).all()
+    typed, text = typed[~empty], text[~empty]
+    if str(typed.dtype).startswith("datetime64"):
+        return [stamp.isoformat(timespec="microseconds") for stamp in typed] == list(
+            text
+        )
+    if typed.dtype == float or str(typed.dtype).startswith("int"):
+        return list(typed.astype(float)) == list(text.astype(float))
+    return list(typed.astype(str)) == [one.removeprefix("'") for one in text]
