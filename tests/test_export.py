@@ -115,7 +115,7 @@ def edge(database: Path, *words: str) -> int:
 
 
 def rows(path: Path) -> list[Row]:
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 

@@ -275,7 +275,8 @@ HOW TO READ IT
   a file that would be too large for a USB drive goes on in name-002.csv and so on,
   each with the header. An empty cell means that there is no value; a column beside it
   says why where that is known. A text that a spreadsheet would take for a formula has
-  an apostrophe before it.
+  an apostrophe before it. events.csv, with texts in any language, begins with a byte
+  order mark for spreadsheets ("utf-8-sig" in Python).
   A folder without manifest.json is not whole: the export was interrupted. Doing it
   again into the same folder finishes it. 'edge verify FOLDER' checks everything.
 

@@ -8,6 +8,7 @@ which orders and joins everything. Two numbers, because one of 19 digits does no
 survive a spreadsheet.
 """
 
+import codecs
 import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,11 +53,18 @@ class Table(NamedTuple):
     about: str  # one sentence for the data dictionary
     columns: tuple[Column, ...]
     blocks: Callable[[], Iterator[Block]]
+    prose: bool = False  # holds what people wrote, in any language
 
     @property
     def header(self) -> bytes:
-        """The first line of each part."""
-        return cells.header([column.name for column in self.columns])
+        """
+        The first line of each part.
+
+        Where there is prose a byte order mark goes ahead, without which spreadsheets
+        take UTF-8 for the code page of the PC; elsewhere it would trip scripts.
+        """
+        mark = codecs.BOM_UTF8 if self.prose else b""
+        return mark + cells.header([column.name for column in self.columns])
 
 
 INSTANT: tuple[Column, ...] = (
@@ -227,7 +235,7 @@ def events(recording: Recording) -> Table:
         Column("detail", "", "%s", "numbers for programs, as JSON"),
     )
     about = "Gaps with their causes, state changes, clock steps, markers, exports."
-    return Table("events", about, columns, lambda: event_blocks(recording))
+    return Table("events", about, columns, lambda: event_blocks(recording), prose=True)
 
 
 def event_blocks(recording: Recording) -> Iterator[Block]:
