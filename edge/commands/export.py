@@ -68,6 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="leave out what a person wrote, settings and names of pictures")
     add("--shift-days", type=float, default=0.0, metavar="DAYS",
         help="with --deidentify: move all times by so much")
+    add("--key", metavar="AGE", help="public key (age1…) to seal all files to; "
+        "default: the configuration's")
     add("--config", type=Path, metavar="FILE", help=f"default: {CONFIG}")
     add("--database", type=Path, metavar="FILE", help="a recording without one")
     add("--zone", help="of times without one; default: the configuration's, or UTC")
@@ -102,6 +104,7 @@ class Order:
         self.options = Options(arguments.tables, round(tolerance_ms * 1e6))
         self.formats: tuple[str, ...] = arguments.formats
         self.part_bytes: int = arguments.part_mb
+        self.key: str = arguments.key or ""
         self.veil = None
         if arguments.deidentify:
             self.veil = Veil(round(arguments.shift_days * DAY_NS))
@@ -115,7 +118,13 @@ class Order:
     def request(self, span: tuple[BoxNs, BoxNs]) -> Request:
         """Return what a job is given."""
         return Request(
-            *span, self.formats, self.options, self.veil, self.part_bytes, self.words
+            *span,
+            self.formats,
+            self.options,
+            self.veil,
+            self.part_bytes,
+            self.words,
+            key=self.key,
         )
 
 

@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     for verdict in verify(arguments.folder):
         faults += bool(verdict.fault)
         print(f"{verdict.name}: {verdict.fault or 'good'}")
-    span = said["range"]
-    print(f"from {span['begin']['utc']} to {span['end']['utc']}")
+    if span := said.get("range"):  # not in a sealed one
+        print(f"from {span['begin']['utc']} to {span['end']['utc']}")
     print("whole and unchanged" if not faults else f"{faults} not as written")
     return int(faults > 0)

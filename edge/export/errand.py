@@ -18,7 +18,7 @@ from edge.drives import Drive, mounted
 from edge.errors import ExportError
 from edge.export import manifest
 from edge.export.folder import DiskFolder
-from edge.export.job import Job, Progress, Request
+from edge.export.job import Job, Progress, Request, identity
 from edge.export.recording import Recording
 from edge.history import History
 from edge.records import BoxNs, UtcNs
@@ -77,6 +77,8 @@ def last_end(history: History, drive: Drive) -> BoxNs | None:
 
 def folder_name(history: History, request: Request) -> str:
     """Return a name for the export that FAT, people and a sorted list accept."""
+    if request.key:  # a name that tells nothing
+        return f"sealed_{identity(request)['sha256'][:16]}"
     recording = Recording(history, request.begin, request.end, request.veil)
     ends = np.array([request.begin, request.end], np.int64)
     utc = recording.ledger.date(ends).utc + recording.shift_ns

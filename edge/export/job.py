@@ -60,6 +60,7 @@ class Request:
     part_bytes: int = LARGEST_PART
     words: tuple[str, str] = ("", "")  # from and to, as the person said them
     check_again: bool = False  # read all files once more at the end
+    key: str = ""  # public key of age that everything is sealed to
 
 
 class Progress(NamedTuple):
@@ -90,7 +91,7 @@ class Job:
         self._cancelled = threading.Event()
         self._stages: dict[str, float] = {}
         self._began = 0.0
-        self.output = Output(folder, self._reached, request.part_bytes)
+        self.output = Output(folder, self._reached, request.part_bytes, request.key)
 
     def cancel(self) -> None:
         """End the export after its present block, from any thread."""
@@ -121,14 +122,18 @@ class Job:
                     self._made,
                     version(),
                 )
-            self._finish(said)
+            return self._finish(said)
         finally:
             self.output.close()
-        return said
 
-    def _finish(self, said: dict[str, Any]) -> None:
+    def _finish(self, said: dict[str, Any]) -> dict[str, Any]:
         output = self.output
         about = manifest.dictionary(output.tables, output.written)
+        if output.key:
+            sealed = output.begin(manifest.SEALED)
+            sealed.write(manifest.as_text(said))
+            output.finish(sealed, "The whole manifest.")
+            said = manifest.outside(said, output.written, output.key)
         text = manifest.as_text(said)
         sums = {file.file.name: file.file.sha256 for file in output.written}
         sums[manifest.DICTIONARY] = sha256(about).hexdigest()
@@ -142,6 +147,7 @@ class Job:
         with plainly(UNFINISHED):
             self._folder.remove(UNFINISHED)
         self._tell(Progress(1.0, 0.0, output.size, ""))
+        return said
 
     def _reached(self, stage: str, until: BoxNs) -> None:
         if self._cancelled.is_set():
@@ -222,8 +228,18 @@ def identity(request: Request) -> dict[str, Any]:
     """
     Return what has to be the same for two tries to be of one export.
 
-    It goes with the files: of a de-identified export it tells the moved times only.
+    It goes with the files: of a de-identified export it tells the moved times only,
+    and of a sealed one nothing that can be read.
     """
+    said = plain_identity(request)
+    if not request.key:
+        return said
+    text = json.dumps(said, sort_keys=True)
+    return {"sealed_to": request.key, "sha256": sha256(text.encode()).hexdigest()}
+
+
+def plain_identity(request: Request) -> dict[str, Any]:
+    """Return what has to be the same, readable."""
     shift_ns = request.veil.shift_ns if request.veil else 0
     return {
         "begin_box_ns": str(request.begin + shift_ns),

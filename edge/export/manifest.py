@@ -24,6 +24,8 @@ from edge.records import BoxNs, Event, UtcNs
 NAME = "manifest.json"
 SUMS = "SHA256SUMS"
 DICTIONARY = "README.txt"
+SEALED = "contents.json"
+"""The whole manifest where it is sealed too."""
 FORMAT = "ecg-pose-edge export"
 FORMAT_VERSION = 1
 
@@ -85,6 +87,24 @@ def build(
 def unreadable(recording: Recording) -> int:
     """Return how many samples nobody can read."""
     return recording.tally_ecg.unreadable if recording.tally_ecg else 0
+
+
+def outside(
+    said: dict[str, Any], written: Sequence[Written], key: str
+) -> dict[str, Any]:
+    """Return what may be read of a sealed export: its files and their sums."""
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "notice": NOTICE,
+        "sealed_to": key,
+        "request": said["request"],
+        "remarks": [],
+        "files": [
+            {name: value for name, value in entry(file).items() if name != "rows"}
+            for file in written
+        ],
+    }
 
 
 def entry(file: Written) -> dict[str, Any]:
@@ -277,6 +297,7 @@ HOW TO READ IT
   says why where that is known. A text that a spreadsheet would take for a formula has
   an apostrophe before it. events.csv, with texts in any language, begins with a byte
   order mark for spreadsheets ("utf-8-sig" in Python).
+  Files that end in .age are sealed: 'age --decrypt' opens them with the private key.
   A folder without manifest.json is not whole: the export was interrupted. Doing it
   again into the same folder finishes it. 'edge verify FOLDER' checks everything.
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from edge.errors import ExportError
 from edge.export.folder import Folder
-from edge.export.part import Part, PartEntry
+from edge.export.part import Part, PartEntry, Writable
 from edge.export.tables import Table
 from edge.records import BoxNs
 
@@ -25,7 +26,8 @@ class Output:
     The files of one export in one folder.
 
     *reached* is told the stage and how far in box time a writer has come in it after
-    each block, and may raise to end the export.
+    each block, and may raise to end the export. With a *key*, a public key of age, the
+    files are sealed to it.
     """
 
     def __init__(
@@ -33,15 +35,17 @@ class Output:
         folder: Folder,
         reached: Callable[[str, BoxNs], None] = lambda stage, until: None,
         limit: int = LARGEST_PART,
+        key: str = "",
     ) -> None:
         self.folder = folder
+        self.key = key
         self.limit = limit
         self.written: list[Written] = []
         self.tables: list[Table] = []
         self.remarks: list[str] = []
         self._reached = reached
         self._stage = ""
-        self._open: list[Part] = []
+        self._open: list[Writable] = []
 
     @property
     def size(self) -> int:
@@ -70,17 +74,29 @@ class Output:
         """Put *sentence* about what is not in the files into the manifest."""
         self.remarks.append(sentence)
 
-    def begin(self, name: str) -> Part:
+    def begin(self, name: str) -> Writable:
         """
         Return the file *name*, to be written and given to `finish`.
 
         :raises ExportError: if it cannot be made
         """
-        part = Part(self.folder, name)
+        part = self._new(name)
         self._open.append(part)
         return part
 
-    def finish(self, part: Part, about: str, rows: int | None = None) -> None:
+    def _new(self, name: str) -> Writable:
+        if not self.key:
+            return Part(self.folder, name)
+        try:
+            from edge.export.sealed import SealedPart
+        except ImportError as error:
+            raise ExportError(
+                f"sealing needs the package {error.name}, which is not installed: "
+                "pip install 'ecg-pose-edge[sealed]'"
+            ) from error
+        return SealedPart(self.folder, name, self.key)
+
+    def finish(self, part: Writable, about: str, rows: int | None = None) -> None:
         """
         Keep *part* once every byte of it was read back.
 

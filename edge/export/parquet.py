@@ -17,7 +17,7 @@ from edge.export import Options
 from edge.export.cells import APOSTROPHE
 from edge.export.csv import make_table
 from edge.export.output import Output
-from edge.export.part import Part
+from edge.export.part import Writable
 from edge.export.recording import Recording
 from edge.export.tables import Block, Table
 
@@ -123,7 +123,7 @@ class Sink:
 
     closed = False
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Writable) -> None:
         self._part = part
 
     def write(self, data: bytes) -> int:

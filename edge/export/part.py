@@ -9,7 +9,7 @@ nothing on the drive is believed.
 
 import hashlib
 from contextlib import suppress
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from edge.errors import ExportError
 from edge.export.folder import Folder, plainly
@@ -35,6 +35,22 @@ class PartEntry(NamedTuple):
     name: str
     size: int  # bytes
     sha256: str
+
+
+class Writable(Protocol):
+    """A file of an export that is being written: a `Part`, or one that is sealed."""
+
+    name: str
+    size: int  # bytes so far
+
+    def write(self, data: bytes | bytearray) -> None:
+        """Add *data*; raises `ExportError`."""
+
+    def finish(self) -> PartEntry:
+        """Return the entry of the file once it is whole; raises `ExportError`."""
+
+    def close(self) -> None:
+        """Give up. Safe to repeat."""
 
 
 class Part:
