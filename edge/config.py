@@ -44,6 +44,12 @@ def subject_code(value: str) -> str:
     return "" if fine else "must be up to 32 letters, digits, '-' or '_'"
 
 
+def age_key(value: str) -> str:
+    """Accept a public key of age, or none."""
+    fine = re.fullmatch(r"age1[02-9ac-hj-np-z]{58}", value)
+    return "" if fine or not value else "must be a public key of age: age1…"
+
+
 def time_zone(value: str) -> str:
     """Accept a zone of the time zone database."""
     try:
@@ -155,6 +161,13 @@ class Join:
 
 
 @dataclass(frozen=True)
+class Export:
+    """What leaves on a USB drive."""
+
+    key: str = setting("", age_key)
+
+
+@dataclass(frozen=True)
 class Web:
     """The page."""
 
@@ -174,6 +187,7 @@ class Settings:
     ecg: Ecg = Ecg()
     store: Store = Store()
     join: Join = Join()
+    export: Export = Export()
     web: Web = Web()
 
     @property

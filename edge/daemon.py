@@ -70,11 +70,13 @@ def watch(recorder: Recorder, manager: ServiceManager, ending: threading.Event) 
 
 def open_desk(settings: config.Settings, recorder: Recorder) -> Desk:
     """Return what exports to USB drives, by the command on the recording's file."""
-    options = {
+    options: dict[str, object] = {
         "--database": settings.database,
         "--tolerance-ms": settings.join.tolerance_ms,
         "--zone": settings.box.time_zone,
     }
+    if settings.export.key:
+        options["--key"] = settings.export.key
     command = [sys.executable, "-m", "edge", "export"]
     command += [str(word) for option in options.items() for word in option]
     folder, put = settings.box.data_dir, recorder.intake.put

@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--shift-days", type=float, default=0.0, metavar="DAYS",
         help="with --deidentify: move all times by so much")
     add("--key", metavar="AGE", help="public key (age1…) to seal all files to; "
-        "default: the configuration's")
+        "default on a drive: the configuration's")
     add("--config", type=Path, metavar="FILE", help=f"default: {CONFIG}")
     add("--database", type=Path, metavar="FILE", help="a recording without one")
     add("--zone", help="of times without one; default: the configuration's, or UTC")
@@ -105,6 +105,8 @@ class Order:
         self.formats: tuple[str, ...] = arguments.formats
         self.part_bytes: int = arguments.part_mb
         self.key: str = arguments.key or ""
+        if arguments.drive and not arguments.key:
+            self.key = settings.export.key
         self.veil = None
         if arguments.deidentify:
             self.veil = Veil(round(arguments.shift_days * DAY_NS))
