@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "check-config": "name every mistake in a configuration",
     "export": "write files of the recording, to a folder or as one CSV",
     "drive": "let a USB drive have an export, now or whenever it is plugged in",
+    "sync-test": "measure how far apart picture and ECG are stamped",
     "join": "poses and ECG of two CSV files, each pose with its nearest sample",
     "verify": "check that an export is whole and unchanged",
     "salvage": "what can be read of a damaged database, into a new one",

@@ -21,6 +21,7 @@ from edge.records import (
     Record,
     Segment,
 )
+from edge.syncing import SyncTest
 
 SAVED_WITHIN_S = 5.0
 
@@ -34,6 +35,8 @@ def handlers(recorder: Recorder) -> dict[str, Handler]:
         "exported": requests.exported,
         "ecg_record": requests.ecg_record,
         "picture": requests.picture,
+        "sync_begin": requests.sync_begin,
+        "sync_result": requests.sync_result,
     }
 
 
@@ -44,6 +47,7 @@ class Requests:
         self._recorder = recorder
         self._upload_segment: Segment | None = None
         self._uploading = threading.Lock()
+        self._sync = SyncTest(recorder)
 
     def state(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
         """Answer how the recorder does, as `BoxState`."""
@@ -116,6 +120,19 @@ class Requests:
         )
         self._save([pose])
         return {**pose._asdict(), "keypoints": pose.keypoints.tolist()}
+
+    def sync_begin(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        """Begin to compare a light in the picture with pulses in the ECG."""
+        self._sync.begin(float(request["seconds"]))
+        return {}
+
+    def sync_result(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        """Answer what the comparison found, once it is over and kept."""
+        found = self._sync.result()
+        if found is None:
+            return {"pending": True}
+        self._save([found])
+        return {**found.detail}
 
     def _ecg_records(self, instant: BoxNs, values: dict[str, float]) -> list[Record]:
         new: list[Record] = []

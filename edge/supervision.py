@@ -19,7 +19,7 @@ from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +31,8 @@ from edge.life import Device, End, Ladder, Life, tpu_wanted
 from edge.movement import Movement
 from edge.records import BoxNs, Event, Pose, Record
 from edge.streams import Stream
-from edge.vision import START, Doing, Look, Message, Orders, Seen
+from edge.synctest import Spots
+from edge.vision import START, Doing, Look, Message, Orders, Seen, Watch, Watched
 from edge.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ class Supervision:
         self._sending = threading.Lock()
         self._numbers = itertools.count()
         self._looks: dict[int, Future[Seen]] = {}
+        self._watches: dict[int, Future[Spots]] = {}
         self.restarts = 0
 
     def work(self, worker: Worker) -> None:
@@ -113,6 +115,26 @@ class Supervision:
         finally:
             self._looks.pop(number, None)
 
+    def watch(self, seconds: float) -> Future[Spots]:
+        """
+        Return what will hold the brightness of the picture for *seconds* from now; it
+        fails with `ControlError` if the vision process ends meanwhile.
+
+        :raises ControlError: if there is none now
+        """
+        number = next(self._numbers)
+        future: Future[Spots] = Future()
+        with self._sending:
+            if self._pipe is None or self._camera.state.state != "ok":
+                raise ControlError("the camera delivers no pictures; see 'edge status'")
+            self._watches[number] = future
+            try:
+                self._pipe.send(Watch(number, seconds))
+            except OSError as error:
+                self._watches.pop(number)
+                raise ControlError("the camera was just reopened; again?") from error
+        return future
+
     def _life(self, worker: Worker, device: Device, pause_s: float) -> End | None:
         """Start a process and follow it to its end; ``None`` if we were stopped."""
         camera = replace(self._settings.camera, rotation_deg=self._rotation)
@@ -130,7 +152,9 @@ class Supervision:
             with self._sending:
                 self._pipe = None
             pipe.close()
-            for future in list(self._looks.values()):
+            watches, self._watches = self._watches, {}
+            asked: list[Future[Any]] = [*self._looks.values(), *watches.values()]
+            for future in asked:
                 with suppress(InvalidStateError):  # answered at the last moment
                     future.set_exception(ControlError("the pose model was restarted"))
 
@@ -167,6 +191,9 @@ class Supervision:
             if "another_person" in message.detail:
                 self._pose.count(another_person=message.detail["another_person"])
             self._put([message])
+        elif isinstance(message, Watched):
+            if message.number in self._watches:
+                self._watches.pop(message.number).set_result(message.spots)
         else:
             self._tell(message.part, message.cause)
 

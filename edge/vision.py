@@ -29,6 +29,7 @@ from edge.models import Model, find_model, load_model
 from edge.pose import Estimate, PoseTracker, estimate
 from edge.records import BoxNs, Event, Frame, Pose
 from edge.sources import FrameSource, open_frames
+from edge.synctest import LightMeter, Spots
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,20 @@ class Seen(NamedTuple):
     device: str
 
 
+class Watch(NamedTuple):
+    """A request to follow the brightness of the picture: a sync test."""
+
+    number: int
+    seconds: float
+
+
+class Watched(NamedTuple):
+    """The answer to `Watch`."""
+
+    number: int
+    spots: Spots
+
+
 class Over(NamedTuple):
     """Why this process will end; if the camera failed it serves uploads for a while."""
 
@@ -84,7 +99,7 @@ class Over(NamedTuple):
     cause: str
 
 
-Message = Doing | Seen | Over | Pose | Event
+Message = Doing | Seen | Watched | Over | Pose | Event
 """What the vision process says."""
 
 
@@ -137,8 +152,9 @@ def watch(pipe: Connection, source: FrameSource, model: Model, orders: Orders) -
     rotation = cast(Rotation, camera.rotation_deg)
     tracker = PoseTracker(model, rotation, camera.find_rotation, camera.region)
     before: Estimate | None = None
+    watching: Watching | None = None
     while True:
-        answer_pictures(pipe, model, orders, 0)
+        watching = answer_requests(pipe, model, orders, 0) or watching
         pipe.send(Doing("read camera"))
         frame = source.read(FRAME_WITHIN_S)
         if frame is not None:
@@ -149,6 +165,24 @@ def watch(pipe: Connection, source: FrameSource, model: Model, orders: Orders) -
             for event in changes(before, found, pose.exposed):
                 pipe.send(event)
             before = found
+            if watching and watching.over(pipe, frame, pose.exposed):
+                watching = None
+
+
+class Watching:
+    """A sync test's part of the picture, while it lasts."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._number = watch.number
+        self._meter = LightMeter(watch.seconds)
+
+    def over(self, pipe: Connection, frame: Frame, exposed: BoxNs) -> bool:
+        """Take *frame*; send what was seen and return true once it was the last."""
+        spots = self._meter.feed(frame, exposed)
+        if spots is None:
+            return False
+        pipe.send(Watched(self._number, spots))
+        return True
 
 
 def serve_pictures(
@@ -158,21 +192,26 @@ def serve_pictures(
     end = time.monotonic() + for_s
     while time.monotonic() < end:
         pipe.send(Doing("idle", model.name))
-        answer_pictures(pipe, model, orders, FRAME_WITHIN_S)
+        answer_requests(pipe, model, orders, FRAME_WITHIN_S)
 
 
-def answer_pictures(
+def answer_requests(
     pipe: Connection, model: Model, orders: Orders, wait_s: float
-) -> None:
-    """Look at the pictures that were asked for."""
+) -> Watching | None:
+    """Look at the pictures that were asked for; return what is to be watched."""
+    watching: Watching | None = None
     while pipe.poll(wait_s):
-        look: Look = pipe.recv()
+        look: Look | Watch = pipe.recv()
+        if isinstance(look, Watch):
+            watching = Watching(look)
+            continue
         pipe.send(Doing("infer"))
         pixels = np.frombuffer(look.pixels, np.uint8)
         picture = pixels.reshape(look.height, look.width, 3)
         found = estimate(model, picture, None if orders.camera.find_rotation else 0)
         pipe.send(Seen(look.number, found, model.name, model.device))
         wait_s = 0
+    return watching
 
 
 def changes(before: Estimate | None, found: Estimate, at: BoxNs) -> Iterator[Event]:

@@ -20,6 +20,7 @@ LAYERS: list[set[str]] = [
     {
         "sources", "protocols", "pose", "store", "history", "join", "heart",
         "pictures", "models", "movement", "columns", "deviceclock", "simulator",
+        "synctest",
     },
     {"joined", "csvjoin", "control"},
     {"pipeline", "derived", "export"},
@@ -29,6 +30,7 @@ LAYERS: list[set[str]] = [
     {"life"},
     {"supervision"},
     {"recorder"},
+    {"syncing"},
     {"requests"},
     {"daemon"},
     {"commands", "__main__"},

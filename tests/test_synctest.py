@@ -1,0 +1,196 @@
+"""A light and a pulse that switch together: how far apart they are stamped."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from box import Box, stream_is
+
+from edge import config
+from edge.__main__ import main
+from edge.commands.sync_test import Led
+from edge.errors import InputError, SourceUnavailable
+from edge.history import History
+from edge.pulses import every
+from edge.records import BoxNs, Frame, MonotonicNs
+from edge.simulator import SimulatedBoard
+from edge.synctest import (
+    BLOCK_PX,
+    LightMeter,
+    Pulses,
+    Spots,
+    compare,
+    ecg_pulses,
+)
+
+MS = 1_000_000
+S = 1_000_000_000
+START = 1_767_268_800 * S
+WIDTH_S = 0.2
+LIGHT = 10
+"""The spot that holds the light in the simulated pictures."""
+
+
+def begins(dice: np.random.Generator, seconds: float) -> np.ndarray:
+    """Return pulses at random distances, seconds from the start."""
+    steps = dice.uniform(0.9, 1.3, round(seconds))
+    found = 0.3 + np.cumsum(steps)
+    return found[found < seconds - 0.5]
+
+
+def lit(seconds: np.ndarray, pulses: np.ndarray) -> np.ndarray:
+    place = np.searchsorted(pulses, seconds, side="right") - 1
+    since = seconds - pulses[np.maximum(place, 0)]
+    return (place >= 0) & (since >= 0) & (since < WIDTH_S)
+
+
+def an_ecg(
+    dice: np.random.Generator, pulses: np.ndarray, seconds: float, rate: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return three leads with R waves of 1.2 mV, and pulses of 2 mV in the second."""
+    time = np.arange(int(seconds * rate)) / rate
+    values = dice.normal(0, 0.02, (len(time), 3))
+    values += 1.2 * np.exp(-(((time % 0.8 - 0.4) / 0.012) ** 2))[:, None]
+    values[:, 1] += 2 * lit(time, pulses)
+    return START + np.rint(time * S).astype(np.int64), values
+
+
+def some_spots(
+    dice: np.random.Generator, pulses: np.ndarray, seconds: float, delay_s: float
+) -> Spots:
+    """Return what a camera sees of the light, *delay_s* after it was switched."""
+    time = dice.uniform(0, 0.06) + np.arange(int(seconds * 15)) / 15
+    shares = np.mean(
+        [lit(time - delay_s + part, pulses) for part in np.linspace(-0.01, 0.01, 21)],
+        axis=0,
+    )
+    levels = dice.normal(100, 3, (len(time), 64)).astype(np.float32)
+    levels[:, 3] += 60 * (np.sin(time * 1.7) > 0)  # somebody moves
+    levels[:, LIGHT] += 40 * shares
+    places = np.arange(128).reshape(64, 2)
+    return Spots(START + np.rint(time * S).astype(np.int64), levels, places)
+
+
+@pytest.mark.parametrize("planted_ms", [-180, -37, 0, 12, 250])
+@pytest.mark.parametrize("rate", [125, 500])
+def test_planted_delay_is_found(planted_ms: int, rate: int) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    dice = np.random.default_rng(seed)
+    pulses = begins(dice, 60)
+    spots = some_spots(dice, pulses, 60, planted_ms / 1000)
+
+    found = compare(spots, ecg_pulses(*an_ecg(dice, pulses, 60, rate)))
+
+    assert abs(found.offset_ms - planted_ms) < 5
+    assert abs(found.offset_ms - planted_ms) < found.uncertainty_ms + 4  # 125 Hz
+    assert found.uncertainty_ms < 15
+    assert found.pulses >= 0.8 * len(pulses)
+    assert (found.light_x, found.light_y) == (2 * LIGHT, 2 * LIGHT + 1)
+
+
+def test_pulses_are_found_between_heart_beats_and_over_gaps() -> None:
+    dice = np.random.default_rng(1)
+    pulses = begins(dice, 30)
+    times, values = an_ecg(dice, pulses, 30, 250)
+    kept = (np.arange(len(times)) % 900) > 60
+
+    found = ecg_pulses(times[kept], values[kept])
+
+    wanted = START + np.rint(pulses * S).astype(np.int64)
+    for begin, end in zip(found.begins, found.ends, strict=True):
+        assert np.abs(wanted - begin).min() < 4 * MS
+        assert abs(end - begin - 0.2 * S) < 8 * MS
+    assert len(found.begins) > 0.6 * len(pulses)
+
+
+def test_no_pulse_and_no_light_are_said() -> None:
+    dice = np.random.default_rng(2)
+    pulses = begins(dice, 30)
+    times, values = an_ecg(dice, np.array([999.0]), 30, 250)
+    dark = some_spots(dice, np.array([999.0]), 30, 0)
+    found = Pulses(
+        *(START + np.rint((pulses + x) * S).astype(np.int64) for x in (0, 0.2))
+    )
+
+    with pytest.raises(InputError, match="pulses in the ECG"):
+        ecg_pulses(times, values)
+    with pytest.raises(InputError, match="pulses in the ECG"):
+        ecg_pulses(times, np.zeros_like(values))
+    with pytest.raises(InputError, match="no ECG"):
+        ecg_pulses(times[:0], values[:0])
+    with pytest.raises(InputError, match="light in view"):
+        compare(dark, found)
+
+
+def test_meter_keeps_the_spots_that_change_and_no_picture() -> None:
+    dice = np.random.default_rng(3)
+    meter = LightMeter(2)
+    spots = None
+    for number in range(40):
+        pixels = dice.integers(80, 90, (480, 640, 3)).astype(np.uint8)
+        pixels[96:112, 320:336] += np.uint8(100 * (number % 7 == 0))
+        at = BoxNs(START + number * S // 15)
+        frame = Frame(number, MonotonicNs(at), MonotonicNs(at), "sensor", pixels)
+        spots = meter.feed(frame, at)
+        if spots:
+            break
+
+    assert spots is not None
+    assert spots.levels.shape == (31, 64)
+    best = spots.levels.var(axis=0).argmax()
+    assert spots.places[best].tolist() == [320 + BLOCK_PX // 2, 96 + BLOCK_PX // 2]
+    assert spots.exposed[-1] - spots.exposed[0] == 2 * S
+
+
+def test_led_is_switched_or_named(tmp_path: Path) -> None:
+    (tmp_path / "brightness").write_text("9")
+    led = Led(tmp_path)
+
+    led.pulse()
+
+    assert (tmp_path / "brightness").read_text() == "0"
+    with pytest.raises(SourceUnavailable, match="gpio-led"):
+        Led(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("planted_ms", [37])
+def test_whole_box_finds_what_was_planted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], planted_ms: int
+) -> None:
+    """The real model, the real pseudo-terminal; the lamp follows the pulse late."""
+    period = 1.0412
+    box = Box(tmp_path, "synthetic")
+    device = f"flash_period_s={period} flash_epoch_ns={planted_ms * MS}"
+    text = box.file.read_text()
+    for source, more in (
+        ('source = "synthetic"', f'device = "{device}"'),
+        ('source = "serial"', "latency_ms = 2.9  # 33 bytes at 115,200 bit/s"),
+    ):
+        text = text.replace(source, f"{source}\n{more}")
+    box.file.write_text(text)
+    box.settings = config.load(box.file)
+    link = tmp_path / "ecg-board"
+    with SimulatedBoard(link, sync=every(period)):
+        box.start()
+        try:
+            box.until(stream_is("ecg", "ok"))
+            box.until(stream_is("camera", "ok"))
+            asked = ["sync-test", "--config", str(box.file), "--for", "25", "--json"]
+            assert main(asked) == 0
+        finally:
+            box.kill()
+    found = json.loads(capsys.readouterr().out)
+
+    print(found)
+    assert abs(found["offset_ms"] - planted_ms) <= 5
+    assert found["pulses"] >= 20
+    with History(box.settings.database) as history:
+        kept = [
+            event.detail
+            for event in history.events(BoxNs(0), BoxNs(2**62))
+            if event.kind == "sync test"
+        ]
+    assert kept == [found]
