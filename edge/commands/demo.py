@@ -36,16 +36,30 @@ data_dir = "."
 subject = "demo"
 [camera]
 source = "synthetic"
+device = "{device}"
 [ecg]
 source = "serial"
 port = "{link}"
 board = "openbci-cyton"
 leads = ["I", "II", "III"]
+latency_ms = 2.9 # 33 bytes at 115,200 bit/s
 [store]
 capacity_gb = 0.5
 [web]
 port = {port}
 """
+
+
+FLASH_PERIOD_S = 1.0412
+"""No multiple of a usual frame period, so that frames fall on all parts of a pulse."""
+
+
+def lamp(delay_ms: float | None) -> str:
+    """Return the camera's options for a lamp that follows the pulses, or none."""
+    if delay_ms is None:
+        return ""
+    epoch_ns = round(delay_ms * 1_000_000)
+    return f"flash_period_s={FLASH_PERIOD_S} flash_epoch_ns={epoch_ns}"
 
 
 class Summary(NamedTuple):
@@ -76,6 +90,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of the recording (default %(default)s)",
     )
     parser.add_argument("--port", type=int, default=8080, help="of the page")
+    parser.add_argument(
+        "--flash",
+        type=float,
+        metavar="MS",
+        help="for 'edge sync-test': pulses in the ECG, a lamp that follows MS later",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -85,9 +105,14 @@ def run(arguments: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     settings_file = folder / "demo.toml"
     port = free_port(arguments.port)
-    settings_file.write_text(SETTINGS.format(link=folder / "ecg-board", port=port))
+    settings_file.write_text(
+        SETTINGS.format(
+            link=folder / "ecg-board", port=port, device=lamp(arguments.flash)
+        )
+    )
     settings = config.load(settings_file)
-    with children(folder, settings_file, settings) as state:
+    flash = arguments.flash is not None
+    with children(folder, settings_file, settings, flash) as state:
         print(f"Recording. The page: http://127.0.0.1:{port}/", flush=True)
         if arguments.seconds is None:
             print("Ctrl-C stops the demo.", flush=True)
@@ -99,11 +124,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def children(
-    folder: Path, settings_file: Path, settings: config.Settings
+    folder: Path, settings_file: Path, settings: config.Settings, flash: bool = False
 ) -> Iterator[BoxState]:
     """Run board, recorder and page; yield the recorder's first state."""
     link = str(folder / "ecg-board")
     board = ["simulate", "ecg", "--board", settings.ecg.board, "--link", link]
+    if flash:
+        board += ["--sync-pulse", str(FLASH_PERIOD_S)]
     with contextlib.ExitStack() as stack:
         logs = stack.enter_context((folder / "demo.log").open("w"))
         for command in (
