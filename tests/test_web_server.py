@@ -187,7 +187,7 @@ def flood(sock: socket.socket, head: bytes) -> None:
 
 
 def test_an_answer_that_nobody_reads_holds_up_nobody() -> None:
-    data = bytes(200_000)
+    data = bytes(400_000)
 
     def large(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         body = data if environ["PATH_INFO"] == "/large" else b"{}"
@@ -202,9 +202,21 @@ def test_an_answer_that_nobody_reads_holds_up_nobody() -> None:
             sock = stack.enter_context(socket.socket())
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             sock.connect(("127.0.0.1", port))
-            sock.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            sock.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n" * 3)
         assert get(port)[0] == 200
+        answers = b"".join(read_for(sock, 3 * 400_000))
     server.stop()
+    assert answers.count(b"200 OK") == 3
+
+
+def read_for(sock: socket.socket, size: int) -> Iterator[bytes]:
+    """Yield what *sock* has to say, at least *size* bytes."""
+    sock.settimeout(20)
+    while size > 0:
+        piece = sock.recv(65536)
+        assert piece, "the answers were cut off"
+        size -= len(piece)
+        yield piece
 
 
 def test_stopping_ends_kept_connections() -> None:

@@ -6,6 +6,7 @@ here: the head and small bodies are there before a worker begins, only a few wor
 may wait for the rest of a large body, and no answer but a download fills the buffers.
 """
 
+import contextlib
 import json
 import logging
 import re
@@ -38,8 +39,10 @@ BODY_WITHIN_S = 60.0
 STALL_S = 10.0
 """The longest for a whole body, and for one piece of it or of an answer."""
 
-HELD_BACK = 16_384
-"""Bytes that wait for more, so that a small answer is one packet."""
+HELD_BACK = 524_288
+"""Bytes of an answer that are kept for its end; of more, a download, a worker sends."""
+
+PIECE = 65_536
 
 LARGEST_BODY = 21 * 1024 * 1024
 """A picture of 20 MiB and the form around it."""
@@ -49,30 +52,46 @@ HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\0\r\n]*)")
 
 
 class Outgoing:
-    """What is sent to a client: the head together with the beginning of the body."""
+    """
+    What is sent to a client.
+
+    An answer is sent as far as that goes at once; the waiting room sends the rest.
+    Only a download, which is longer than `HELD_BACK`, waits for its reader.
+    """
 
     def __init__(self, guest: Guest) -> None:
         self.bytes_written = 0  # cheroot asks for it
         self._guest = guest
-        self._held: list[bytes] = []
-        self._size = 0
 
     def write(self, data: bytes) -> int:
-        """Send *data* soon; a client that takes none of it for long is given up."""
-        self._held.append(data)
-        self._size += len(data)
+        """Send *data* with what is still to come, or wait until it is sent."""
+        self._guest.unsent += data
         self.bytes_written += len(data)
-        if self._size > HELD_BACK:
-            self.flush()
+        if len(self._guest.unsent) > HELD_BACK:
+            self.send_all()
         return len(data)
 
-    def flush(self) -> None:
-        """Send what was held back."""
-        if self._held:
-            data = b"".join(self._held)
-            self._held, self._size = [], 0
+    def send_all(self) -> None:
+        """
+        Send everything, however slowly it is read.
+
+        :raises OSError: if the client takes none of it for too long
+        """
+        data = bytes(self._guest.unsent)
+        self._guest.unsent.clear()
+        for at in range(0, len(data), PIECE):
             self._guest.sock.settimeout(STALL_S)
-            self._guest.sock.sendall(data)
+            self._guest.sock.sendall(data[at : at + PIECE])
+
+    def flush(self) -> None:
+        """Send what can be sent at once."""
+        sock, unsent = self._guest.sock, self._guest.unsent
+        sock.settimeout(0)
+        with contextlib.suppress(
+            BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError
+        ):
+            while unsent:
+                del unsent[: sock.send(bytes(unsent[:PIECE]))]
 
 
 class Incoming:
@@ -126,7 +145,7 @@ class Incoming:
 
     def _fetch(self) -> bool:
         if not self._deadline:
-            self._outgoing.flush()  # "100 Continue", which the client waits for
+            self._outgoing.send_all()  # "100 Continue", which the client waits for
             if not self._slots.acquire(blocking=False):
                 raise TimeoutError("timed out")
             self._deadline = time.monotonic() + BODY_WITHIN_S
@@ -134,7 +153,7 @@ class Incoming:
         if left <= 0:
             raise TimeoutError("timed out")
         self._guest.sock.settimeout(min(left, STALL_S))
-        piece = b"" if self._guest.ended else self._guest.sock.recv(65_536)
+        piece = b"" if self._guest.ended else self._guest.sock.recv(PIECE)
         self._guest.ended = not piece
         self._guest.data += piece
         return bool(piece)
@@ -203,6 +222,7 @@ class Connection(HTTPConnection):
             return goes_on
         except OSError as error:  # the client left or took nothing of the answer
             logger.debug("%s left: %s", self.remote_addr, error)
+            self.guest.unsent.clear()
             return False
         finally:
             self.rfile.release()
@@ -257,13 +277,6 @@ class Engine(CherootServer):
     def let_go(self, guest: Guest) -> None:
         """End a connection: what the client still sends is read and dropped."""
         guest.leaving = True
-        try:
-            if isinstance(guest.sock, ssl.SSLSocket):
-                guest.sock.settimeout(0.1)
-            guest.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            guest.sock.close()
-            return
         self.room.put(guest)
 
     @property

@@ -3,8 +3,9 @@ Where connections wait until there is something to work on.
 
 One thread holds all of them without blocking: it accepts, shakes hands for TLS, and
 collects a request until its head, and a small body, are complete. Only then does a
-connection go to a worker. So a client that connects and says nothing, sends one byte
-a minute, or stalls in the handshake costs a file descriptor and nobody's time.
+connection go to a worker; and what the worker could not send at once is sent here. So
+a client that connects and says nothing, sends one byte a minute, stalls in the
+handshake or reads nothing costs a file descriptor and nobody's time.
 """
 
 import contextlib
@@ -33,6 +34,12 @@ HEAD_WITHIN_S = 10.0
 IDLE_S = 30.0
 """How long a connection may stay without a request."""
 
+SENT_WITHIN_S = 30.0
+"""How long a client may take to read the rest of an answer."""
+
+MOST_UNSENT = 32 * 1024 * 1024
+"""Bytes of answers that wait for their readers; beyond, readers are given up."""
+
 LINGER_S = 2.0
 """How long a refused client may go on sending before it sees the connection end."""
 
@@ -40,7 +47,7 @@ MOST_CONNECTIONS = 900
 """Beyond, the connection whose time is up first is closed."""
 
 SEND_BUFFER = 262_144
-"""Bytes: every answer of the page fits, so that a slow reader holds no worker."""
+"""Bytes: nearly every answer of the page fits."""
 
 TLS_HANDSHAKE = 0x16
 """First byte of every TLS connection (RFC 8446, section 5.1)."""
@@ -61,6 +68,7 @@ class Guest:
     arrived: float = 0.0  # time.monotonic() at the first byte of the request
     shaken: bool = True  # the TLS handshake is over, or there is none
     data: bytearray = field(default_factory=bytearray)  # of the next request, so far
+    unsent: bytearray = field(default_factory=bytearray)  # of the answer
     ended: bool = False  # the client sends no more
     leaving: bool = False  # has its last answer; what it still sends is thrown away
     kept: object = None  # what the worker keeps with the connection
@@ -106,8 +114,7 @@ class WaitingRoom:
             for key, _ in self._selector.select(1.0):
                 self._serve(key.fileobj, key.data)
             while self._returning:
-                guest = self._returning.popleft()
-                self._admit(guest, LINGER_S if guest.leaving else IDLE_S)
+                self._readmit(self._returning.popleft())
             if time.monotonic() - swept > 1.0:
                 swept = time.monotonic()
                 self._sweep(swept)
@@ -154,17 +161,41 @@ class WaitingRoom:
             if len(self._guests) > MOST_CONNECTIONS:
                 self._close(min(self._guests, key=lambda other: other.deadline))
 
+    def _readmit(self, guest: Guest) -> None:
+        """Take *guest* back from a worker."""
+        if guest.unsent:
+            unsent = sum(len(other.unsent) for other in self._guests)
+            if unsent + len(guest.unsent) > MOST_UNSENT:
+                guest.sock.close()
+                return
+            self._admit(guest, SENT_WITHIN_S)
+        else:
+            self._farewell(guest)
+            self._admit(guest, LINGER_S if guest.leaving else IDLE_S)
+
+    def _farewell(self, guest: Guest) -> None:
+        """Say to a client that leaves that its answer is over."""
+        if guest.leaving:
+            with contextlib.suppress(OSError):
+                guest.sock.shutdown(socket.SHUT_WR)
+
     def _admit(self, guest: Guest, patience_s: float) -> None:
         guest.deadline = time.monotonic() + patience_s
-        guest.sock.setblocking(False)
+        try:
+            guest.sock.setblocking(False)
+            self._selector.register(guest.sock, selectors.EVENT_READ, guest)
+        except (OSError, ValueError, KeyError):  # it was closed meanwhile
+            guest.sock.close()
+            return
         self._guests.add(guest)
-        self._selector.register(guest.sock, selectors.EVENT_READ, guest)
         self._attend(guest)  # something may be there already, also inside TLS
 
     def _attend(self, guest: Guest) -> None:
         """Go on with *guest* as far as it goes without waiting."""
         try:
             if not guest.shaken and not self._shake(guest):
+                return
+            if guest.unsent and not self._send(guest):
                 return
             fresh = not guest.data
             self._collect(guest)
@@ -178,6 +209,21 @@ class WaitingRoom:
             self._close(guest)
         elif not guest.leaving and complete(guest):
             self._hand_over(guest)
+
+    def _send(self, guest: Guest) -> bool:
+        """Return whether all of the answer is sent."""
+        try:
+            while guest.unsent:
+                sent = guest.sock.send(bytes(guest.unsent[:SEND_BUFFER]))
+                del guest.unsent[:sent]
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            self._watch(guest, selectors.EVENT_WRITE)
+            return False
+        self._watch(guest, selectors.EVENT_READ)
+        self._farewell(guest)
+        patience_s = LINGER_S if guest.leaving else IDLE_S
+        guest.deadline = time.monotonic() + patience_s
+        return True
 
     def _shake(self, guest: Guest) -> bool:
         """Return whether the TLS handshake is over."""
