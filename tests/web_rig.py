@@ -34,7 +34,7 @@ from edge.records import (
     Vital,
 )
 from edge.store import Store
-from edge.web.live import boot_id
+from edge.web.present import boot_id
 
 SECOND = 1_000_000_000
 STARTED = BoxNs(1_750_000_000 * SECOND)

@@ -59,14 +59,14 @@ class Legacy:
         data = picture_field(form)
         given = stamp_field(form)
         box = self._box
+        exposed = box.instant(given) if given else box.arrived(request)
+        try:
+            pixels = read_picture(data)
+        except PictureError as error:
+            refuse(400, f"image: {error}")
+        with self._uploads.keep(data, box.present.utc(exposed)) as name:
+            pose = box.recorder.picture(pixels, exposed, name)
         with box.past() as past:
-            exposed = box.instant(past, given) if given else box.arrived(past, request)
-            try:
-                pixels = read_picture(data)
-            except PictureError as error:
-                refuse(400, f"image: {error}")
-            with self._uploads.keep(data, box.utc(past, exposed)) as name:
-                pose = box.recorder.picture(pixels, exposed, name)
             row = self._joined(past, pose)
         tell(row)
         joined = fields(row)
@@ -81,7 +81,7 @@ class Legacy:
         """Return *pose* with the ECG record nearest to it."""
         tolerance_ns = round(self._box.settings.join.tolerance_ms * 1e6)
         end = BoxNs(pose.exposed + 1)
-        labels = self._box.labels(past)
+        labels = self._box.present.labels()
         rows = joined_rows(past, pose.exposed, end, tolerance_ns, labels=labels)
         for row in rows:
             if row.pose.picture == pose.picture:
@@ -95,11 +95,10 @@ class Legacy:
         if not values:
             refuse(400, "No ECG data provided")
         given = stamp_field(form)
-        with self._box.past() as past:
-            sampled = self._box.instant(past, given) if given else None
-            numbers = {name: float(value) for name, value in values.items()}
-            kept = self._box.recorder.ecg_record(sampled, numbers)
-            stamped = given or stamp(self._box.utc(past, kept))
+        sampled = self._box.instant(given) if given else None
+        numbers = {name: float(value) for name, value in values.items()}
+        kept = self._box.recorder.ecg_record(sampled, numbers)
+        stamped = given or stamp(self._box.present.utc(kept))
         data: Json = {
             **values,
             "timestamp": stamped,

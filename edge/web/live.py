@@ -2,21 +2,21 @@
 What the page shows of this moment: the recorder's state and the newest records.
 
 A browser asks with the cursor it was last given and gets what was stored since. The
-cursor counts rows, not time, so a record that was stored late is not missed.
+cursor counts rows, not time, so a record that was stored late is not missed. Pages
+that ask for the same rows share one answer.
 """
 
+import json
 import re
 import threading
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple, Protocol, cast
+from collections import OrderedDict
+from typing import NamedTuple, cast
 
 from edge.database.tables import Kind
-from edge.errors import ControlError
 from edge.history import PAGE_ROWS, History
-from edge.records import BoxNs, BoxState, ClockReading, EcgChunk, Event, Pose
+from edge.records import BoxNs, EcgChunk, Event, Pose, Segment
 from edge.web import shapes
+from edge.web.present import Moment, Present, Reading
 from edge.web.shapes import Json
 
 WINDOW_NS = 16_000_000_000
@@ -24,57 +24,8 @@ WINDOW_NS = 16_000_000_000
 
 EVENTS_SHOWN = 40
 
-STATE_KEPT_S = 0.2
-"""Pages that ask within this time share one question to the recorder."""
-
-SILENCE_KEPT_S = 1.0
-"""A recorder that did not answer is not asked again before."""
-
-
-class Recorder(Protocol):
-    """What tells how the box does: `edge.control.Client`."""
-
-    def state(self) -> BoxState: ...
-
-
-class Reading(NamedTuple):
-    """What the recorder said, or why it said nothing."""
-
-    box: BoxState | None
-    silence: str  # one sentence, "" where it answered
-    asked: float  # time.monotonic() after the answer
-
-
-class StateCache:
-    """The recorder's state for many pages; asks the recorder a few times a second."""
-
-    def __init__(
-        self, recorder: Recorder, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._recorder = recorder
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._last: Reading | None = None
-
-    def read(self) -> Reading:
-        """Return the state, at most a fraction of a second old."""
-        with self._lock:
-            last = self._last
-            if last is None or self._monotonic() - last.asked > kept(last):
-                self._last = last = self._ask()
-            return last
-
-    def _ask(self) -> Reading:
-        try:
-            box, silence = self._recorder.state(), ""
-        except ControlError as error:
-            box, silence = None, str(error)
-        return Reading(box, silence, self._monotonic())
-
-
-def kept(reading: Reading) -> float:
-    """Return for how many seconds *reading* may be shown again."""
-    return STATE_KEPT_S if reading.box else SILENCE_KEPT_S
+ANSWERS_KEPT = 32
+"""Pages do not ask in step: so many stretches of rows may be wanted again."""
 
 
 class Cursor(NamedTuple):
@@ -107,41 +58,6 @@ class Cursor(NamedTuple):
         )
 
 
-class Moment(NamedTuple):
-    """The present, as well as it is known."""
-
-    now: BoxNs
-    known: bool  # False: the recorder is silent and the box was restarted since
-    utc_offset_ns: int  # UTC − box time
-    synchronised: bool  # a time server had set the clock
-
-
-def moment(past: History, reading: Reading, monotonic: Callable[[], float]) -> Moment:
-    """Return the present box time: the recorder's, else of the session it left."""
-    ledger = past.since("clock_readings", past.newest()["clock_readings"] - 1)
-    last = cast(ClockReading, ledger[-1][1]) if ledger else None
-    offset = last.utc - last.box if last else 0
-    synchronised = last is not None and last.synchronised
-    if reading.box is not None:
-        passed = round((monotonic() - reading.asked) * 1e9)
-        now = BoxNs(reading.box.now + passed)
-        return Moment(now, True, offset, synchronised)
-    sessions = past.sessions()
-    if sessions and sessions[-1].boot_id == boot_id():
-        now = BoxNs(round(monotonic() * 1e9) + sessions[-1].offset_ns)
-        return Moment(now, True, offset, synchronised)
-    span = past.span()
-    return Moment(span[1] if span else BoxNs(0), False, offset, synchronised)
-
-
-def boot_id() -> str:
-    """Return the kernel's name for this boot, "" where it has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
-
-
 class News(NamedTuple):
     """Records for a page."""
 
@@ -170,37 +86,64 @@ def stored_since(past: History, since: Cursor) -> News:
     )
 
 
-def answer(
-    past: History,
-    reading: Reading,
-    since: Cursor | None,
-    monotonic: Callable[[], float] = time.monotonic,
-) -> Json:
-    """
-    Return what the page draws: the state, and the records stored after *since*.
+class Feed:
+    """Answers with records, each stretch of rows made once. Any thread may ask."""
 
-    Without *since*, or where it is too old or of another database: the newest
-    `WINDOW_NS`, and ``reset``. A record may come twice after a reset.
-    """
-    present = moment(past, reading, monotonic)
-    rows = past.newest()
-    here = Cursor(rows["chunks"], rows["poses"], rows["events"])
-    if since is not None and not since.continues_to(here):
-        since = None
-    news = stored_since(past, since) if since else newest(past, present.now, rows)
-    vitals = past.latest_vitals(present.now).values()
-    used = {chunk.segment for chunk in news.chunks}
-    segments = {key: s for key, s in past.segments().items() if key in used}
-    return {
-        **state(reading, present),
-        "cursor": str(here),
-        "reset": since is None,
-        "segments": {str(key): shapes.of_segment(s) for key, s in segments.items()},
-        "ecg": [shapes.of_chunk(c, segments[c.segment]) for c in news.chunks],
-        "poses": [shapes.of_pose(pose) for pose in news.poses],
-        "vitals": [shapes.of_vital(vital) for vital in vitals],
-        "events": [shapes.of_event(row, event) for row, event in news.events],
-    }
+    def __init__(self, present: Present) -> None:
+        self._present = present
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[object, ...], str] = OrderedDict()
+
+    def answer(
+        self, past: History, reading: Reading, moment: Moment, since: Cursor | None
+    ) -> bytes:
+        """
+        Return as JSON what the page draws: the state, and what was stored after
+        *since*.
+
+        Without *since*, or where it is too old or of another database: the newest
+        `WINDOW_NS`, and ``reset``. A record may come twice after a reset.
+        """
+        rows = past.newest()
+        here = Cursor(rows["chunks"], rows["poses"], rows["events"])
+        if since is not None and not since.continues_to(here):
+            since = None
+        with self._lock:
+            key = (past.path, since, here, rows["vitals"])
+            text = self._kept.pop(key, "") or self._make(past, moment, since, rows)
+            self._kept[key] = text
+            if len(self._kept) > ANSWERS_KEPT:
+                self._kept.popitem(last=False)
+        head = dumps({**state(reading, moment), "cursor": str(here)})
+        return (head[:-1] + "," + text[1:]).encode()
+
+    def _make(
+        self, past: History, moment: Moment, since: Cursor | None, rows: dict[Kind, int]
+    ) -> str:
+        news = stored_since(past, since) if since else newest(past, moment.now, rows)
+        vitals = past.latest_vitals(moment.now).values()
+        segments = self._segments(past, {chunk.segment for chunk in news.chunks})
+        return dumps(
+            {
+                "reset": since is None,
+                "segments": {str(n): shapes.of_segment(s) for n, s in segments.items()},
+                "ecg": [shapes.of_chunk(c, segments[c.segment]) for c in news.chunks],
+                "poses": [shapes.of_pose(pose) for pose in news.poses],
+                "vitals": [shapes.of_vital(vital) for vital in vitals],
+                "events": [shapes.of_event(row, event) for row, event in news.events],
+            }
+        )
+
+    def _segments(self, past: History, used: set[int]) -> dict[int, Segment]:
+        known = self._present.labels().segments
+        if not used <= known.keys():  # one began since they were read
+            known = past.segments()
+        return {number: known[number] for number in used}
+
+
+def dumps(data: Json) -> str:
+    """Return *data* as compact JSON, without NaN and infinity."""
+    return json.dumps(data, allow_nan=False, separators=(",", ":"))
 
 
 def without_past(reading: Reading, cause: str) -> Json:

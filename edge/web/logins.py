@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from edge.web.accounts import Accounts, Person, digest
-from edge.web.live import boot_id
+from edge.web.present import boot_id
 from edge.web.statefile import StateFile
 
 IDLE_S = 15 * 60.0

@@ -22,6 +22,7 @@ class Views:
     def __init__(self, box: Box) -> None:
         self._box = box
         self._strip = Strip()
+        self._feed = live.Feed(box.present)
 
     def live(self) -> HTTPResponse:
         """Answer the state and what was stored since the cursor."""
@@ -31,8 +32,10 @@ class Views:
             refuse(400, "since must be a cursor that /live has given")
         reading = self._box.states.read()
         try:
+            moment = self._box.present.moment(reading)
             with self._box.past() as past:
-                return as_json(live.answer(past, reading, since))
+                body = self._feed.answer(past, reading, moment, since)
+            return HTTPResponse(body, **{"Content-Type": "application/json"})
         except StoreError as error:  # the page still has to say how the box does
             return as_json(live.without_past(reading, str(error)))
 
@@ -40,8 +43,8 @@ class Views:
         """Answer the original system's five keys, and ours."""
         reading = self._box.states.read()
         with self._box.past() as past:
-            present = live.moment(past, reading, time.monotonic)
             counts = past.counts()
+        present = self._box.present.moment(reading)
         pose = reading.box and [s for s in reading.box.streams if s.name == "pose"]
         utc = UtcNs(present.now + present.utc_offset_ns)
         return as_json(
@@ -74,8 +77,8 @@ class Views:
         """Answer every run of the recorder, the newest first."""
         with self._box.past() as past:
             found = past.sessions()
-            starts = np.array([session.started for session in found], np.int64)
-            dates = self._box.labels(past).ledger.date(starts)
+        starts = np.array([session.started for session in found], np.int64)
+        dates = self._box.present.labels().ledger.date(starts)
         return as_json(
             {
                 "sessions": [
@@ -109,7 +112,7 @@ class Views:
         """Answer how complete each of the last minutes is."""
         minutes = whole_number(request, "minutes", 60, 1, 24 * 60)
         with self._box.past() as past:
-            now = self._box.present(past).now
+            now = self._box.moment().now
             return as_json(self._strip.read(past, now, minutes))
 
     def markers(self) -> HTTPResponse:

@@ -1,0 +1,153 @@
+"""
+The present: what the recorder says, what time it is, and how instants are dated.
+
+Asked by many pages at once, answered from one question to the recorder and one look
+into the recording.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from edge.errors import ControlError
+from edge.history import History
+from edge.joined import Labels, read_labels
+from edge.records import BoxNs, BoxState, UtcNs
+
+STATE_KEPT_S = 0.2
+"""Pages that ask within this time share one question to the recorder."""
+
+SILENCE_KEPT_S = 1.0
+"""A recorder that did not answer is not asked again before."""
+
+
+class Recorder(Protocol):
+    """What tells how the box does: `edge.control.Client`."""
+
+    def state(self) -> BoxState: ...
+
+
+class Reading(NamedTuple):
+    """What the recorder said, or why it said nothing."""
+
+    box: BoxState | None
+    silence: str  # one sentence, "" where it answered
+    asked: float  # time.monotonic() after the answer
+
+
+LABELS_KEPT_S = 5.0
+"""The clock ledger and the segments are not read again before."""
+
+
+class StateCache:
+    """The recorder's state for many pages; asks the recorder a few times a second."""
+
+    def __init__(
+        self, recorder: Recorder, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._recorder = recorder
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._last: Reading | None = None
+
+    def read(self) -> Reading:
+        """Return the state, at most a fraction of a second old."""
+        with self._lock:
+            last = self._last
+            if last is None or self._monotonic() - last.asked > kept(last):
+                self._last = last = self._ask()
+            return last
+
+    def _ask(self) -> Reading:
+        try:
+            box, silence = self._recorder.state(), ""
+        except ControlError as error:
+            box, silence = None, str(error)
+        return Reading(box, silence, self._monotonic())
+
+
+def kept(reading: Reading) -> float:
+    """Return for how many seconds *reading* may be shown again."""
+    return STATE_KEPT_S if reading.box else SILENCE_KEPT_S
+
+
+class Moment(NamedTuple):
+    """The present, as well as it is known."""
+
+    now: BoxNs
+    known: bool  # False: the recorder is silent and the box was restarted since
+    utc_offset_ns: int  # UTC − box time
+    synchronised: bool  # a time server had set the clock
+
+
+class Present:
+    """Tells the time. Any thread may ask."""
+
+    def __init__(
+        self,
+        open_past: Callable[[], History],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._open_past = open_past
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._labels: Labels | None = None
+        self._read = 0.0
+
+    def labels(self) -> Labels:
+        """
+        Return the segments and the clock ledger, at most some seconds old.
+
+        :raises StoreError: if there is no recording
+        """
+        with self._lock:
+            if self._labels and self._monotonic() - self._read < LABELS_KEPT_S:
+                return self._labels
+            with self._open_past() as past:
+                self._labels = read_labels(past)
+            self._read = self._monotonic()
+            return self._labels
+
+    def moment(self, reading: Reading) -> Moment:
+        """
+        Return the present box time: the recorder's, else of the session it left.
+
+        :raises StoreError: if there is no recording
+        """
+        now, known = self._now(reading)
+        dates = self.labels().ledger.date(np.array([now], np.int64))
+        offset = int(dates.utc[0]) - now
+        return Moment(now, known, offset, bool(dates.synchronised[0]))
+
+    def utc(self, instant: BoxNs) -> UtcNs:
+        """
+        Return the UTC of *instant*.
+
+        :raises StoreError: if there is no recording
+        """
+        dates = self.labels().ledger.date(np.array([instant], np.int64))
+        return UtcNs(int(dates.utc[0]))
+
+    def _now(self, reading: Reading) -> tuple[BoxNs, bool]:
+        if reading.box is not None:
+            passed = round((self._monotonic() - reading.asked) * 1e9)
+            return BoxNs(reading.box.now + passed), True
+        with self._open_past() as past:
+            sessions = past.sessions()
+            if sessions and sessions[-1].boot_id == boot_id():
+                passed = round(self._monotonic() * 1e9)
+                return BoxNs(passed + sessions[-1].offset_ns), True
+            span = past.span()
+        return span[1] if span else BoxNs(0), False
+
+
+def boot_id() -> str:
+    """Return the kernel's name for this boot, "" where it has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
