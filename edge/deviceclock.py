@@ -34,6 +34,9 @@ BITS_PER_BYTE = 10
 ARRIVAL_UNCERTAINTY_NS = 20_000_000
 """Of a line dated by its arrival: FTDI's 16 ms latency timer and some scheduling."""
 
+COUNTED_HERE = 2**62
+"""Where a counter turns that the caller keeps."""
+
 Indices = NDArray[np.int64]
 
 
@@ -68,18 +71,23 @@ class DeviceClock:
     Causal: what `stamp` answers depends on earlier calls of `observe` alone. Within
     a segment the instants of later samples are later. Instants are true up to the
     constant time a sample needs at least to get here. A few kilobytes, however long.
+
+    *modulus* is where the board's counter turns; 0 for a board that sends none, whose
+    samples the caller counts: then one that was lost on the way is missed by nobody,
+    and the uncertainty allows for it.
     """
 
     def __init__(self, sampling_rate_hz: float, modulus: int) -> None:
         self._period_ns = SECOND_NS / sampling_rate_hz
-        self._modulus = modulus
-        self._turn_ns = modulus * self._period_ns
+        self._uncounted = not modulus
+        self._modulus = modulus or COUNTED_HERE
+        self._turn_ns = self._modulus * self._period_ns
         self._next = 0  # index of the sample to come
         self._counter = -1  # of the newest sample
         self._received = MonotonicNs(0)
         self._cause = "first samples"  # why the next samples begin a segment
         self._first = 0  # index of the segment's first sample
-        self._envelope = Envelope(self._period_ns)
+        self._envelope = Envelope(self._period_ns, self._uncounted)
         self._before = self._envelope  # of the segment before
         self._stamped: tuple[int, float, float] | None = None
 
@@ -219,7 +227,7 @@ class DeviceClock:
         self._cause = ""
         self._first = self._next - 1 + int(steps[: at + 1].sum())
         self._before = self._envelope
-        self._envelope = Envelope(self._period_ns)
+        self._envelope = Envelope(self._period_ns, self._uncounted)
         return Break(at, -1, cause, True)
 
 

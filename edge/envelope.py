@@ -15,7 +15,7 @@ This is set-membership estimation (F. C. Schweppe, IEEE Trans. Automatic Control
 
 from typing import NamedTuple
 
-from edge.polygon import Pair, Polygon, cut, thinned, widened
+from edge.polygon import Pair, Polygon, cut, rectangle, thinned, widened
 from edge.waits import Bin, Waits
 
 SECOND_NS = 1_000_000_000
@@ -32,6 +32,9 @@ LONG_BIN_NS = 4 * SECOND_NS
 LONG_BIN_READS = 4
 """Reads are weighed together: for this long and this many; of a port that is read
 seldom, fewer for longer. One of them at least was not late."""
+
+AHEAD_BINS = 4
+"""From the bin that an estimate comes from to the samples it is used for, at most."""
 
 LATE_BINS = 4
 """So many bins in a row that come too late are no stall: time itself has moved."""
@@ -51,19 +54,19 @@ class Envelope:
 
     Times inside are nanoseconds since the first read. *y* is an arrival less the
     nominal time of its newest sample; offset and rate are those of the true time
-    against the nominal one. *rates* are the lowest and highest rate that can be.
+    against the nominal one. With *uncounted* samples may vanish without a trace, which
+    puts all later ones off.
     """
 
-    def __init__(
-        self, period_ns: float, rates: Pair = (-RATE_BOUND, RATE_BOUND)
-    ) -> None:
+    def __init__(self, period_ns: float, uncounted: bool = False) -> None:
         self._period = period_ns
-        self._limits = rates
+        self._uncounted = uncounted
         self._origin: tuple[int, int] | None = None  # sample, arrival
         self._polygon: Polygon = []
         self._at = 0.0  # when the polygon holds
-        self._rate = sum(rates) / 2
+        self._rate = 0.0
         self._middle = 0.0  # estimated offset at _at
+        self._vanishing = 0.0  # how much later samples get in a bin by uncounted loss
         self._waits = Waits(period_ns)
         self._bin_ns = float(BIN_NS)  # how long bins are, lately
         self._late_bins = 0
@@ -126,6 +129,7 @@ class Envelope:
         time = (sample - self._origin[0]) * self._period
         low, high = self._offsets(time)
         low = min(low + 2 * self._slack(), high)
+        high += AHEAD_BINS * self._vanishing
         slowest, fastest = self.rates()
         return Line(
             self._origin[1] + time + (low + high) / 2,
@@ -136,7 +140,7 @@ class Envelope:
     def rates(self) -> Pair:
         """Return the lowest and the highest rate that agree with what came."""
         if not self._polygon:
-            return self._limits
+            return -RATE_BOUND, RATE_BOUND
         rates = [rate for _, rate in self._polygon]
         return min(rates), max(rates)
 
@@ -186,7 +190,14 @@ class Envelope:
 
     def _bound_above(self, level: float) -> None:
         low, high = self._offsets(self._at)
-        if level - low > self._waits.noise:
+        self._vanishing *= 0.9
+        if self._uncounted and level > high:
+            # What came later than it could have is as many periods too late as samples
+            # were lost; it may be one, unseen.
+            self.late_ns = level - self._period - self._waits.noise - high
+            self._vanishing += (level - high) / 10
+            self._polygon = rectangle((low, level), self.rates())
+        elif level - low > self._waits.noise:
             self._polygon = cut(self._polygon, level, 1)
         else:  # earlier than seemed possible: the host's clock was slewed, as one cause
             self._start_anew(level)
@@ -194,7 +205,9 @@ class Envelope:
     def _bound_below(self, level: float) -> None:
         low, high = self._offsets(self._at)
         if high - level > self._waits.noise:
-            self._late_bins, self.late_ns = 0, 0.0
+            self._late_bins = 0
+            if not self._uncounted:
+                self.late_ns = 0.0
             if level > low:
                 self._polygon = cut(self._polygon, level, -1)
             return
@@ -206,5 +219,4 @@ class Envelope:
     def _start_anew(self, y: float, low: float = float("inf")) -> None:
         """Allow any rate, and offsets from *low* or what *y* alone would say to *y*."""
         low = min(low, y - self._period - self._waits.noise)
-        slow, fast = self._limits
-        self._polygon = [(low, slow), (y, slow), (y, fast), (low, fast)]
+        self._polygon = rectangle((low, y), (-RATE_BOUND, RATE_BOUND))

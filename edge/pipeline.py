@@ -74,7 +74,7 @@ class EcgFlow:
         self._latency_ns = latency_ns
         self._source = source
         self._device = (
-            DeviceClock(board.sampling_rate_hz, board.counter_modulus or COUNTED_HERE)
+            DeviceClock(board.sampling_rate_hz, board.counter_modulus)
             if board.sampling_rate_hz
             else None
         )
@@ -261,10 +261,6 @@ def with_leads(board: Board, leads: tuple[str, ...]) -> Board:
     return board._replace(
         leads=leads, gain=board.gain[:count], baseline=board.baseline[:count]
     )
-
-
-COUNTED_HERE = 2**62
-"""Modulus of the counter that we keep for a board without one."""
 
 
 def runs(count: int, breaks: list[Break]) -> Iterator[Run]:

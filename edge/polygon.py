@@ -10,6 +10,12 @@ Polygon = list[Pair]
 """The corners of a convex polygon, counter-clockwise."""
 
 
+def rectangle(offsets: Pair, rates: Pair) -> Polygon:
+    """Return all pairs of an offset and a rate within the two."""
+    (low, high), (slow, fast) = offsets, rates
+    return [(low, slow), (high, slow), (high, fast), (low, fast)]
+
+
 def cut(polygon: Polygon, level: float, sign: int) -> Polygon:
     """Return the part of *polygon* with offsets below (*sign* 1) or above *level*."""
     kept: Polygon = []

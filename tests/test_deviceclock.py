@@ -176,6 +176,27 @@ def test_long_silence_begins_a_segment(board: Board) -> None:
     assert board.breaks() == [(0, -1, True)]
 
 
+def test_uncounted_losses_are_followed_and_allowed_for() -> None:
+    """A board without counter loses a sample now and then, and a fifth of a second."""
+    clock = DeviceClock(250, 0)
+    taken, counted, held, resets = 0, 0, [], []
+    for read in range(6000):
+        lost = 50 if read == 4000 else int(read % 500 == 499)
+        taken += 4 + lost
+        now = MonotonicNs(S + taken * 4 * MS + MS)
+        seen = clock.observe(np.arange(counted, counted + 4), now)
+        counted += 4
+        resets += [read for one in seen.breaks if one.resets]
+        if read % 25 == 0 and read > 60:
+            timing = clock.stamp(int(seen.indices[0]))
+            truth = S + (taken - 3) * 4 * MS + MS  # of the read's first sample
+            held.append(abs(timing.start - truth) <= timing.uncertainty_ns)
+
+    assert np.mean(held) > 0.95
+    assert len(resets) == 2
+    assert 4000 < resets[1] < 4200
+
+
 def test_lost_port_begins_a_segment_that_says_why(board: Board) -> None:
     board.clock.reset("the cable was pulled")
     last = board.sent - 1
