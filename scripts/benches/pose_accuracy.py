@@ -116,11 +116,16 @@ def mean_oks(model: Model, pictures: list[Labelled], passes: int) -> float:
 
 
 def oks(model: Model, picture: Labelled, passes: int) -> float:
-    """Return COCO's object keypoint similarity: 1 where every keypoint is right."""
+    """Return how like the truth the keypoints are after so many *passes*."""
     found = estimate(model, picture.pixels, passes=passes).keypoints[:, :2]
+    return likeness(found, picture)
+
+
+def likeness(found: Floats, picture: Labelled) -> float:
+    """Return COCO's object keypoint similarity: 1 where every keypoint is right."""
     squared = ((found - picture.points) ** 2).sum(axis=1)
-    likeness = np.exp(-squared / (2 * picture.area * (2 * SIGMAS) ** 2))
-    return float(likeness[picture.seen].mean())
+    alike = np.exp(-squared / (2 * picture.area * (2 * SIGMAS) ** 2))
+    return float(alike[picture.seen].mean())
 
 
 def still_error(model: Model) -> float:
