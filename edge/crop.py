@@ -6,6 +6,7 @@ source frame clockwise by *rotation* degrees. The pixels are read from the sourc
 it is and only the small square is turned, so that no frame is copied.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -14,8 +15,13 @@ from numpy.typing import NDArray
 Rotation = Literal[0, 90, 180, 270]
 """Degrees a source frame is turned clockwise to be upright."""
 
-MOST_READS = 16
+MOST_READS = 8
 """Source pixels read along one axis for one pixel of the square, at most."""
+
+PAIRED_FROM = 1.5
+"""Source pixels a pixel of the square must span for its columns to be read in pairs
+at a fixed distance; below that each read has its own place, which is linear
+interpolation."""
 
 
 class Region(NamedTuple):
@@ -38,19 +44,31 @@ def whole(width: int, height: int) -> Region:
     return Region((width - side) / 2, (height - side) / 2, side)
 
 
+class Plan(NamedTuple):
+    """Which bytes of a frame are read for a square, and where they go."""
+
+    lines: NDArray[np.intp]  # shape (reads · rows,): lines of the frame
+    shifts: tuple[int, ...]  # bytes to the neighbour that is added, step by step
+    bytes: NDArray[np.intp]  # shape (reads, 3 · columns): then, of a line
+    rows: slice  # of the square that lie inside the frame
+    columns: slice  # in bytes
+
+
 class Cutter:
     """
     Cuts regions of frames into squares of *size* pixels.
 
     Where a frame shrinks, it reads at least one in *stride* of its rows and columns:
-    1 for stills, where time is no matter, 2 for video, which halves the time. It keeps
-    its working memory, since fresh pages cost more than the arithmetic.
+    1 for stills, where time is no matter, 2 for video. It keeps its working memory,
+    since fresh pages cost more than the arithmetic.
     """
 
     def __init__(self, size: int, stride: int = 1) -> None:
         self.size = size
         self._stride = stride
-        self._memory: list[NDArray[np.uint8]] = []
+        self._memory = [np.empty(0, np.uint8), np.empty(0, np.uint8)]
+        self._planned: tuple[object, ...] = ()
+        self._plan: Plan
 
     def cut(
         self, pixels: NDArray[np.uint8], region: Region, rotation: Rotation = 0
@@ -60,51 +78,76 @@ class Cutter:
 
         *pixels* is the source frame, uint8 of shape (height, width, 3). What lies
         outside the frame is black. Each pixel of the square is the mean of the source
-        under it where it shrinks, and between its neighbours where it grows.
+        under it where it shrinks, and between its neighbours where it grows; rounding
+        darkens it by up to 3 of 255.
         """
         height, width = pixels.shape[:2]
-        left, top = turned_back(region, width, height, rotation)
-        columns, xs = reads(left, region.side, self.size, width, self._stride)
-        rows, ys = reads(top, region.side, self.size, height, self._stride)
+        wanted = (region, width, height, rotation)
+        if wanted != self._planned:  # a body at rest asks for the same many times
+            self._plan, self._planned = self._new_plan(*wanted), wanted
         lines = np.ascontiguousarray(pixels).reshape(height, width * 3)
-        # Rows first: they are copied whole, which costs less than picking columns.
-        strip = self._mean(lines, ys, axis=0, level=0)
-        picked = self._mean(strip, in_bytes(xs), axis=1, level=1)
-        square = np.zeros((self.size, self.size, 3), np.uint8)
-        square[rows, columns] = picked.reshape(len(picked), xs.shape[1], 3)
-        return square if rotation == 0 else np.rot90(square, -rotation // 90)
+        square = np.zeros((self.size, self.size * 3), np.uint8)
+        self._fill(square[self._plan.rows, self._plan.columns], lines)
+        upright = square.reshape(self.size, self.size, 3)
+        return upright if rotation == 0 else np.rot90(upright, -rotation // 90)
 
-    def _mean(
-        self,
-        source: NDArray[np.uint8],
-        places: NDArray[np.intp],
-        axis: Literal[0, 1],
-        level: int,
-    ) -> NDArray[np.uint8]:
-        """
-        Return the mean of *source* at each row of *places* along *axis*, each halving
-        rounded down, in the working memory of *level*.
-        """
-        count, length = places.shape
-        if count == 1:
-            shape = (length, source.shape[1]) if axis == 0 else (len(source), length)
-            taken = self._room(level, shape)
-            return np.take(source, places[0], axis=axis, out=taken, mode="clip")
-        one = self._mean(source, places[: count // 2], axis, level)
-        other = self._mean(source, places[count // 2 :], axis, level + 1)
-        differing = self._room(level + 2, one.shape)
-        np.bitwise_xor(one, other, out=differing)
-        np.right_shift(differing, 1, out=differing)
-        np.bitwise_and(one, other, out=one)
-        return np.add(one, differing, out=one)
+    def _fill(self, inside: NDArray[np.uint8], lines: NDArray[np.uint8]) -> None:
+        """Write what is planned of the frame's *lines* into *inside* of the square."""
+        plan = self._plan
+        rows, length = len(inside), lines.shape[1]
+        strip = self._room(0, len(plan.lines) * length)
+        # "clip" lets numpy write in place; every index is valid anyway.
+        out = strip.reshape(-1, length)
+        np.take(lines, plan.lines, axis=0, out=out, mode="clip")
+        strip = folded(strip, rows * length)
+        for step, shift in enumerate(plan.shifts, 1):
+            np.floor_divide(strip, 2, out=strip)
+            shifted = self._room(step % 2, len(strip))
+            np.add(strip[:-shift], strip[shift:], out=shifted[:-shift])
+            strip = shifted
+        strip = strip.reshape(rows, length)
+        if len(plan.bytes) == 1:
+            np.take(strip, plan.bytes[0], axis=1, out=inside, mode="clip")
+        else:
+            picked = np.concatenate([strip[:, read].ravel() for read in plan.bytes])
+            inside[:] = folded(picked, inside.size).reshape(inside.shape)
 
-    def _room(self, level: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        """Return the working memory of *level*, in *shape*; what it held is void."""
-        while len(self._memory) <= level:
-            self._memory.append(np.empty(0, np.uint8))
-        if self._memory[level].size < shape[0] * shape[1]:
-            self._memory[level] = np.empty(shape[0] * shape[1], np.uint8)
-        return self._memory[level][: shape[0] * shape[1]].reshape(shape)
+    def _new_plan(
+        self, region: Region, width: int, height: int, rotation: Rotation
+    ) -> Plan:
+        """Return how to cut *region* out of a source frame of *width* and *height*."""
+        left, top = turned_back(region, width, height, rotation)
+        step = region.side / self.size
+        rows = inside_frame(top, step, self.size, height)
+        columns = inside_frame(left, step, self.size, width)
+        count = reads(step / self._stride)
+        ys = places(rows, top, step, height, count)
+        shifts: list[int] = []
+        apart = max(1, round(step / count))
+        if step < PAIRED_FROM or apart * (count - 1) >= width:
+            xs = places(columns, left, step, width, count)
+        else:
+            shifts = [3 * apart * 2**power for power in range(count.bit_length() - 1)]
+            reach = apart * (count - 1)
+            xs = places(columns, left - reach / 2, step, width - reach, 1)
+        in_bytes = (xs[:, :, np.newaxis] * 3 + np.arange(3)).reshape(len(xs), -1)
+        inside = slice(3 * columns.start, 3 * columns.stop)
+        return Plan(ys.ravel(), tuple(shifts), in_bytes, rows, inside)
+
+    def _room(self, number: int, size: int) -> NDArray[np.uint8]:
+        """Return *size* bytes of the working memory *number*; what it held is void."""
+        if len(self._memory[number]) < size:
+            self._memory[number] = np.empty(size, np.uint8)
+        return self._memory[number][:size]
+
+
+def folded(values: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Return the mean of the parts of *values*, each of *size*, in their place."""
+    while len(values) > size:
+        np.floor_divide(values, 2, out=values)  # faster than a shift in numpy
+        half = len(values) // 2
+        values = np.add(values[:half], values[half:], out=values[:half])
+    return values
 
 
 def turned_back(
@@ -123,29 +166,34 @@ def turned_back(
     return x, y
 
 
-def reads(
-    start: float, side: float, size: int, length: int, stride: int
-) -> tuple[slice, NDArray[np.intp]]:
-    """
-    Return, along one axis, which pixels of the square lie inside the frame of
-    *length*, and the source pixels each of them is the mean of: shape (reads, n).
-
-    The reads are spread over the width of one pixel of the square, or of the source
-    where that is wider: then their mean is linear interpolation.
-    """
-    step = side / size
+def reads(step: float) -> int:
+    """Return how often to read along an axis for a pixel that spans *step*: 2, 4, 8."""
     count = 2
-    while count < step / stride and count < MOST_READS:
+    while count < step and count < MOST_READS:
         count *= 2
-    centres = start + (np.arange(size) + 0.5) * step
-    first, end = np.searchsorted(centres, (0, length))
-    spread = ((np.arange(count) + 0.5) / count - 0.5) * max(step, 1)
-    places = np.floor(centres[first:end] + spread[:, np.newaxis]).astype(np.intp)
-    return slice(int(first), int(end)), np.clip(places, 0, length - 1)
+    return count
 
 
-def in_bytes(columns: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the bytes of the RGB pixels *columns* of a line, in order."""
-    count, length = columns.shape
-    channels = columns[:, :, np.newaxis] * 3 + np.arange(3)
-    return channels.reshape(count, length * 3)
+def inside_frame(start: float, step: float, size: int, length: int) -> slice:
+    """
+    Return which pixels of a square's axis have their middle inside a frame of
+    *length*; the square begins at *start* and each pixel spans *step*.
+    """
+    first = max(0, math.ceil(-start / step - 0.5))
+    end = min(size, math.ceil((length - start) / step - 0.5))
+    return slice(first, max(first, end))
+
+
+def places(
+    inside: slice, start: float, step: float, length: int, count: int
+) -> NDArray[np.intp]:
+    """
+    Return the source pixels to read along one axis: shape (count, pixels).
+
+    They are spread over the width of one pixel of the square, or of the source where
+    that is wider: then their mean is linear interpolation.
+    """
+    middles = np.arange(inside.start + 0.5, inside.stop) * step + start
+    spread = (np.arange(0.5, count) / count - 0.5) * max(step, 1)
+    found = np.floor(middles + spread[:, np.newaxis]).astype(np.intp)
+    return np.clip(found, 0, length - 1)
