@@ -35,7 +35,8 @@ class Company:
     def note(self, exposed: MonotonicNs, keypoints: Keypoints, hidden: Box) -> None:
         """Take in what was found in a frame in which *hidden* was painted over."""
         self._looked = exposed
-        found = is_pose(keypoints, held=self.present)
+        # What is left of the first person scores like a few keypoints of a second.
+        found = is_pose(keypoints, held=False)
         found = found and not hidden.holds(*torso_centre(keypoints))
         self._disagreeing = self._disagreeing + 1 if found != self.present else 0
         if self._disagreeing >= (LEAVES if self.present else COMES):

@@ -31,6 +31,8 @@ COLOUR_STRIDE = 16
 
 Keypoints = NDArray[np.float32]
 """Shape (17, 3): x and y in pixels of the upright frame, score 0 to 1."""
+Points = list[tuple[float, float, float]]
+"""The same as plain numbers."""
 
 
 class Network(Protocol):
@@ -86,10 +88,10 @@ class Eye:
         began = time.perf_counter_ns()
         found = self._network.infer(square)
         spent_ms = (time.perf_counter_ns() - began) / 1e6
-        keypoints = found[:, [1, 0, 2]]  # the network says y first
-        keypoints[:, :2] *= region.side
-        keypoints[:, :2] += (region.x, region.y)
-        return keypoints, spent_ms
+        left, top, side = region
+        # The network says y first. 17 points are too few for numpy to be faster.
+        points = [(left + side * x, top + side * y, s) for y, x, s in found.tolist()]
+        return np.array(points, np.float32), spent_ms
 
 
 def paint_over(
@@ -110,13 +112,14 @@ def paint_over(
 
 def is_pose(keypoints: Keypoints, held: bool) -> bool:
     """Return whether *keypoints* are a body's; fewer do where one was *held*."""
-    sure = int(np.count_nonzero(keypoints[:, 2] > SURE))
-    return sure >= (STAY if held else ENTER)
+    scores: list[float] = keypoints[:, 2].tolist()
+    return sum(score > SURE for score in scores) >= (STAY if held else ENTER)
 
 
 def mean_score(keypoints: Keypoints) -> float:
     """Return the mean score of *keypoints*: 0.1 in an empty room, 0.7 at best."""
-    return float(keypoints[:, 2].mean())
+    scores: list[float] = keypoints[:, 2].tolist()
+    return sum(scores) / len(scores)
 
 
 def around(keypoints: Keypoints, width: int, height: int) -> Region:
@@ -125,18 +128,28 @@ def around(keypoints: Keypoints, width: int, height: int) -> Region:
     *height*: around the hips, as wide as torso and limbs ask for; all of the frame
     where the torso is not seen or fills it.
     """
-    seen = keypoints[:, 2] > SEEN
-    if not (seen[SHOULDERS].any() and seen[HIPS].any()):
+    points: Points = [(x, y, score) for x, y, score in keypoints.tolist()]
+    seen = [point for point in points if point[2] > SEEN]
+    if not (one_seen(points, SHOULDERS) and one_seen(points, HIPS)):
         return whole(width, height)
-    x, y = keypoints[HIPS, :2].mean(axis=0).tolist()
-    reach = np.abs(keypoints[:, :2] - (x, y)).max(axis=1)
-    half = max(
-        TORSO_MARGIN * float(reach[TORSO].max()), BODY_MARGIN * float(reach[seen].max())
-    )
+    (one_x, one_y, _), (other_x, other_y, _) = (points[number] for number in HIPS)
+    x, y = (one_x + other_x) / 2, (one_y + other_y) / 2
+    torso = reach([points[number] for number in TORSO], x, y)
+    half = max(TORSO_MARGIN * torso, BODY_MARGIN * reach(seen, x, y))
     half = min(half, max(x, width - x, y, height - y))
     if half > max(width, height) / 2:
         return whole(width, height)
     return Region(x - half, y - half, 2 * half)
+
+
+def one_seen(points: Points, numbers: list[int]) -> bool:
+    """Return whether one of the keypoints *numbers* was seen."""
+    return any(points[number][2] > SEEN for number in numbers)
+
+
+def reach(points: Points, x: float, y: float) -> float:
+    """Return how far *points* are from *x*, *y* along the axis where that is most."""
+    return max(max(abs(px - x), abs(py - y)) for px, py, _ in points)
 
 
 def torso_centre(keypoints: Keypoints) -> tuple[float, float]:

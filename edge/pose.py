@@ -21,6 +21,9 @@ from edge.records import Frame, MonotonicNs, PoseState
 
 ABSENT_AFTER_NS = 10_000_000_000
 """Nobody for that long is *absent*, not just *no pose*."""
+STEADY = 0.03
+"""A region is kept while the body asks for one that is no further off than this, of
+its side, and no more than twice this wider or narrower: keypoints shake less so."""
 ROTATIONS: tuple[Rotation, ...] = (0, 90, 180, 270)
 
 
@@ -72,7 +75,7 @@ class PoseTracker:
         keypoints, spent_ms = self._look(frame.pixels, region, rotation)
         self._state = self._judge(keypoints, frame)
         follows = self._state == "pose"
-        self._region = closer(keypoints, *size) if follows else None
+        self._region = held(region, closer(keypoints, *size)) if follows else None
         more_ms = self._look_again(frame, keypoints, region)
         return Estimate(
             self._state,
@@ -148,6 +151,16 @@ def closer(keypoints: Keypoints, width: int, height: int) -> Region | None:
     return None if region == whole(width, height) else region
 
 
+def held(region: Region | None, wanted: Region | None) -> Region | None:
+    """Return *region* if *wanted* is nearly the same, else *wanted*."""
+    if region is None or wanted is None:
+        return wanted
+    wider = (wanted.side - region.side) / 2
+    right, down = wanted.x - region.x + wider, wanted.y - region.y + wider
+    steady = max(abs(right), abs(down), abs(wider)) <= STEADY * region.side
+    return region if steady else wanted
+
+
 def changed(
     region: Region, pixels: NDArray[np.uint8], before: Rotation, after: Rotation
 ) -> Region:
@@ -169,8 +182,9 @@ def estimate(
     Return where the body is in a still picture.
 
     *pixels* is uint8 of shape (height, width, 3), RGB. The first pass looks at all of
-    it, each further one at the region around what the one before found. Without a
-    *rotation* it begins with all four, and each pass leaves the better half.
+    it, each further one at the region around what the one before found; of these the
+    median is taken, since each sees a keypoint a little elsewhere. Without a *rotation*
+    it begins with all four, and each pass leaves the better half.
 
     :raises ModelError: if the device fails
     """
@@ -194,16 +208,21 @@ class View:
     def __init__(self, eye: Eye, pixels: NDArray[np.uint8], rotation: Rotation) -> None:
         self.rotation = rotation
         self.size = upright_size(pixels, rotation)
-        self.keypoints: Keypoints = np.zeros((17, 3), np.float32)
         self.score = self.spent_ms = 0.0  # sums over the looks
+        self._looks: list[Keypoints] = []
         self._eye, self._pixels = eye, pixels
         self._region = whole(*self.size)
 
     def look(self) -> None:
         """Look closer than before."""
-        self.keypoints, spent_ms = self._eye.look(
-            self._pixels, self._region, self.rotation
-        )
-        self.score += mean_score(self.keypoints)
+        found, spent_ms = self._eye.look(self._pixels, self._region, self.rotation)
+        self._looks.append(found)
+        self.score += mean_score(found)
         self.spent_ms += spent_ms
-        self._region = around(self.keypoints, *self.size)
+        self._region = around(found, *self.size)
+
+    @property
+    def keypoints(self) -> Keypoints:
+        """The median of the closer looks, or what the only one saw."""
+        closer_looks = self._looks[1:] or self._looks
+        return np.median(closer_looks, axis=0).astype(np.float32)
