@@ -14,10 +14,11 @@ from typing import Self
 from edge.database.ballast import Ballast
 from edge.database.connections import ERRORS
 from edge.database.folder import FolderLock, fleeting, free_bytes
+from edge.database.lasting import refusal
 from edge.database.prune import protect, protected_bytes, prune_passed, release
 from edge.database.steady import SteadyWriter
 from edge.database.totals import Totals
-from edge.database.writer import Limits
+from edge.database.writer import Limits, Usage
 from edge.errors import StoreError
 from edge.records import BoxNs, Record
 
@@ -68,14 +69,15 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
-        said = [fleeting(path.parent), *self._steady.said]
+        said = [fleeting(path.parent), *self._steady.file.said]
         self.opening = tuple(sentence for sentence in said if sentence)
-        self._usage = self._steady.writer.usage()
+        self._usage = Usage(0, capacity_bytes, 0, False, 0)
+        self._measure()
 
     @property
     def totals(self) -> Totals:
         """How much was saved since the file began."""
-        return self._steady.totals
+        return self._steady.file.totals
 
     @property
     def last_box(self) -> BoxNs | None:
@@ -144,7 +146,7 @@ class Store:
         """
         steady = self._steady
         try:
-            with steady.writer.transaction() as connection:
+            with steady.file.writer.transaction() as connection:
                 protect(connection, begin, end, why)
                 share = protected_bytes(connection) / self._limits.capacity_bytes
                 if share > MOST_PROTECTED:
@@ -153,7 +155,7 @@ class Store:
                         f"{MOST_PROTECTED:.0%} can be: release some or give more room"
                     )
         except ERRORS as error:
-            raise steady.refusal(error) from error
+            raise refusal(self.path, error) from error
 
     def release(self, begin: BoxNs, end: BoxNs) -> None:
         """
@@ -163,14 +165,14 @@ class Store:
         """
         steady = self._steady
         try:
-            with steady.writer.transaction() as connection:
+            with steady.file.writer.transaction() as connection:
                 release(connection, begin, end)
             deleted = 1
             while deleted:
-                with steady.writer.transaction() as connection:
+                with steady.file.writer.transaction() as connection:
                     deleted = prune_passed(connection, self.totals)
         except ERRORS as error:
-            raise steady.refusal(error) from error
+            raise refusal(self.path, error) from error
 
     def close(self) -> None:
         """Close the database and let another recorder have it. Safe to call twice."""
@@ -179,7 +181,7 @@ class Store:
 
     def _measure(self) -> None:
         with contextlib.suppress(*ERRORS, StoreError):
-            self._usage = self._steady.writer.usage()
+            self._usage = self._steady.file.writer.usage()
 
     def __enter__(self) -> Self:
         return self

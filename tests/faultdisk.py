@@ -40,8 +40,8 @@ class Op(NamedTuple):
     failed: bool = False
 
 
-Fault = Callable[[str, str, int], int]
-"""(kind, file name, number of the operation) → a result code; 0 lets it happen."""
+Fault = Callable[[str, str, int, int], int]
+"""(kind, file, number of the operation, offset) → a result code; 0 lets it happen."""
 
 # Names stay pointers: SQLite keeps the one that it opened with.
 OPEN = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p)
@@ -177,14 +177,14 @@ class FaultDisk:
             self._methods[address] = made
         return self._methods[address]
 
-    def _asked(self, kind: str, name: str) -> int:
+    def _asked(self, kind: str, name: str, at: int = 0) -> int:
         self.operations += 1
-        return self.fault(kind, name, self.operations) if self.fault else OK
+        return self.fault(kind, name, self.operations, at) if self.fault else OK
 
     def _moving(self, kind: str, own: Callable[..., int]) -> object:
         def move(file: int, data: int, amount: int, at: int) -> int:
             name = self._names.get(file, "")
-            failed = self._asked(kind, name)
+            failed = self._asked(kind, name, at)
             if kind == "read":
                 return failed or own(file, data, amount, at)
             if failed:  # the first half of it may well have been written

@@ -15,7 +15,7 @@ from records_store import (
 )
 from storecheck import Counts, batch, begun, check, lay_out, opened, small_checkpoints
 
-from edge.database import steady
+from edge.database import lasting
 from edge.errors import StoreError
 from edge.records import Record
 
@@ -78,17 +78,17 @@ def fail(first: int, stop: int) -> Counts:
     counts: Counter[str] = Counter()
     for seed in range(first, stop):
         for kind in FAULTS:
-            for lasting in (False, True):
-                counts.update(one_failure(seed, kind, lasting))
+            for stays in (False, True):
+                counts.update(one_failure(seed, kind, stays))
     return {"faults": 0, "refused": 0, "cuts": 0, "lost": 0, **counts}
 
 
-def one_failure(seed: int, kind: str, lasting: bool, every: int = 80) -> Counts:
+def one_failure(seed: int, kind: str, stays: bool, every: int = 80) -> Counts:
     """Let one operation fail, and cut the power at each so manieth one."""
     seconds = 30
     with quick_folder() as folder, small_checkpoints():
         path = folder / "edge.db"
-        log, faults, refused = record_on(path, seed, kind, lasting, seconds)
+        log, faults, refused = record_on(path, seed, kind, stays, seconds)
         counts: Counts = {"faults": faults, "refused": refused, "cuts": 0}
         check(path, seed, seconds - 1, most=seconds - 1)
         for state, acked in cuts(log, {}, seed, every=every) if faults else ():
@@ -98,14 +98,14 @@ def one_failure(seed: int, kind: str, lasting: bool, every: int = 80) -> Counts:
     return counts
 
 
-def record_on(path: Path, at: int, kind: str, lasting: bool, seconds: int):  # type: ignore[no-untyped-def]
+def record_on(path: Path, at: int, kind: str, stays: bool, seconds: int):  # type: ignore[no-untyped-def]
     """Record with a fault at operation *at*; return the log, faults, refusals."""
     hits = 0
     refused = 0
 
-    def fault(operation: str, name: str, number: int) -> int:
+    def fault(operation: str, name: str, number: int, _at: int) -> int:
         nonlocal hits
-        due = number >= at and (lasting or not hits) and refused < 3
+        due = number >= at and (stays or not hits) and refused < 3
         if not due or operation != ("write" if kind == "full" else kind):
             return 0
         hits += 1
@@ -129,7 +129,7 @@ def record_on(path: Path, at: int, kind: str, lasting: bool, seconds: int):  # t
                 waiting = []
                 disk.note(number - 1)
         disk.fault = None
-        steady.write_again = again
+        lasting.write_again = again
     return disk.log, hits, refused
 
 
@@ -138,7 +138,7 @@ CODES = {"read": 266, "write": 778, "sync": 1034, "truncate": 1546, "delete": 25
 
 def log_writing_again(disk: FaultDisk, path: Path) -> Callable[[Path], None]:
     """Let the log also hold what the store writes past SQLite; return the original."""
-    own = steady.write_again
+    own = lasting.write_again
 
     def write_again(database: Path) -> None:
         own(database)
@@ -146,5 +146,5 @@ def log_writing_again(disk: FaultDisk, path: Path) -> Callable[[Path], None]:
         if wal.exists():
             disk.rewritten(wal.name, wal.read_bytes())
 
-    steady.write_again = write_again
+    lasting.write_again = write_again
     return own

@@ -63,20 +63,24 @@ def one_filling(
     before, during = chance.randrange(1, 300), chance.randrange(1, 300)
     waiting: list[Record] = []
     number = refused = after_room = 0
-    with Store(path, capacity, ballast_bytes=ROOM_BALLAST_BYTES) as store:
-        waiting += [session(), segment()]
-        for step in range(before + during + 50):
-            if step == before or (greedy and before < step < before + during):
-                fill_up(filler)
-            if step == before + during:
-                filler.unlink()
-            waiting += padded(seed, step)
-            try:
-                store.append(waiting)
-                number, waiting = step + 1, []
-            except StoreError:
-                refused += 1
-                after_room += step >= before + during
+    waiting += [session(), segment()]
+    store = Store(path, capacity, ballast_bytes=ROOM_BALLAST_BYTES)
+    for step in range(before + during + 50):
+        if step == before or (greedy and before < step < before + during):
+            fill_up(filler)
+        if step == before and chance.random() < 0.5:  # the box is switched off and on
+            store.close()
+            store = Store(path, capacity, ballast_bytes=ROOM_BALLAST_BYTES)
+        if step == before + during:
+            filler.unlink()
+        waiting += padded(seed, step)
+        try:
+            store.append(waiting)
+            number, waiting = step + 1, []
+        except StoreError:
+            refused += 1
+            after_room += step >= before + during
+    store.close()
     assert not waiting, f"seed {seed}: {len(waiting)} records never stored"
     return number, refused, after_room
 

@@ -425,7 +425,7 @@ def test_who_reads_without_end_is_named(
 def test_a_foreign_lock_is_named(store: Store, path: Path) -> None:
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    store._steady.writer.connection.execute("PRAGMA busy_timeout = 10")
+    store._steady.file.writer.connection.execute("PRAGMA busy_timeout = 10")
     with pytest.raises(StoreError, match="another program"):
         fill(store, range(1))
     other.execute("ROLLBACK")

@@ -25,11 +25,11 @@ from faultdisk import fault_disk
 from powercut import cuts
 from records_store import EVER, START, S, chunk, pose, quick_folder, segment, session
 
-from edge.database import connections, schema, soundness, steady
+from edge.database import connections, lasting, schema, soundness
 from edge.database.connections import open_writer
 from edge.errors import StoreError
 from edge.history import History
-from edge.records import BoxNs, Session
+from edge.records import BoxNs, Record, Session
 from edge.store import Store
 
 CAMPAIGN = os.environ.get("EDGE_STORE_SEEDS")
@@ -132,9 +132,9 @@ def test_a_sync_that_is_believed_too_early_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without the log written anew after a failed sync, acknowledged rows can go."""
-    monkeypatch.setattr(store_cuts, "log_writing_again", lambda *_: steady.write_again)
+    monkeypatch.setattr(store_cuts, "log_writing_again", lambda *_: lasting.write_again)
     with pytest.raises(AssertionError, match="acknowledged"):
-        store_cuts.one_failure(60, "sync", lasting=True, every=20)
+        store_cuts.one_failure(60, "sync", stays=True, every=20)
 
 
 # Upgrades
@@ -230,9 +230,9 @@ def test_a_file_that_rots_while_recording_is_replaced(path: Path) -> None:
         for number in range(40):
             store.append([chunk(random, START + number * S)])
         before = store.totals
-        store._steady.writer.checkpoint("TRUNCATE")
+        store._steady.file.writer.checkpoint("TRUNCATE")
         damage_pages(path)
-        store._steady.writer.connection.execute("PRAGMA shrink_memory").fetchall()
+        store._steady.file.writer.connection.execute("PRAGMA shrink_memory").fetchall()
         for number in range(40, 80):
             store.append([chunk(random, START + number * S), pose(random, START)])
         assert store.next_session == before.sessions + 1
@@ -245,6 +245,41 @@ def test_a_file_that_rots_while_recording_is_replaced(path: Path) -> None:
         (said,) = history.events(*EVER)
     assert "edge.damaged-1.db" in said.cause
     assert path.with_name("edge.damaged-1.db").exists()
+
+
+@on_a_fault_disk
+def test_a_file_that_cannot_be_read_any_more_is_replaced(path: Path) -> None:
+    """A sector has died under the oldest rows, which the ring wants to let go."""
+    random = np.random.default_rng(0)
+    waiting: list[Record] = []
+    refused = 0
+
+    def dead(kind: str, name: str, _: int, at: int) -> int:
+        mine = name == path.name and not path.with_name("edge.damaged-1.db").exists()
+        return 266 if mine and kind == "read" and at // 4096 in sectors else 0
+
+    with fault_disk() as disk, Store(path, 1_000_000, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        for number in range(100):
+            store.append([chunk(random, START + number * S)])
+        store._steady.file.writer.checkpoint("TRUNCATE")
+        store._steady.file.writer.connection.execute("PRAGMA cache_size = 5")
+        sectors = range(30, 60)
+        disk.fault = dead
+        for number in range(100, 300):
+            waiting.append(chunk(random, START + number * S))
+            try:
+                store.append(waiting)
+                waiting = []
+            except StoreError:
+                refused += 1
+    assert not waiting
+    assert 5 <= refused < 10
+    with History(path) as history:
+        assert history.segments() == {1: segment()}
+        assert list(history.chunks(*EVER))[-1].start == START + 299 * S
+        (said,) = history.events(*EVER)
+    assert "cannot be read" in said.cause
 
 
 def test_a_file_that_is_removed_while_recording_is_begun_anew(path: Path) -> None:
@@ -316,7 +351,7 @@ def test_a_commit_whose_outcome_is_unknown_is_looked_up(
     with Store(path, ballast_bytes=BALLAST) as store:
         store.append([session(), segment()])
         broken = OSError(5, "Input/output error")
-        writer = store._steady.writer
+        writer = store._steady.file.writer
 
         def commit(batch: object, effort: int) -> None:
             if stored:
@@ -332,7 +367,7 @@ def test_a_commit_whose_outcome_is_unknown_is_looked_up(
         commit_as_ever = writer.commit
         with monkeypatch.context() as gone:
             gone.setattr(writer, "commit", commit)
-            gone.setattr(steady, "write_again", cannot)
+            gone.setattr(lasting, "write_again", cannot)
             for _ in range(2):
                 with pytest.raises(StoreError, match="the disk does not take it"):
                     store.append([first])

@@ -10,7 +10,8 @@ From the bottom up:
 * ``batch``, ``writing``, ``prune``: one transaction, and what leaves in it;
 * ``folder``, ``ballast``, ``soundness``, ``salvage``: the lock, room for a full disk,
   damaged files;
-* ``writer``, ``steady``: the one writing connection, and how it rides out faults.
+* ``writer``, ``lasting``, ``steady``: the one writing connection, the file it writes,
+  and how commits ride out faults.
 
 `edge.store` and `edge.history` are what the rest of the program uses.
 """

@@ -73,6 +73,9 @@ class Writer:
     totals: Totals
     """As of the last transaction."""
 
+    brought: dict[int, str]
+    """The segments that were uploaded when it was opened, each with its source."""
+
     committing: bool
     """Whether the last commit failed so late that its outcome is unknown."""
 
@@ -96,6 +99,7 @@ class Writer:
             migrate(self.connection)
             self.set_limit()
             self.totals = read_totals(self.connection)
+            self.brought = self._brought_segments()
             self._inode = path.stat().st_ino
         except BaseException:
             self.connection.close()
@@ -113,8 +117,7 @@ class Writer:
         """How large the file may get just now."""
         return self._limit_pages * PAGE_BYTES
 
-    def brought_segments(self) -> dict[int, str]:
-        """Return the ids of the segments that were uploaded."""
+    def _brought_segments(self) -> dict[int, str]:
         rows = self.connection.execute("SELECT id, source FROM segments")
         return {int(number): source for number, source in rows if source in BROUGHT}
 
