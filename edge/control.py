@@ -153,14 +153,21 @@ class Client:
         """
         return BoxNs(self.ask("ecg_record", sampled=sampled, values=values)["sampled"])
 
-    def picture(self, pixels: NDArray[np.uint8], exposed: BoxNs, name: str) -> Pose:
+    def picture(
+        self, pixels: NDArray[np.uint8], exposed: BoxNs, name: str, scale: int = 1
+    ) -> Pose:
         """
-        Look for a body in *pixels*, shape (height, width, 3), RGB.
+        Look for a body in *pixels*, shape (height, width, 3), RGB, of which each
+        stands for *scale* × *scale* of the picture.
 
-        Returns the pose that was kept under *name*, after its commit.
+        Returns the pose that was kept under *name*, in pixels of the picture, after
+        its commit.
         """
         height, width, _ = pixels.shape
-        about = {"width": width, "height": height, "exposed": exposed, "name": name}
+        about = {
+            "width": width, "height": height, "scale": scale,
+            "exposed": exposed, "name": name,
+        }  # fmt: skip
         found = self.ask("picture", np.ascontiguousarray(pixels).tobytes(), **about)
         found["keypoints"] = np.array(found["keypoints"], np.float32)
         return Pose(**found)

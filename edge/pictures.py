@@ -6,6 +6,7 @@ its header and checked before anything is unpacked.
 """
 
 import io
+import math
 import struct
 import threading
 import warnings
@@ -74,6 +75,19 @@ def read_picture_file(path: Path) -> NDArray[np.uint8]:
     except OSError as error:
         raise PictureError(f"it cannot be read: {error.strerror}") from error
     return read_picture(data)
+
+
+def shrink(pixels: NDArray[np.uint8], most: int) -> tuple[NDArray[np.uint8], int]:
+    """
+    Return *pixels* with at most about *most* of them, each the mean of a square, and
+    the side of that square: 1 where nothing had to be done.
+    """
+    height, width, _ = pixels.shape
+    side = math.ceil(math.sqrt(height * width / most))
+    side = min(side, height, width)
+    if side <= 1:
+        return pixels, 1
+    return np.asarray(Image.fromarray(pixels).reduce(side), np.uint8), side
 
 
 def check_size(width: int, height: int) -> None:

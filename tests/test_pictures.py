@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from edge.errors import PictureError
-from edge.pictures import MOST_BYTES, read_picture
+from edge.pictures import MOST_BYTES, read_picture, shrink
 
 SIDE = (48, 32)
 
@@ -101,3 +101,20 @@ def test_damaged_bytes_raise_nothing_else(seed: int) -> None:
                 data[draw.randrange(len(data))] = draw.randrange(256)
             with suppress(PictureError):
                 assert read_picture(bytes(data)).ndim == 3
+
+
+@pytest.mark.parametrize(("most", "side"), [(5000, 1), (1000, 2), (100, 4)])
+def test_shrinking_averages_squares(most: int, side: int) -> None:
+    whole = gradient()
+    small, found = shrink(whole, most)
+    height, width = SIDE[1] // side, SIDE[0] // side
+    squares = whole.reshape(height, side, width, side, 3).mean(axis=(1, 3))
+
+    assert found == side
+    assert np.abs(small - squares).max() <= 1
+
+
+def test_a_line_of_pixels_stays_one() -> None:
+    line = np.zeros((1, 50_000, 3), np.uint8)
+
+    assert shrink(line, 1000)[0].shape == line.shape

@@ -302,6 +302,13 @@ def test_d3_keypoints_lie_in_pixels_of_the_picture(
     assert (data["left_wrist_x"], data["left_wrist_y"]) == spot
 
 
+def test_d3_keypoints_of_a_large_picture_lie_in_its_own_pixels(client: Client) -> None:
+    data = client.image(picture((3000, 1000), (4000, 3000), "PNG")).json["data"]
+
+    assert data["nose_x"] == pytest.approx(3000, abs=4)
+    assert data["nose_y"] == pytest.approx(1000, abs=4)
+
+
 def test_d4_pictures_of_the_same_second_are_all_kept(client: Client) -> None:
     paths = {client.image().json["data"]["image_path"] for _ in range(10)}
 

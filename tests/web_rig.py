@@ -146,7 +146,7 @@ class QuietRecorder:
         self.ecg_records.append((sampled, values))
         return instant
 
-    def picture(self, pixels: Any, exposed: BoxNs, name: str) -> Pose:
+    def picture(self, pixels: Any, exposed: BoxNs, name: str, scale: int = 1) -> Pose:
         self._heard()
         raise ControlError("the vision process is not there")
 
@@ -291,17 +291,17 @@ class StoringRecorder(QuietRecorder):
         )  # fmt: skip
         return instant
 
-    def picture(self, pixels: Any, exposed: BoxNs, name: str) -> Pose:
+    def picture(self, pixels: Any, exposed: BoxNs, name: str, scale: int = 1) -> Pose:
         self._heard()
         bright = np.argwhere(pixels.min(axis=2) > 200)
         points = np.zeros((17, 3), np.float32)
         if len(bright):
             y, x = bright.mean(axis=0)
-            points[:] = x, y, 0.9
+            points[:] = x * scale, y * scale, 0.9
         pose = Pose(
             exposed, 0, "given", "upload", "pose" if len(bright) else "no pose",
-            points, pixels.shape[1], pixels.shape[0], 0, "movenet.tflite", "cpu", 9.5,
-            name,
+            points, pixels.shape[1] * scale, pixels.shape[0] * scale, 0,
+            "movenet.tflite", "cpu", 9.5, name,
         )  # fmt: skip
         self.keep(pose)
         return pose

@@ -40,7 +40,9 @@ class Recorder(Protocol):
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]: ...
 
-    def picture(self, pixels: NDArray[np.uint8], exposed: BoxNs, name: str) -> Pose: ...
+    def picture(
+        self, pixels: NDArray[np.uint8], exposed: BoxNs, name: str, scale: int = 1
+    ) -> Pose: ...
 
 
 class Box:

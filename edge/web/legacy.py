@@ -16,7 +16,7 @@ from edge.errors import ControlError, PictureError, StoreError
 from edge.export import TABLES
 from edge.history import History
 from edge.joined import joined_rows
-from edge.pictures import read_picture
+from edge.pictures import read_picture, shrink
 from edge.records import VITALS, BoxNs, Pose, UtcNs
 from edge.stamps import named_zone, stamp
 from edge.web.answers import as_json, header, query_text, refuse
@@ -43,6 +43,9 @@ RANGES: dict[str, tuple[float, float, str]] = {
 NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,15})?|[+-]?\.[0-9]{1,15}")
 LONGEST_STAMP = 64
 
+LOOKED_AT_PIXELS = 4_000_000
+"""A larger picture is made smaller on its way: the model sees 192 × 192 of it."""
+
 
 class Legacy:
     """One method an address."""
@@ -61,11 +64,11 @@ class Legacy:
         box = self._box
         exposed = box.instant(given) if given else box.arrived(request)
         try:
-            pixels = read_picture(data)
+            pixels, scale = shrink(read_picture(data), LOOKED_AT_PIXELS)
         except PictureError as error:
             refuse(400, f"image: {error}")
         with self._uploads.keep(data, box.present.utc(exposed)) as name:
-            pose = box.recorder.picture(pixels, exposed, name)
+            pose = box.recorder.picture(pixels, exposed, name, scale)
         with box.past() as past:
             row = self._joined(past, pose)
         tell(row)
