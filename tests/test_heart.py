@@ -92,7 +92,7 @@ def test_rate_is_not_told_late() -> None:
         for rate in told:
             if seconds(rate) <= 4:  # comes with the first template
                 continue
-            assert (at + 25) / 250 - seconds(rate) < 3.6
+            assert (at + 25) / 250 - seconds(rate) < 4.6
 
 
 @pytest.mark.parametrize("rate_hz", [125.0, 360.0, 1000.0])

@@ -16,7 +16,7 @@ from edge.records import BoxNs
 SLOWEST_HZ = 90.0
 """A QRS complex lasts 80 ms: sampled more slowly, it has no shape left."""
 
-FINDER_HZ = 250.0  # leads sampled twice as fast, or faster, are averaged down
+FINDER_HZ = 120.0  # leads sampled twice as fast, or faster, are averaged down
 RECENT_S = 10.0  # beats that the rate is told from
 PAUSE_S = 4.0  # since the last beat: there is no rate
 SURE = 1.0  # score of a beat that stands by itself
