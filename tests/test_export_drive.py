@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from box import running_box
 from drive_helper import Helper, drive_helper
 from test_export import START, S, recorded
 
 from edge import drives
 from edge.__main__ import main
 from edge.commands import export as command
+from edge.config import load
+from edge.control import Server
 from edge.drives import Drive
 from edge.errors import ControlError, ExportError
 from edge.export import errand
@@ -345,16 +346,25 @@ def test_two_drives_wait_for_a_person(tmp_path: Path) -> None:
     assert "--drive=sdb1" in bench.ran()[0]
 
 
-def test_recorder_takes_orders_from_the_command(
+def test_orders_come_from_the_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with running_box(tmp_path) as box:
-        words = ["--config", str(box.file)]
+    file = tmp_path / "edge.toml"
+    file.write_text(f"[box]\ndata_dir = '{tmp_path}'\n")
+    bench = Bench(tmp_path, WORKS)
+    bench.drives.append(STICK)
+    server = Server(load(file).control_socket, bench.desk.handlers())
+    try:
+        words = ["--config", str(file)]
         assert main(["drive", "arm", "--from", "-1h", *words]) == 0
         assert capsys.readouterr().out.startswith("armed: ")
-        box.until(lambda state: state.recording)
-        assert main(["drive", "cancel", *words]) == 0
-        assert capsys.readouterr().out.startswith("idle")
+        bench.turns(over)
+        assert main(["drive", "list", *words]) == 0
+        assert "STICK is safe to remove" in capsys.readouterr().out
+        assert "--from=-1h" in bench.ran()[0]
+        assert main(["drive", "enrol", "sda1", *words]) == 0
+        assert "0.0 GB, vfat, enrolled" in capsys.readouterr().out
         assert main(["drive", "enrol", "sdzz9", *words]) == 1
         assert "there is no drive sdzz9" in capsys.readouterr().err
-        assert box.stop() == 0
+    finally:
+        server.close()

@@ -12,7 +12,7 @@ from test_export import recorded
 from edge.errors import ExportError
 from edge.export import manifest
 from edge.export.job import UNFINISHED, Job, Request, put
-from edge.export.output import Output, TableOutput
+from edge.export.output import Output, TableOutput, files_in
 from edge.export.part import ASIDE
 from edge.export.span import find_span
 from edge.history import History
@@ -51,7 +51,7 @@ BLOCKS = blocks()
 
 def write_64k(drive: PulledDrive) -> dict[str, str]:
     """Write a table of 64 KiB in parts; return name → SHA-256."""
-    output = Output(drive, limit=LIMIT)
+    output = Output(files_in(drive), limit=LIMIT)
     try:
         table = TableOutput(output, "ecg", HEADER, "")
         for block in BLOCKS:

@@ -19,7 +19,7 @@ from edge.export.csv import make_table, write_table
 from edge.export.errand import as_line, choose, last_end, to_drive
 from edge.export.folder import DiskFolder
 from edge.export.job import Job, Progress, Request, span_of_earlier
-from edge.export.output import LARGEST_PART, Output
+from edge.export.output import LARGEST_PART, Output, files_in
 from edge.export.recording import Recording, Veil
 from edge.export.span import RELATIVE, find_span
 from edge.history import History
@@ -150,7 +150,7 @@ def one_table(order: Order, place: str) -> int:
             return 0
         path = Path(place)
         with DiskFolder.at(path.parent) as folder:
-            write_table(table, Output(folder), path.stem)
+            write_table(table, Output(files_in(folder)), path.stem)
     return 0
 
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from edge.errors import ExportError
 from edge.export import Options, load_writer, manifest
 from edge.export.folder import Folder, failure, plainly
-from edge.export.output import LARGEST_PART, Output
+from edge.export.output import LARGEST_PART, Output, files_in
 from edge.export.part import ASIDE, Part, check_again
 from edge.export.recording import Recording, Veil
 from edge.history import Counts, History
@@ -91,7 +91,8 @@ class Job:
         self._cancelled = threading.Event()
         self._stages: dict[str, float] = {}
         self._began = 0.0
-        self.output = Output(folder, self._reached, request.part_bytes, request.key)
+        make = files_in(folder, request.key)
+        self.output = Output(make, self._reached, request.part_bytes)
 
     def cancel(self) -> None:
         """End the export after its present block, from any thread."""
@@ -112,16 +113,7 @@ class Job:
             with History(self._database) as history:
                 recording = Recording(history, request.begin, request.end, request.veil)
                 self._stages = expected(request, history.counts())
-                for name in request.formats:
-                    load_writer(name)(recording, self.output, request.options)
-                said = manifest.build(
-                    recording,
-                    self.output.written,
-                    self.output.remarks,
-                    identity(request),
-                    self._made,
-                    version(),
-                )
+                said = fill(recording, self.output, request, self._made)
             return self._finish(said)
         finally:
             self.output.close()
@@ -129,11 +121,11 @@ class Job:
     def _finish(self, said: dict[str, Any]) -> dict[str, Any]:
         output = self.output
         about = manifest.dictionary(output.tables, output.written)
-        if output.key:
+        if key := self._request.key:
             sealed = output.begin(manifest.SEALED)
             sealed.write(manifest.as_text(said))
             output.finish(sealed, "The whole manifest.")
-            said = manifest.outside(said, output.written, output.key)
+            said = manifest.outside(said, output.written, key)
         text = manifest.as_text(said)
         sums = {file.file.name: file.file.sha256 for file in output.written}
         sums[manifest.DICTIONARY] = sha256(about).hexdigest()
@@ -169,6 +161,17 @@ class Job:
         elapsed = time.monotonic() - self._began
         remaining = elapsed * (1 - done) / done if done > 0 else None
         return Progress(done, remaining, self.output.size, self.output.file)
+
+
+def fill(
+    recording: Recording, output: Output, request: Request, made: UtcNs
+) -> dict[str, Any]:
+    """Write the files of all formats into *output* and return the manifest."""
+    for name in request.formats:
+        load_writer(name)(recording, output, request.options)
+    return manifest.build(
+        recording, output.written, output.remarks, identity(request), made, version()
+    )
 
 
 def expected(request: Request, counts: Counts) -> dict[str, float]:

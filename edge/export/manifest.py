@@ -187,9 +187,18 @@ def completeness(recording: Recording, coverage: Coverage) -> dict[str, Any]:
 
 
 def clock(recording: Recording, events: Sequence[Event]) -> dict[str, Any]:
-    """Return how UTC was known in each session, and the last test of the streams."""
+    """
+    Return how UTC was known in each session, and the last test of how far apart picture
+    and ECG are stamped, which may have been before the stretch.
+    """
     steps = [event for event in events if event.kind == "clock step"]
-    tests = [event for event in events if event.kind == "sync test"]
+    began = [recording.sessions[number].started for number in recording.session_ids]
+    since = min([recording.begin, *began])
+    tests = [
+        event
+        for event in recording.history.events(since, recording.end)
+        if event.kind == "sync test"
+    ]
     return {
         "sessions": [
             session_clock(recording, number) for number in recording.session_ids

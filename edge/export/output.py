@@ -21,28 +21,47 @@ class Written(NamedTuple):
     rows: int | None  # without the header; None where it is no table
 
 
+Make = Callable[[str], Writable]
+"""Begins the file of a name; raises `ExportError` if it cannot."""
+
+
+def files_in(folder: Folder, key: str = "") -> Make:
+    """
+    Return what begins files in *folder*, sealed to *key* if it is a public key of age.
+
+    :raises ExportError: if sealing needs a package that is not installed
+    """
+    if not key:
+        return lambda name: Part(folder, name)
+    try:
+        from edge.export.sealed import SealedPart
+    except ImportError as error:
+        raise ExportError(
+            f"sealing needs the package {error.name}, which is not installed: "
+            "pip install 'ecg-pose-edge[sealed]'"
+        ) from error
+    return lambda name: SealedPart(folder, name, key)
+
+
 class Output:
     """
-    The files of one export in one folder.
+    The files of one export, made by *make*.
 
     *reached* is told the stage and how far in box time a writer has come in it after
-    each block, and may raise to end the export. With a *key*, a public key of age, the
-    files are sealed to it.
+    each block, and may raise to end the export.
     """
 
     def __init__(
         self,
-        folder: Folder,
+        make: Make,
         reached: Callable[[str, BoxNs], None] = lambda stage, until: None,
         limit: int = LARGEST_PART,
-        key: str = "",
     ) -> None:
-        self.folder = folder
-        self.key = key
         self.limit = limit
         self.written: list[Written] = []
         self.tables: list[Table] = []
         self.remarks: list[str] = []
+        self._make = make
         self._reached = reached
         self._stage = ""
         self._open: list[Writable] = []
@@ -80,21 +99,9 @@ class Output:
 
         :raises ExportError: if it cannot be made
         """
-        part = self._new(name)
+        part = self._make(name)
         self._open.append(part)
         return part
-
-    def _new(self, name: str) -> Writable:
-        if not self.key:
-            return Part(self.folder, name)
-        try:
-            from edge.export.sealed import SealedPart
-        except ImportError as error:
-            raise ExportError(
-                f"sealing needs the package {error.name}, which is not installed: "
-                "pip install 'ecg-pose-edge[sealed]'"
-            ) from error
-        return SealedPart(self.folder, name, self.key)
 
     def finish(self, part: Writable, about: str, rows: int | None = None) -> None:
         """
