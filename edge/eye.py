@@ -154,10 +154,12 @@ def reach(points: Points, x: float, y: float) -> float:
 
 def torso_centre(keypoints: Keypoints) -> tuple[float, float]:
     """Return x and y of the middle of the torso, as far as it is seen."""
-    torso = keypoints[TORSO]
-    seen = torso[torso[:, 2] > SEEN]
-    used = seen if len(seen) else keypoints
-    x, y = np.average(used[:, :2], axis=0, weights=used[:, 2] + 1e-6).tolist()
+    points: Points = [(x, y, score) for x, y, score in keypoints.tolist()]
+    torso = [points[number] for number in TORSO if points[number][2] > SEEN]
+    used = torso or points
+    total = sum(score for _, _, score in used) or 1.0
+    x = sum(x * score for x, _, score in used) / total
+    y = sum(y * score for _, y, score in used) / total
     return x, y
 
 
