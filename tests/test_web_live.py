@@ -1,5 +1,6 @@
 """What the page is told, and that it is told no lie."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from web_rig import (
 )
 
 from edge.config import Settings
-from edge.records import BoxNs, StreamState
+from edge.records import BoxNs, BoxState, StreamState
 from edge.store import Store
 from edge.web import shapes
 from edge.web.app import make_app
 from edge.web.live import Cursor
+from edge.web.present import StateCache
 from edge.web.strip import covered
 
 NOW_MS = (STARTED + 60 * SECOND) / 1e6
@@ -140,7 +142,8 @@ def stream(name: str, state: Any = "ok") -> StreamState:
         ({}, "ok", "Recording"),
         ({"camera": "off"}, "ok", "Recording"),
         ({"camera": "lost"}, "warn", "Recording without camera"),
-        ({"ecg": "stale"}, "warn", "Recording, ECG late"),
+        ({"ecg": "stale"}, "warn", "Recording without ECG"),
+        ({"ecg": "late"}, "warn", "Recording, ECG late"),
         ({"store": "stale"}, "warn", "Recording with a fault"),
         ({"ecg": "lost", "camera": "lost"}, "bad", "Nothing is recorded"),
         ({"ecg": "lost", "camera": "off"}, "bad", "Nothing is recorded"),
@@ -149,12 +152,14 @@ def stream(name: str, state: Any = "ok") -> StreamState:
 def test_verdict_in_words(states: dict[str, Any], level: str, headline: str) -> None:
     recorder = QuietRecorder()
     for name, state in states.items():
-        recorder.streams[name] = stream(name, state)
+        found = stream(name, "stale" if state == "late" else state)
+        since = BoxNs(recorder.now - SECOND) if state == "late" else found.since
+        recorder.streams[name] = found._replace(since=since)
 
     verdict = shapes.verdict(recorder.state())
 
     assert (verdict["level"], verdict["headline"]) == (level, headline)
-    if level == "warn":
+    if level == "warn" and "late" not in states.values():
         assert f"{{{(STARTED + SECOND) / 1e6}}}: pulled" in str(verdict["why"])
 
 
@@ -291,3 +296,41 @@ def test_page_files_are_small_and_ask_nobody_else() -> None:
         assert b"<style" not in text, name
         assert b" style=" not in text, name
         assert b" onclick=" not in text, name
+
+
+def test_a_recorder_that_hangs_is_silent_until_it_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.web.present.ANSWER_WITHIN_S", 0.05)
+    goes_on = threading.Event()
+
+    class Hanging(QuietRecorder):
+        def state(self) -> BoxState:
+            goes_on.wait(20)
+            return super().state()
+
+    clock = [0.0]
+    states = StateCache(Hanging(), lambda: clock[0])
+    for _ in range(3):
+        clock[0] += 2.0
+        reading = states.read()
+        assert reading.box is None
+        assert "has not answered" in reading.silence
+    goes_on.set()
+    clock[0] += 2.0
+    monkeypatch.setattr("edge.web.present.ANSWER_WITHIN_S", 20.0)
+    assert states.read().box is not None
+
+
+def test_many_pages_share_one_question() -> None:
+    recorder = QuietRecorder()
+    asked = []
+    state = recorder.state
+    recorder.state = lambda: asked.append(1) or state()  # type: ignore[method-assign]
+    clock = [0.0]
+    states = StateCache(recorder, lambda: clock[0])
+    for _ in range(10):
+        states.read()
+        clock[0] += 0.01
+
+    assert len(asked) == 1

@@ -8,6 +8,8 @@ into the recording.
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -20,6 +22,9 @@ from edge.records import BoxNs, BoxState, UtcNs
 
 STATE_KEPT_S = 0.2
 """Pages that ask within this time share one question to the recorder."""
+
+ANSWER_WITHIN_S = 1.0
+"""A page waits no longer for the recorder, and says that it is silent."""
 
 SILENCE_KEPT_S = 1.0
 """A recorder that did not answer is not asked again before."""
@@ -44,7 +49,11 @@ LABELS_KEPT_S = 5.0
 
 
 class StateCache:
-    """The recorder's state for many pages; asks the recorder a few times a second."""
+    """
+    The recorder's state for many pages; asks the recorder a few times a second.
+
+    A recorder that hangs is not waited for: it is silent until it answers again.
+    """
 
     def __init__(
         self, recorder: Recorder, monotonic: Callable[[], float] = time.monotonic
@@ -52,6 +61,8 @@ class StateCache:
         self._recorder = recorder
         self._monotonic = monotonic
         self._lock = threading.Lock()
+        self._asker = ThreadPoolExecutor(1, "asks the recorder")
+        self._question: Future[BoxState] | None = None
         self._last: Reading | None = None
 
     def read(self) -> Reading:
@@ -63,10 +74,15 @@ class StateCache:
             return last
 
     def _ask(self) -> Reading:
+        box, silence = None, ""
+        if self._question is None or self._question.done():  # a late answer is old
+            self._question = self._asker.submit(self._recorder.state)
         try:
-            box, silence = self._recorder.state(), ""
+            box = self._question.result(ANSWER_WITHIN_S)
+        except FutureTimeout:
+            silence = f"the recorder has not answered for {ANSWER_WITHIN_S:g} s"
         except ControlError as error:
-            box, silence = None, str(error)
+            silence = str(error)
         return Reading(box, silence, self._monotonic())
 
 

@@ -199,18 +199,26 @@ def verdict(box: BoxState | None, silence: str = "") -> Json:
     if sources and len(lost) == len(sources):
         return {"level": "bad", "headline": "Nothing is recorded", "why": why}
     if wrong:
-        return {"level": "warn", "headline": headline(wrong), "why": why}
+        return {"level": "warn", "headline": headline(wrong, box.now), "why": why}
     return {"level": "ok", "headline": "Recording", "why": well(box)}
 
 
-def headline(wrong: list[StreamState]) -> str:
+def headline(wrong: list[StreamState], now: int) -> str:
     """Return in a few words what the recording lacks."""
     missing = [part for part in wrong if part.name in ("ecg", "camera", "pose")]
+    gone = [
+        part
+        for part in missing
+        if part.state == "lost" or now - part.since > LATE_IS_LOST_NS
+    ]
+    if gone:
+        return f"Recording without {' and '.join(NAMES[part.name] for part in gone)}"
     names = " and ".join(NAMES[part.name] for part in missing)
-    if any(part.state == "lost" for part in missing):
-        return f"Recording without {names}"
     return f"Recording, {names} late" if missing else "Recording with a fault"
 
+
+LATE_IS_LOST_NS = 5_000_000_000
+"""A stream that is late for longer records nothing, whatever the reason."""
 
 NAMES = {
     "ecg": "ECG",

@@ -60,7 +60,8 @@ class Strip:
         if kept is not None:
             return kept
         begin, end = number * MINUTE_NS, (number + 1) * MINUTE_NS
-        minute = count(past, BoxNs(max(begin, first)), BoxNs(min(end, now)))
+        last = min(end, now - UNSETTLED_NS)
+        minute = count(past, BoxNs(max(begin, first)), BoxNs(last))
         if now > end + SETTLED_NS:
             self._minutes[number] = minute
         return minute
@@ -69,6 +70,9 @@ class Strip:
         for number in [n for n in list(self._minutes) if n < last - KEPT_MINUTES]:
             self._minutes.pop(number, None)
 
+
+UNSETTLED_NS = 3 * SECOND_NS
+"""What is newer may be on its way to the card."""
 
 SETTLED_NS = 5 * SECOND_NS
 """After this everything of a minute is on the card."""

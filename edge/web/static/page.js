@@ -182,7 +182,7 @@ function combined(name) {
   if (!high || !low) return high || low;
   const older = high.at < low.at ? high : low;
   const both = high.value !== null && low.value !== null;
-  return { ...older, value: both ? `${many(high.value)}/${many(low.value)}` : null, reason: high.reason || low.reason };
+  return { ...older, value: both ? `${Math.round(high.value)}/${Math.round(low.value)}` : null, reason: high.reason || low.reason };
 }
 
 function tellVitals(gone) {
@@ -201,7 +201,7 @@ function tellVitals(gone) {
     const ms = vital ? now() - vital.at : Infinity, old = gone || ms > STALE_MS;
     card.classList.toggle("old", old);
     card.classList.toggle("unknown", !vital);
-    set(number, vital?.value == null ? "–" : typeof vital.value === "number" ? String(+vital.value.toFixed(1)) : vital.value);
+    set(number, vital?.value == null ? "–" : typeof vital.value === "number" ? String(+vital.value.toFixed(name === "temperature" ? 1 : 0)) : vital.value);
     set(unit, vital?.value == null ? "" : vital.unit);
     set(age, !vital ? "none received" : (vital.reason ? (REASONS[vital.reason] ?? vital.reason) + ", " : "") +
       (gone ? "before the silence" : ago(ms)) + (vital.derived ? ", computed" : ""));
