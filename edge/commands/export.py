@@ -1,6 +1,7 @@
 """`edge export`: files of the recording, in a folder or as one CSV."""
 
 import argparse
+import getpass
 import os
 import signal
 import sys
@@ -12,8 +13,9 @@ from typing import Any
 
 from edge import config
 from edge.clock import read_wall
+from edge.control import Client
 from edge.drives import present
-from edge.errors import ExportError
+from edge.errors import ControlError, ExportError
 from edge.export import TABLES, WRITERS, Options
 from edge.export.csv import make_table, write_table
 from edge.export.errand import as_line, choose, last_end, to_drive
@@ -34,6 +36,8 @@ SMALLEST_PART_MB = 8.0
 """Several blocks of text and a header fit."""
 BAR_WIDTH = 30
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+Detail = dict[str, object]
 
 Begun = Callable[[Job], None]
 """Is told of the job before it runs."""
@@ -99,6 +103,7 @@ class Order:
         if tolerance_ms is None:
             tolerance_ms = settings.join.tolerance_ms
         self.database: Path = arguments.database or settings.database
+        self.socket = None if arguments.database else settings.control_socket
         self.zone = arguments.zone or settings.box.time_zone
         self.words = (arguments.first, arguments.until)
         self.options = Options(arguments.tables, round(tolerance_ms * 1e6))
@@ -112,6 +117,18 @@ class Order:
             self.veil = Veil(round(arguments.shift_days * DAY_NS))
         elif arguments.shift_days:
             raise ExportError("--shift-days goes with --deidentify")
+
+    def note(self, place: str, span: tuple[BoxNs, BoxNs], detail: Detail) -> None:
+        """Let the recorder keep who exported what, if it is there."""
+        if not self.socket or not self.socket.exists():
+            return
+        begin, end = map(str, span)
+        detail = {**detail, "begin_box_ns": begin, "end_box_ns": end}
+        by = getpass.getuser()
+        try:
+            Client(self.socket).ask("export note", by=by, place=place, detail=detail)
+        except ControlError as error:
+            print(f"not noted in the recording: {error}", file=sys.stderr)
 
     def span(self, history: History) -> tuple[BoxNs, BoxNs]:
         """Return the stretch of *history* that is meant."""
@@ -166,6 +183,7 @@ def to_a_folder(order: Order, arguments: argparse.Namespace, cancel: Begun) -> i
         cancel(job)
         said = job.run()
     report(said, arguments.output, job.output.size, arguments.json)
+    order.note(arguments.output, span, {})
     return 0
 
 
@@ -189,6 +207,7 @@ def to_a_drive(order: Order, arguments: argparse.Namespace, cancel: Begun) -> in
     report(done.said, f"{done.folder} on {drive.label}", done.size, arguments.json)
     if not arguments.json:
         print("safe to remove")
+        order.note(drive.label, (begin, end), {"drive": drive.id, "bytes": done.size})
     return 0
 
 

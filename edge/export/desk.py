@@ -77,6 +77,7 @@ class Desk:
             "export cancel": self.cancel,
             "export enrol": self.enrol,
             "export forget": self.forget,
+            "export note": self.note,
         }
 
     def state(self, request: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
@@ -134,6 +135,15 @@ class Desk:
             if self._kept["enrolled"].pop(str(request["drive"]), None) is None:
                 raise ControlError("that drive is not enrolled")
             self._keep()
+        return {}
+
+    def note(self, request: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
+        """Keep that somebody exported by other means: ``by``, ``place``, ``detail``."""
+        by, place = str(request["by"])[:64], str(request["place"])[:200]
+        detail: dict[str, object] = {**dict(request["detail"]), "by": by, "whole": True}
+        now = self._now()
+        sentence = f"exported, to {place}, for {by}"
+        self._put([Event(now, now, "export", "export", sentence, detail)])
         return {}
 
     def work(self, worker: Worker) -> None:

@@ -5,7 +5,9 @@ On the drive it is a folder of its own below `ROOM`, named by subject and stretc
 that the same export asked for again goes on where it ended.
 """
 
+import errno
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,8 +19,8 @@ import numpy as np
 from edge.drives import Drive, mounted
 from edge.errors import ExportError
 from edge.export import manifest
-from edge.export.folder import DiskFolder
-from edge.export.job import Job, Progress, Request, identity
+from edge.export.folder import DiskFolder, failure
+from edge.export.job import Job, Progress, Request, estimate, identity
 from edge.export.recording import Recording
 from edge.history import History
 from edge.records import BoxNs, UtcNs
@@ -28,6 +30,9 @@ ROOM = "ecg-pose-edge"
 
 LONGEST_NAME = 60
 """FAT takes 255; some PCs add the whole path up to 260."""
+
+SURELY = 0.5
+"""An estimate may be wrong by so much; the rest is tried."""
 
 Tell = Callable[[Progress], None]
 
@@ -112,6 +117,7 @@ def to_drive(
     """
     with History(database) as history:
         name = folder_name(history, request)
+        needed = estimate(history, request)
     request = replace(request, check_again=True)
     with (
         mounted(drive) as handle,
@@ -119,10 +125,28 @@ def to_drive(
         root.within(ROOM) as room,
         room.within(name) as folder,
     ):
+        if not folder.names():
+            check_room(handle, needed)
         job = Job(database, request, folder, made, tell)
         begun(job)
         said = job.run()
     return Done(f"{ROOM}/{name}", job.output.size, said)
+
+
+def check_room(handle: int, needed: int) -> None:
+    """
+    Compare the room on the drive at *handle* with what is *needed*, about.
+
+    :raises ExportError: if it is clearly too little
+    """
+    found = os.fstatvfs(handle)
+    free = found.f_bavail * found.f_frsize
+    if free < needed * SURELY:
+        raise failure(
+            errno.ENOSPC,
+            f"the drive is full: {free / 1e6:.0f} MB are free and about "
+            f"{needed / 1e6:.0f} MB are needed; free some room or take a larger one",
+        )
 
 
 def as_line(**said: Any) -> str:

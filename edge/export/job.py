@@ -8,6 +8,7 @@ import errno
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from edge.records import BoxNs, UtcNs
 
 UNFINISHED = "UNFINISHED.txt"
 """Stands in a folder while its export is not whole, and says what was asked for."""
+
+SAMPLED_NS = 60 * 10**9
+"""How much of the recording an estimate looks at, twice."""
 
 LONGEST_UNFINISHED = 4096
 LONGEST_MANIFEST = 64 * 1024 * 1024
@@ -174,15 +178,39 @@ def fill(
     )
 
 
-def expected(request: Request, counts: Counts) -> dict[str, float]:
-    """Return the share of the work that each stage of *request* is, in order."""
-    stages = [
+def estimate(history: History, request: Request) -> int:
+    """
+    Return about how many bytes *request* takes, by how much was recorded in a minute
+    at the beginning and at the end of its stretch.
+    """
+    length = min(request.end - request.begin, SAMPLED_NS)
+    counted: Counter[str] = Counter()
+    for begin in (request.begin, BoxNs(request.end - length)):
+        end = BoxNs(begin + length)
+        for chunk in history.chunks(begin, end):
+            counted["instants"] += len(chunk.counts)
+        for block in history.pose_blocks(begin, end):
+            counted["poses"] += len(block.exposed)
+        counted["vitals"] += sum(1 for _ in history.vitals(begin, end))
+        counted["events"] += sum(1 for _ in history.events(begin, end))
+    share = (request.end - request.begin) / (2 * length)
+    sizes = [BYTES_EACH[stage] for stage in stages_of(request)]
+    return round(sum(counted[of] * size * share for of, size in sizes))
+
+
+def stages_of(request: Request) -> list[str]:
+    """Return the passes through the stretch that *request* takes."""
+    return [
         stage
         for name in request.formats
         for stage in (request.options.tables if name == "csv" else (name,))
     ]
+
+
+def expected(request: Request, counts: Counts) -> dict[str, float]:
+    """Return the share of the work that each stage of *request* is, in order."""
     work = {}
-    for stage in stages:
+    for stage in stages_of(request):
         of, size = BYTES_EACH[stage]
         work[stage] = float(getattr(counts, of) * size + 1)
     return {stage: size / sum(work.values()) for stage, size in work.items()}

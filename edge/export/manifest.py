@@ -135,13 +135,16 @@ def streams(recording: Recording, events: Sequence[Event]) -> dict[str, Any]:
                     for number, samples in ecg.used.items()
                     if recording.segments[number].source == source
                 ],
-                **completeness(recording, coverage),
+                **completeness(recording, coverage, causes(events, "ecg")),
             }
             for source, coverage in ecg.coverage.items()
         }
     if poses is not None:
         said["pose"] = {
-            source: {"poses": coverage.count, **completeness(recording, coverage)}
+            source: {
+                "poses": coverage.count,
+                **completeness(recording, coverage, causes(events, "pose", "camera")),
+            }
             for source, coverage in poses.coverage.items()
         }
         said["pose_states"] = dict(poses.states)
@@ -169,8 +172,17 @@ def segment_entry(recording: Recording, number: int, samples: int) -> dict[str, 
     }
 
 
-def completeness(recording: Recording, coverage: Coverage) -> dict[str, Any]:
-    """Return the share that is there and the gaps."""
+def causes(events: Sequence[Event], *streams: str) -> list[Event]:
+    """Return the gaps of *streams* that were told."""
+    return [
+        event for event in events if event.kind == "gap" and event.stream in streams
+    ]
+
+
+def completeness(
+    recording: Recording, coverage: Coverage, told: Sequence[Event]
+) -> dict[str, Any]:
+    """Return the share that is there and the gaps with the causes *told*."""
     return {
         "complete": round(coverage.share, 6),
         "gaps": coverage.gaps,
@@ -180,6 +192,11 @@ def completeness(recording: Recording, coverage: Coverage) -> dict[str, Any]:
                 "begin": instant(recording, first),
                 "end": instant(recording, until),
                 "seconds": (until - first) / SECOND_NS,
+                "causes": [
+                    event.cause
+                    for event in told
+                    if event.began < until and first < (event.ended or event.began)
+                ],
             }
             for first, until in coverage.listed
         ],
