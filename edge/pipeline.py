@@ -50,7 +50,7 @@ class EcgFlow:
     *segment_ids* gives a new number at every call of ``next``; *latency_ns* is the
     constant delay of the board's stamps, subtracted here and nowhere else; *baud* is
     the line's speed in bit/s where it is not the board's usual one; *leads* names the
-    first channels, the others are not kept.
+    first channels, the others are not kept; *since* is when samples were first due.
     """
 
     def __init__(
@@ -63,11 +63,14 @@ class EcgFlow:
         source: str = "serial",
         baud: int = 0,
         leads: tuple[str, ...] = (),
+        since: BoxNs | None = None,
     ) -> None:
         self.board = board = with_leads(decoder.board, leads)
         self._baud = baud or board.baud
         self.decoder = decoder
         self.newest: BoxNs | None = None  # instant of the newest sample
+        self._since = since
+        self._cause = "first samples"  # why the next segment begins
         self._clock = clock
         self._session = session
         self._segment_ids = segment_ids
@@ -116,6 +119,7 @@ class EcgFlow:
         records = self.flush()
         self.decoder.restart()
         self._segment = 0
+        self._cause = cause
         if self._device is not None:
             self._device.reset(cause)
         return records
@@ -195,8 +199,11 @@ class EcgFlow:
             self._last_arrival = MonotonicNs(int(instants[mine.stop - 1]))
         instants += self._clock.offset_ns - self._latency_ns
         instants -= instants % 1000  # what a chunk's microseconds can say exactly
+        records: list[Record] = []
+        if not self._segment:
+            records += self._gap(BoxNs(int(instants[0])), self._cause, {})
+            records.append(self._begin(packets))
         self.newest = BoxNs(int(instants[-1]))
-        records: list[Record] = [] if self._segment else [self._begin(packets)]
         records += irregular_chunks(
             self._segment, instants, packets.counts, uncertainty_ns, packets.reasons
         )
@@ -224,14 +231,18 @@ class EcgFlow:
 
     def _break(self, found: Break, start: BoxNs, packets: Packets) -> list[Record]:
         """Return the gap before *start*, and the segment that begins there, if one."""
-        records: list[Record] = []
-        if self.newest is not None:
-            detail: dict[str, object] = {"lost": found.lost} if found.lost >= 0 else {}
-            began = BoxNs(min(self.newest, start))
-            records.append(Event(began, start, "gap", "ecg", found.cause, detail))
+        detail: dict[str, object] = {"lost": found.lost} if found.lost >= 0 else {}
+        records = self._gap(start, found.cause, detail)
         if found.resets or not self._segment:
             records.append(self._begin(packets))
         return records
+
+    def _gap(self, start: BoxNs, cause: str, detail: dict[str, object]) -> list[Record]:
+        """Return the gap from the last sample, or since one was due, to *start*."""
+        began = self._since if self.newest is None else self.newest
+        if began is None or began >= start:
+            return []
+        return [Event(began, start, "gap", "ecg", cause, detail)]
 
     def _readings(
         self, readings: tuple[Reading, ...], instants: NDArray[np.int64]

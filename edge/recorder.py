@@ -210,6 +210,7 @@ class Recorder:
             round(ecg.latency_ms * 1e6),
             baud=ecg.baud,
             leads=ecg.leads,
+            since=self.started,
         )
         heart = HeartFlow()
         identity = ""
