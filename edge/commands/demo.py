@@ -229,7 +229,7 @@ def summarise(settings: config.Settings, last: BoxState) -> Summary:
         samples = sum(chunk.counts.size for chunk in chunks if chunk.start >= begin)
         gaps = [event for event in history.events(begin, end) if event.kind == "gap"]
     return Summary(
-        frames=streams["camera"].received,
+        frames=max(streams["camera"].received, len(rows)),  # it was asked earlier
         poses=len(rows),
         samples=samples,
         joined_rows=sum(row.sample is not None for row in rows),

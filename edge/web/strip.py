@@ -134,7 +134,5 @@ def stream(name: str, minutes: list[Minute | None]) -> Json:
 def gaps(shares: list[float]) -> int:
     """Return how many stretches of minutes are not complete."""
     poor = [share < WELL for share in shares]
-    return sum(
-        now and not before
-        for before, now in zip([False, *poor[:-1]], poor, strict=True)
-    )
+    before = [False, *poor][: len(poor)]
+    return sum(now and not was for was, now in zip(before, poor, strict=True))
