@@ -5,6 +5,7 @@ Needs chromium and chromium-driver (Debian's packages; `scripts/test` installs t
 where it may).
 """
 
+import importlib.resources
 import shutil
 import threading
 import time
@@ -426,6 +427,42 @@ def test_a_page_of_another_site_cannot_act(bed: Bed, tmp_path: Path) -> None:
         assert "another site" in driver.page_source
         assert bed.recorder.markers == []
         assert bed.recorder.ecg_records == []
+
+
+AXE = importlib.resources.files("axe_core_python") / "axe.min.js"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("path", ["", "export", "login.html"])
+def test_axe_finds_no_violation(tmp_path: Path, path: str, dark: bool) -> None:
+    door = Door(False, False, ("127.0.0.1",)) if path == "login.html" else None
+    bed = Bed(tmp_path, door)
+    with browser(dark=dark) as driver:
+        driver.get(bed.address + path)
+        ready = {"": "Recording", "export": "Export", "login.html": "Bedside recorder"}
+        title = driver.find_element(By.TAG_NAME, "h1")
+        until(lambda: title.text == ready[path], "the page")
+        time.sleep(1)
+        driver.set_script_timeout(WITHIN_S)
+        driver.execute_script(AXE.read_text())
+        found = until(lambda: axe(driver), "a look at the page while it is live")
+    bed.close()
+
+    assert [
+        (entry["id"], node["html"][:120], node.get("failureSummary", "")[:300])
+        for entry in found["violations"]
+        for node in entry["nodes"]
+    ] == []
+    assert len(found["passes"]) > 15
+
+
+def axe(driver: Any) -> dict[str, Any]:
+    """Return what axe found, nothing if the page greyed meanwhile."""
+    found: dict[str, Any] = driver.execute_async_script(
+        "const done = arguments[0]; axe.run().then(found => done("
+        "document.body.classList.contains('dead') ? {} : found))"
+    )
+    return found
 
 
 def test_nobody_is_left_out(bed: Bed) -> None:

@@ -24,7 +24,7 @@ from edge.web import shapes
 from edge.web.app import make_app
 from edge.web.live import Cursor
 from edge.web.present import StateCache
-from edge.web.strip import covered
+from edge.web.strip import covered, gaps
 
 NOW_MS = (STARTED + 60 * SECOND) / 1e6
 
@@ -334,3 +334,20 @@ def test_many_pages_share_one_question() -> None:
         clock[0] += 0.01
 
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("shares", "count"),
+    [([], 0), ([1.0], 0), ([0.5], 1), ([1, 0, 0, 1, 0.9, 1, 0], 3), ([0, 0], 1)],
+)
+def test_gaps_counts_stretches(shares: list[float], count: int) -> None:
+    assert gaps(shares) == count
+
+
+def test_completeness_of_a_recording_that_just_began(tmp_path: Path) -> None:
+    recorder = QuietRecorder()
+    recorder.now = BoxNs(STARTED + SECOND)
+    app = make_app(make_recording(tmp_path), recorder, Settings(), tmp_path / "web")
+    strip = ask(app, "GET", "/completeness").json
+
+    assert [row["overall"] for row in strip["streams"]] == [None, None]
