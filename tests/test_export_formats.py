@@ -120,6 +120,23 @@ def test_edf_holds_every_count(tmp_path: Path, scale: int) -> None:
                 check_edf(reader, recording, first, until)
 
 
+def test_edf_rounds_what_24_bits_do_not_hold_and_says_so(tmp_path: Path) -> None:
+    pyedflib = pytest.importorskip("pyedflib", reason="pyEDFlib is not installed")
+    with exported(tmp_path, with_gaps(2**30), "edf") as (out, recording):
+        said = json.loads((out / "manifest.json").read_text())
+        with pyedflib.EdfReader(str(out / "ecg-001.bdf")) as reader:
+            found = [reader.readSignal(lead) for lead in range(2)]
+        stored = expected(recording)
+
+    assert "steps of 1000" in said["remarks"][0]
+    for second, (counts, _, _) in enumerate(stored[:40]):
+        for lead, (gain, baseline) in enumerate(((200.0, 3), (350.5, -7))):
+            there = counts[:, lead] != MISSING
+            here = found[lead][second * RATE_HZ : (second + 1) * RATE_HZ][there]
+            exact = (counts[there, lead].astype(float) - baseline) / gain
+            assert (np.abs(here - exact) < 501 / gain).all()
+
+
 def check_edf(reader: Any, recording: Recording, first: int, until: int) -> None:
     """Compare an open file with the seconds *first* to *until* of the recording."""
     assert reader.getSignalLabels() == ["ECG I", "ECG V 1"]

@@ -15,11 +15,12 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge.export import Options
+from edge.export.depth import Depth, Fitting, Scale, fit
 from edge.export.output import Output
 from edge.export.recording import Recording
 from edge.export.stretches import (
@@ -43,9 +44,6 @@ LONGEST_TEXT = 100
 TIMEKEEPING = 24
 """Bytes at most of the note that dates a record."""
 
-ENDS_TRIED = 500
-"""For each number of decimals, when a scale is looked for."""
-
 MONTHS = [
     "JAN",
     "FEB",
@@ -62,35 +60,13 @@ MONTHS = [
 ]
 
 
-class Depth(NamedTuple):
-    """How counts are stored."""
-
-    width: int  # bytes
-    lowest: int
-    highest: int
-    version: bytes  # first 8 bytes of the file
-    name: str  # "EDF" or "BDF"
-
-
-EDF = Depth(2, -(2**15), 2**15 - 1, b"0       ", "EDF")
-BDF = Depth(3, -(2**23), 2**23 - 1, b"\xffBIOSEMI", "BDF")
-
-
-class Scale(NamedTuple):
-    """The digital and physical ends of one lead; the digital minimum is *no value*."""
-
-    lowest: int
-    highest: int
-    low_mv: str  # at most 8 characters
-    high_mv: str
-
-
 @dataclass(frozen=True)
 class Plan:
     """One file: stretches of the same leads, one after the other."""
 
     stretches: list[Stretch]
     scales: list[Scale]  # one for each lead
+    divisor: int  # 1: counts as the board sent them
     record_samples: int  # of each lead
     record_ticks: int
     depth: Depth
@@ -153,14 +129,14 @@ def write_file(
 ) -> None:
     """Write one file."""
     fitting = fit(stretches)
-    if fitting is None:
+    if fitting.divisor > 1:
         output.remark(
-            f"the counts of segment {stretches[0].segment.id} need more than 24 bits, "
-            "which EDF and BDF do not have; the CSV tables have them"
+            f"segment {stretches[0].segment.id} needs more than the 24 bits of BDF: "
+            f"there its counts are rounded to steps of {fitting.divisor}; CSV and WFDB "
+            "have them as they were sent"
         )
-        return
     notes = [with_events(recording, stretch) for stretch in stretches]
-    file = planned(recording, stretches, notes, *fitting)
+    file = planned(recording, stretches, notes, fitting)
     part = output.begin(f"ecg-{number:03}.{file.depth.name.lower()}")
     part.write(header(recording, file))
     for record, until in records(recording, file, notes):
@@ -171,59 +147,11 @@ def write_file(
     output.finish(part, about)
 
 
-def fit(stretches: Sequence[Stretch]) -> tuple[Depth, list[Scale]] | None:
-    """Return the smallest depth that holds all counts and the scale of each lead."""
-    segment = stretches[0].segment
-    lowest = min(stretch.lowest for stretch in stretches)
-    highest = max(stretch.highest for stretch in stretches)
-    for depth in (EDF, BDF):
-        scales = [
-            scale_of(gain, baseline, lowest, highest, depth)
-            for gain, baseline in zip(segment.gain, segment.baseline, strict=True)
-        ]
-        found = [scale for scale in scales if scale]
-        if len(found) == len(scales):
-            return depth, found
-    return None
-
-
-def scale_of(
-    gain: float, baseline: int, lowest: int, highest: int, depth: Depth
-) -> Scale | None:
-    """
-    Return a scale around *baseline* for counts from *lowest* to *highest*, ``None`` if
-    *depth* has no room for one.
-
-    The header has eight characters for an end in millivolts. Of all ends that can be
-    written so, one is taken that is a whole number of counts, or nearly.
-    """
-    needed = max(highest - baseline, baseline - lowest + 1, 1)
-    most = min(depth.highest - baseline, baseline - depth.lowest)
-    best: tuple[float, int, str] | None = None
-    for decimals in range(6):
-        first = math.ceil(needed / abs(gain) * 10**decimals)
-        for number in range(first, first + ENDS_TRIED):
-            text = f"{number / 10**decimals:.{decimals}f}"
-            exact = number / 10**decimals * abs(gain)
-            counts = round(exact)
-            if len(text) > 7 or not needed <= counts <= most:
-                continue
-            error = abs(exact - counts) / counts
-            if best is None or error < best[0] - 1e-13:
-                best = error, counts, text
-    if best is None:
-        return None
-    _, counts, text = best
-    ends = (f"-{text}", text) if gain > 0 else (text, f"-{text}")
-    return Scale(baseline - counts, baseline + counts, *ends)
-
-
 def planned(
     recording: Recording,
     stretches: list[Stretch],
     notes: Sequence[Sequence[Note]],
-    depth: Depth,
-    scales: list[Scale],
+    fitting: Fitting,
 ) -> Plan:
     """Return how the file of *stretches* is laid out."""
     samples = max(round(stretches[0].segment.sampling_rate_hz), 1)
@@ -240,9 +168,19 @@ def planned(
     room = TIMEKEEPING
     if sizes:
         room += max(sizes) + -(-sum(sizes) // max(records, 1))
-    room += -room % depth.width
+    room += -room % fitting.depth.width
     origin = BoxNs(start - utc % 10**9)
-    return Plan(stretches, scales, samples, ticks, depth, room, start_s, origin)
+    return Plan(
+        stretches=stretches,
+        scales=fitting.scales,
+        divisor=fitting.divisor,
+        record_samples=samples,
+        record_ticks=ticks,
+        depth=fitting.depth,
+        annotation_bytes=room,
+        start_s=start_s,
+        origin=origin,
+    )
 
 
 def annotation(note: Note) -> bytes:
@@ -364,8 +302,12 @@ def signed(ticks: int) -> str:
 def signal_bytes(file: Plan, block: Counts) -> bytes:
     """Return the samples of a record, lead after lead, little-endian."""
     none = np.array([[scale.lowest] for scale in file.scales], "<i4")
+    digital: NDArray[np.int64] = block.T.astype(np.int64)
+    if file.divisor > 1:
+        above = block - np.array(file.segment.baseline, np.int64)
+        digital = np.rint(above / file.divisor).astype(np.int64).T
     values = np.repeat(none, file.record_samples, axis=1)
-    values[:, : len(block)] = np.where(block.T == MISSING, none, block.T)
+    values[:, : len(block)] = np.where(block.T == MISSING, none, digital)
     if file.depth.width == 2:
         return values.astype("<i2").tobytes()
     return values.reshape(-1, 1).view(np.uint8)[:, :3].tobytes()

@@ -1,0 +1,103 @@
+"""One `edge export` at work, in a process of its own, as the recorder watches it."""
+
+import json
+import subprocess
+import threading
+from contextlib import suppress
+from typing import Any
+
+from edge.drives import Drive
+from edge.records import BoxNs, Event
+
+ENDS_WITHIN_S = 2.0
+"""After it was asked to; a dead drive may hold it up for ever."""
+
+
+class Run:
+    """One `edge export` at work."""
+
+    def __init__(
+        self, command: list[str], drive: Drive, order: dict[str, Any], began: BoxNs
+    ) -> None:
+        self.drive = drive
+        self.order = order
+        self.began = began
+        self.span: list[str] = []
+        self.progress: dict[str, Any] = {}
+        self.done: dict[str, Any] = {}
+        self.complaint = "the export ended without a word"
+        self.cancelled = False
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self._readers = [
+            threading.Thread(target=read, name="export", daemon=True)
+            for read in (self._read_progress, self._read_complaint)
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def over(self) -> bool:
+        """Return whether it has ended and all it said was read."""
+        return self._process.poll() is not None and not any(
+            reader.is_alive() for reader in self._readers
+        )
+
+    def cancel(self) -> None:
+        """Ask it to end."""
+        self.cancelled = True
+        with suppress(ProcessLookupError):
+            self._process.terminate()
+
+    def wait(self) -> None:
+        """Return when it has ended; it is killed if a dead drive holds it up."""
+        try:
+            self._process.wait(ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def event(self, now: BoxNs) -> Event:
+        """Return what the recording keeps of it."""
+        whole = bool(self.done)
+        detail: dict[str, object] = {
+            "drive": self.drive.id,
+            "label": self.drive.label,
+            "by": self.order["by"],
+            "whole": whole,
+        }
+        if self.span:
+            detail |= {"begin_box_ns": self.span[0], "end_box_ns": self.span[1]}
+        if whole:
+            detail |= {"files": self.done["files"], "bytes": self.done["size"]}
+        what = "exported" if whole else f"export failed: {self.complaint}"
+        sentence = f"{what}, to {self.drive.label}, for {self.order['by']}"
+        return Event(self.began, now, "export", "export", sentence, detail)
+
+    def _read_progress(self) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as lines:
+            for line in lines:
+                self._hear(as_object(line))
+
+    def _read_complaint(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                self.complaint = line.strip().removeprefix("edge: ") or self.complaint
+
+    def _hear(self, said: dict[str, Any]) -> None:
+        if "begin" in said:
+            self.span = [str(said["begin"]), str(said["end"])]
+        elif "done" in said:
+            self.done = said
+        elif "share" in said:
+            self.progress = said
+
+
+def as_object(line: str) -> dict[str, Any]:
+    """Return a line of JSON, {} if it is none."""
+    with suppress(ValueError):
+        said = json.loads(line)
+        if isinstance(said, dict):
+            return said
+    return {}
