@@ -20,6 +20,7 @@ SEEDS_A_RUN = {
     "fail": 20,  # each a disk that fails at every operation in turn
     "damage": 10_000,  # damaged files
     "full": 200,  # cycles of a disk that fills and empties
+    "days": 30,  # simulated days at a commit a second
 }
 LINE = re.compile(r"^\| (\w+) \| (\d+):(\d+) \|", re.MULTILINE)
 
