@@ -35,8 +35,39 @@ def nearest(times: Times, queries: Times, tolerance_ns: int) -> NDArray[np.int64
 
     *times* are sorted; *queries* need not be.
     """
+    found = np.full(len(queries), NONE, np.int64)
     if not len(times):
-        return np.full(len(queries), NONE, np.int64)
+        return found
+    rising = sorted_up(queries)
+    for begin in range(0, len(queries), BLOCK):
+        block = queries[begin : begin + BLOCK]
+        first, stop = around(times, block) if rising else (0, len(times))
+        place = nearest_of_block(times[first:stop], block, tolerance_ns)
+        place[place != NONE] += first
+        found[begin : begin + BLOCK] = place
+    return found
+
+
+BLOCK = 8192
+"""Queries answered at once: what is reckoned with stays in the processor's cache."""
+
+
+def sorted_up(times: Times) -> bool:
+    """Return whether *times* never fall."""
+    return bool((times[1:] >= times[:-1]).all())
+
+
+def around(times: Times, queries: Times) -> tuple[int, int]:
+    """Return which part of *times* holds the nearest of each of sorted *queries*."""
+    first, stop = np.searchsorted(times, queries[[0, -1]])
+    first = np.searchsorted(times, times[max(first - 1, 0)])  # the first of one instant
+    return int(first), int(stop) + 1
+
+
+def nearest_of_block(
+    times: Times, queries: Times, tolerance_ns: int
+) -> NDArray[np.int64]:
+    """Return what `nearest` does, all at once."""
     place = not_before(times, queries)
     late = times.take(place, mode="clip") - queries
     early = queries - times.take(place - 1, mode="clip")
@@ -61,7 +92,7 @@ def not_before(times: Times, queries: Times) -> NDArray[np.int64]:
     Return what ``np.searchsorted(times, queries)`` does, sooner where both are sorted
     and the times nearly even: looked up are few of the times among the queries.
     """
-    if len(queries) < KNOT or not (queries[1:] >= queries[:-1]).all():
+    if len(queries) < KNOT or not sorted_up(queries):
         return np.searchsorted(times, queries)
     knots = times[::KNOT]
     counts = shares(knots, queries)
@@ -120,15 +151,30 @@ def nearest_in_runs(runs: Runs, queries: Times, tolerance_ns: int) -> Place:
     Sample *k* of a run is at ``start + rint(k × period)``. Each run ends before the
     next begins.
     """
+    chunk = np.full(len(queries), NONE, np.int64)
+    sample = np.full(len(queries), NONE, np.int64)
     if not len(runs.start):
-        none = np.full(len(queries), NONE, np.int64)
-        return Place(none, none)
-    if (queries[1:] < queries[:-1]).any():
+        return Place(chunk, sample)
+    if not sorted_up(queries):
         order = np.argsort(queries, kind="stable")
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         found = nearest_in_runs(runs, queries[order], tolerance_ns)
         return Place(found.chunk[back], found.sample[back])
+    for begin in range(0, len(queries), BLOCK):
+        block = slice(begin, begin + BLOCK)
+        first, stop = around(runs.start, queries[block])
+        near = slice(first, stop)
+        part = Runs(runs.start[near], runs.period_ns[near], runs.samples[near])
+        place = in_runs_of_block(part, queries[block], tolerance_ns)
+        chunk[block] = place.chunk
+        chunk[block][place.chunk != NONE] += first
+        sample[block] = place.sample
+    return Place(chunk, sample)
+
+
+def in_runs_of_block(runs: Runs, queries: Times, tolerance_ns: int) -> Place:
+    """Return what `nearest_in_runs` does for sorted *queries*, all at once."""
     counts = shares(runs.start, queries)
     run = np.repeat(np.arange(len(counts)), counts)
     period = np.repeat(runs.period_ns, counts)

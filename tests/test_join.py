@@ -158,6 +158,14 @@ def test_runs_answer_as_their_samples_do() -> None:
     assert follows(runs)
     assert np.where(place.chunk == NONE, NONE, flat).tolist() == expected.tolist()
     assert (expected == NONE).any()
+    rising = np.sort(queries)
+    again = nearest_in_runs(runs, rising, 10**9)
+    flat = np.cumsum(count)[again.chunk] - count[again.chunk] + again.sample
+    slow = np.array(
+        [nearest(times, rising[k : k + 1], 10**9)[0] for k in range(20_000)]
+    )
+    assert np.where(again.chunk == NONE, NONE, flat).tolist() == slow.tolist()
+    assert nearest(times, rising, 10**9).tolist() == slow.tolist()
 
 
 @pytest.mark.parametrize("seed", range(20))
