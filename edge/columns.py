@@ -75,6 +75,11 @@ class Column(NamedTuple):
     meaning: str
 
 
+def texts(**meanings: str) -> list[Column]:
+    """Return a column of text for each name and its meaning."""
+    return [Column(name, "", "%s", meaning) for name, meaning in meanings.items()]
+
+
 def _legacy() -> tuple[Column, ...]:
     keypoints = []
     for name in KEYPOINTS:
@@ -86,27 +91,31 @@ def _legacy() -> tuple[Column, ...]:
                 f"{name}_confidence", "", "%.4f", f"0 to 1: how sure of the {words}"
             ),
         ]
-    leads = [
-        Column(f"ecg_lead{n}", "mV", "%.6g", f"the sample's value of lead {n}")
-        for n in range(1, LEGACY_LEADS + 1)
-    ]
-    rate, *others = (
-        Column(
-            name, VITALS[name], "%.6g", f"newest {name.replace('_', ' ')} then known"
-        )
-        for name in LEGACY_VITALS
-    )
+    leads = [_lead(n) for n in range(1, LEGACY_LEADS + 1)]
+    rate, *others = (_newest(name) for name in LEGACY_VITALS)
     return (
-        Column("timestamp", "", "%s", "UTC of the pose (middle of the exposure)"),
-        Column("image_path", "", "%s", "name of the uploaded picture, if it was one"),
-        Column("pose_detected", "", "%s", "True where a body was found"),
+        *texts(
+            timestamp="UTC of the pose (middle of the exposure)",
+            image_path="name of the uploaded picture, if it was one",
+            pose_detected="True where a body was found",
+        ),
         *keypoints,
-        Column("ecg_timestamp", "", "%s", "UTC of the ECG sample nearest to the pose"),
+        *texts(ecg_timestamp="UTC of the ECG sample nearest to the pose"),
         rate,
         *leads,
         *others,
-        Column("ecg_matched", "", "%s", "True where a sample lay within the tolerance"),
+        *texts(ecg_matched="True where a sample lay within the tolerance"),
     )
+
+
+def _lead(number: int) -> Column:
+    name = f"ecg_lead{number}"
+    return Column(name, "mV", "%.6g", f"the sample's value of lead {number}")
+
+
+def _newest(vital: str) -> Column:
+    words = vital.replace("_", " ")
+    return Column(vital, VITALS[vital], "%.6g", f"newest {words} then known")
 
 
 def _ours() -> tuple[Column, ...]:
@@ -118,14 +127,15 @@ def _ours() -> tuple[Column, ...]:
         Column(
             "pose_uncertainty_ms", "ms", "%.3f", "the pose's instant is this sure, ±"
         ),
-        Column("pose_stamp", "", "%s", "where the pose's instant comes from"),
-        Column("pose_source", "", "%s", "camera or upload"),
-        Column("pose_state", "", "%s", "pose, no pose or absent"),
+        *texts(
+            pose_stamp="where the pose's instant comes from",
+            pose_source="camera or upload",
+            pose_state="pose, no pose or absent",
+        ),
         Column("picture_width", "px", "%d", "of the upright picture"),
         Column("picture_height", "px", "%d", "of the upright picture"),
         Column("rotation", "°", "%d", "clockwise turn that made the picture upright"),
-        Column("model", "", "%s", "file name of the pose model"),
-        Column("device", "", "%s", "cpu or tpu"),
+        *texts(model="file name of the pose model", device="cpu or tpu"),
         Column("inference_ms", "ms", "%.2f", "time the model took"),
         Column("ecg_box_s", "s", "%d", "box time of the ECG sample"),
         Column("ecg_box_ns", "ns", "%d", "nanoseconds beyond ecg_box_s"),
@@ -135,20 +145,19 @@ def _ours() -> tuple[Column, ...]:
         ),
         Column("ecg_stamp", "", "%s", "where the sample's instant comes from"),
         Column("ecg_segment", "", "%d", "number of the stretch without interruption"),
-        Column("ecg_source", "", "%s", "serial, upload or file"),
-        Column("ecg_board", "", "%s", "name of the ECG board's decoder"),
-        Column("ecg_leads", "", "%s", "names of ecg_lead1, ecg_lead2, … in order"),
-        Column("ecg_reasons", "", "%s", "why leads have no value, as lead:reason"),
-        Column("unmatched_reason", "", "%s", "why there is no ECG sample"),
+        *texts(
+            ecg_source="serial, upload or file",
+            ecg_board="name of the ECG board's decoder",
+            ecg_leads="names of ecg_lead1, ecg_lead2, … in order",
+            ecg_reasons="why leads have no value, as lead:reason",
+            unmatched_reason="why there is no ECG sample",
+        ),
     ]
-    for n in range(LEGACY_LEADS + 1, LEADS + 1):
-        columns.append(
-            Column(f"ecg_lead{n}", "mV", "%.6g", f"the sample's value of lead {n}")
-        )
-    for name, unit in VITALS.items():
+    columns += [_lead(n) for n in range(LEGACY_LEADS + 1, LEADS + 1)]
+    for name in VITALS:
         words = name.replace("_", " ")
         if name not in LEGACY_VITALS:
-            columns.append(Column(name, unit, "%.6g", f"newest {words} then known"))
+            columns.append(_newest(name))
         columns += [
             Column(f"{name}_age_ms", "ms", "%.0f", f"ECG sample − {words}"),
             Column(f"{name}_reason", "", "%s", f"why there is no {words}"),

@@ -154,10 +154,13 @@ class History:
             f"SELECT t.id, {table.columns} FROM {table.source} WHERE t.id > ?"
             " ORDER BY t.id LIMIT ?"
         )
+
+        def build(row: Row) -> tuple[int, Record]:
+            return numbered(row), table.build(row[1:])
+
         found: list[tuple[int, Record]] = []
         while not found and (rows := self._reader.fetch(query, (row_id, limit))):
             row_id = numbered(rows[-1])  # a page may hold nothing but damaged rows
-            build = lambda row: (numbered(row), table.build(row[1:]))  # noqa: E731
             found = list(self._reader.sound(rows, build))
         return found
 

@@ -2,27 +2,55 @@
 
 import json
 import math
-from typing import cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
-from edge.database.sums import Row, check, real, summed, text, whole
+from edge.database.sums import Row, Value, check, real, summed, text, whole
 from edge.records import BoxNs, ClockReading, Event, Segment, Session, UtcNs, Vital
+
+
+def put(record: Iterable[object], forms: tuple[Callable[[Any], Value], ...]) -> Row:
+    """Return the row of *record*: each field as its one of *forms* makes it."""
+    fields = zip(forms, record, strict=True)
+    return summed(tuple(form(field) for form, field in fields))
+
+
+def names(values: Iterable[str]) -> str:
+    """Return *values* as JSON."""
+    return json.dumps(list(values))
+
+
+def reals(values: Iterable[float]) -> str:
+    """Return *values* as JSON numbers with a fraction."""
+    return json.dumps([float(value) for value in values])
+
+
+def wholes(values: Iterable[int]) -> str:
+    """Return *values* as JSON whole numbers."""
+    return json.dumps([int(value) for value in values])
+
+
+def mapping(values: Mapping[str, object]) -> str:
+    """Return *values* as JSON; what JSON does not know becomes text."""
+    return json.dumps(values, default=str)
+
+
+def whole_or_none(value: int | None) -> int | None:
+    """Return *value* as `whole` does, nothing for nothing."""
+    return None if value is None else whole(value)
+
+
+def real_or_none(value: float | None) -> float | None:
+    """Return *value* as a plain float, nothing for nothing."""
+    return None if value is None else float(value)
+
 
 # Sessions: id, boot_id, started, offset_ns, version, subject, configuration, crc
 
 
 def session_row(session: Session) -> Row:
     """Return the row of *session*."""
-    return summed(
-        (
-            whole(session.id),
-            text(session.boot_id),
-            whole(session.started),
-            whole(session.offset_ns),
-            text(session.version),
-            text(session.subject),
-            text(session.configuration),
-        )
-    )
+    return put(session, (whole, text, whole, whole, text, text, text))
 
 
 def session_of(row: Row) -> Session:
@@ -41,20 +69,8 @@ def session_of(row: Row) -> Session:
 
 def segment_row(segment: Segment) -> Row:
     """Return the row of *segment*."""
-    return summed(
-        (
-            whole(segment.id),
-            whole(segment.session),
-            text(segment.source),
-            text(segment.board),
-            json.dumps(list(segment.leads)),
-            json.dumps([float(value) for value in segment.gain]),
-            json.dumps([int(value) for value in segment.baseline]),
-            real(segment.sampling_rate_hz),
-            int(segment.checked),
-            text(segment.stamp),
-        )
-    )
+    forms = (whole, whole, text, text, names, reals, wholes, real, int, text)
+    return put(segment, forms)
 
 
 def segment_of(row: Row) -> Segment:
@@ -78,20 +94,9 @@ def segment_of(row: Row) -> Segment:
 
 def vital_row(vital: Vital) -> Row:
     """Return the row of *vital*, without its id; not-a-number becomes no value."""
-    value = None if vital.value is None else float(vital.value)
-    reason = vital.reason
-    if value is not None and math.isnan(value):
-        value, reason = None, reason or "out_of_range"
-    return summed(
-        (
-            whole(vital.sampled),
-            text(vital.name),
-            value,
-            text(reason),
-            text(vital.source),
-            int(vital.derived),
-        )
-    )
+    if vital.value is not None and math.isnan(vital.value):
+        vital = vital._replace(value=None, reason=vital.reason or "out_of_range")
+    return put(vital, (whole, text, real_or_none, text, text, int))
 
 
 def vital_of(row: Row) -> Vital:
@@ -110,16 +115,7 @@ def vital_of(row: Row) -> Vital:
 
 def event_row(event: Event) -> Row:
     """Return the row of *event*, without its id."""
-    return summed(
-        (
-            whole(event.began),
-            None if event.ended is None else whole(event.ended),
-            text(event.kind),
-            text(event.stream),
-            text(event.cause),
-            json.dumps(event.detail, default=str),
-        )
-    )
+    return put(event, (whole, whole_or_none, text, text, text, mapping))
 
 
 def event_of(row: Row) -> Event:
@@ -138,15 +134,7 @@ def event_of(row: Row) -> Event:
 
 def reading_row(reading: ClockReading) -> Row:
     """Return the row of *reading*, without its id."""
-    return summed(
-        (
-            whole(reading.session),
-            whole(reading.box),
-            whole(reading.utc),
-            int(reading.synchronised),
-            whole(reading.step_ns),
-        )
-    )
+    return put(reading, (whole, whole, whole, int, whole))
 
 
 def reading_of(row: Row) -> ClockReading:

@@ -19,73 +19,82 @@ APPLICATION_ID = 0x45435045
 Step = Callable[[Database], None]
 
 
+TABLES: dict[str, dict[str, Any]] = {
+    "sessions": {
+        "id": int, "boot_id": str, "started": int, "offset_ns": int,
+        "version": str, "subject": str, "configuration": str, "crc": int,
+    },
+    "segments": {
+        "id": int, "session": int, "source": str, "board": str, "leads": str,
+        "gain": str, "baseline": str, "sampling_rate_hz": float, "checked": int,
+        "stamp": str, "crc": int,
+        "last_mark": int,  # marks.id of the newest chunk's mark
+        "kept": int,  # 1: has chunks in a protected interval
+    },
+    "chunks": {
+        "id": int, "segment": int, "start": int, "last": int, "period_ns": float,
+        "uncertainty_ns": int, "samples": int, "codes": str, "counts": bytes,
+        "offsets_us": bytes, "reasons": str, "crc": int,
+    },
+    "poses": {
+        "id": int, "exposed": int, "uncertainty_ns": int, "origin": int,
+        "state": str, "keypoints": bytes, "width": int, "height": int,
+        "inference_ms": float, "picture": str, "crc": int,
+    },
+    "pose_origins": {
+        # What hardly changes from pose to pose, once.
+        "id": int, "stamp": str, "source": str, "rotation": int, "model": str,
+        "device": str,
+    },
+    "vitals": {
+        "id": int, "sampled": int, "name": str, "value": float, "reason": str,
+        "source": str, "derived": int, "crc": int,
+    },
+    "events": {
+        "id": int, "began": int, "ended": int, "kind": str, "stream": str,
+        "cause": str, "detail": str, "crc": int,
+    },
+    "clock_readings": {
+        "id": int, "session": int, "box": int, "utc": int, "synchronised": int,
+        "step_ns": int, "crc": int,
+        "lasting": int,  # 1: first of its session, a step, a change of discipline
+    },
+    "marks": {
+        # Every few seconds of recording: where each table stood.
+        "id": int, "recorded_ns": int, "session": int, "chunks": int,
+        "poses": int, "vitals": int, "events": int, "clock_readings": int,
+        "crc": int,
+    },
+    "protected": {"id": int, "begin": int, "until": int, "why": str},
+    "totals": {
+        # One row, rewritten in every transaction.
+        "id": int, "batch": int, "samples": int, "chunks": int, "poses": int,
+        "vitals": int, "events": int, "clock_readings": int, "sessions": int,
+        "segments": int, "last_box": int, "recorded_ns": int,
+        "longest_chunk_ns": int, "longest_event_ns": int, "instants": int,
+        "posted": int, "crc": int,
+    },
+}  # fmt: skip
+"""The tables of version 1: each column and its type."""
+
+INDEXES: tuple[tuple[str, list[str]], ...] = (
+    ("chunks", ["start"]),
+    ("poses", ["exposed"]),
+    ("vitals", ["sampled"]),
+    ("vitals", ["name", "sampled"]),
+    ("events", ["began"]),
+    ("segments", ["last_mark"]),
+)
+"""What their rows are found by, beside their ids."""
+
+
 def tables(db: Database) -> None:
     """Make all tables of version 1."""
-    made: dict[str, dict[str, Any]] = {
-        "sessions": {
-            "id": int, "boot_id": str, "started": int, "offset_ns": int,
-            "version": str, "subject": str, "configuration": str, "crc": int,
-        },
-        "segments": {
-            "id": int, "session": int, "source": str, "board": str, "leads": str,
-            "gain": str, "baseline": str, "sampling_rate_hz": float, "checked": int,
-            "stamp": str, "crc": int,
-            "last_mark": int,  # marks.id of the newest chunk's mark
-            "kept": int,  # 1: has chunks in a protected interval
-        },
-        "chunks": {
-            "id": int, "segment": int, "start": int, "last": int, "period_ns": float,
-            "uncertainty_ns": int, "samples": int, "codes": str, "counts": bytes,
-            "offsets_us": bytes, "reasons": str, "crc": int,
-        },
-        "poses": {
-            "id": int, "exposed": int, "uncertainty_ns": int, "origin": int,
-            "state": str, "keypoints": bytes, "width": int, "height": int,
-            "inference_ms": float, "picture": str, "crc": int,
-        },
-        "pose_origins": {
-            # What hardly changes from pose to pose, once.
-            "id": int, "stamp": str, "source": str, "rotation": int, "model": str,
-            "device": str,
-        },
-        "vitals": {
-            "id": int, "sampled": int, "name": str, "value": float, "reason": str,
-            "source": str, "derived": int, "crc": int,
-        },
-        "events": {
-            "id": int, "began": int, "ended": int, "kind": str, "stream": str,
-            "cause": str, "detail": str, "crc": int,
-        },
-        "clock_readings": {
-            "id": int, "session": int, "box": int, "utc": int, "synchronised": int,
-            "step_ns": int, "crc": int,
-            "lasting": int,  # 1: first of its session, a step, a change of discipline
-        },
-        "marks": {
-            # Every few seconds of recording: where each table stood.
-            "id": int, "recorded_ns": int, "session": int, "chunks": int,
-            "poses": int, "vitals": int, "events": int, "clock_readings": int,
-            "crc": int,
-        },
-        "protected": {"id": int, "begin": int, "until": int, "why": str},
-        "totals": {
-            # One row, rewritten in every transaction.
-            "id": int, "batch": int, "samples": int, "chunks": int, "poses": int,
-            "vitals": int, "events": int, "clock_readings": int, "sessions": int,
-            "segments": int, "last_box": int, "recorded_ns": int,
-            "longest_chunk_ns": int, "longest_event_ns": int, "instants": int,
-            "posted": int, "crc": int,
-        },
-    }  # fmt: skip
-    for name, columns in made.items():
+    for name, columns in TABLES.items():
         db.table(name).create(columns, pk="id", strict=True)
-    db.table("chunks").create_index(["start"])
-    db.table("poses").create_index(["exposed"])
-    db.table("vitals").create_index(["sampled"])
-    db.table("vitals").create_index(["name", "sampled"])
-    db.table("events").create_index(["began"])
-    db.table("segments").create_index(["last_mark"])
-    db.table("totals").insert(dict.fromkeys(made["totals"], 0) | {"id": 1})
+    for name, keys in INDEXES:
+        db.table(name).create_index(keys)
+    db.table("totals").insert(dict.fromkeys(TABLES["totals"], 0) | {"id": 1})
 
 
 STEPS: tuple[Step, ...] = (tables,)

@@ -83,7 +83,10 @@ class Pieces:
         raise ExportError("the download was given up")
 
     def flush(self) -> None:
-        """Do nothing."""
+        """Do nothing: pieces are taken as they come."""
+
+    def close(self) -> None:
+        """Do nothing: whoever puts the pieces ends them."""
 
     def taken(self) -> Iterator[bytes]:
         """Yield the pieces as they come."""
@@ -97,9 +100,8 @@ def make(database: Path, request: Request, made: UtcNs, pieces: Pieces) -> None:
     """Put the whole archive into *pieces*, or the error that ended it."""
     try:
         with zipfile.ZipFile(
-            pieces,  # type: ignore[call-overload]
-            "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION,
-        ) as target:  # fmt: skip
+            pieces, "w", zipfile.ZIP_DEFLATED, compresslevel=COMPRESSION
+        ) as target:
             write_all(database, request, made, target)
         pieces.put(None)
     except EdgeError as error:

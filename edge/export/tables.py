@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.columns import Column
+from edge.columns import Column, texts
 from edge.export import cells
 from edge.export.cells import Cells, Whole
 from edge.export.recording import Recording
@@ -188,12 +188,14 @@ def vitals(recording: Recording) -> Table:
     """Return the vitals of *recording*."""
     columns = (
         *INSTANT,
-        Column("name", "", "%s", "which vital"),
-        Column("value", "", "%s", "empty where there is none"),
-        Column("unit", "", "%s", "of the value"),
-        Column("reason", "", "%s", "why there is no value"),
-        Column("source", "", "%s", "serial, upload or file"),
-        Column("derived", "", "%s", "True: computed by the box, not sent to it"),
+        *texts(
+            name="which vital",
+            value="empty where there is none",
+            unit="of the value",
+            reason="why there is no value",
+            source="serial, upload or file",
+            derived="True: computed by the box, not sent to it",
+        ),
     )
     about = "Heart rate, blood pressure, oxygen saturation and their like, as stated."
     return Table("vitals", about, columns, lambda: vital_blocks(recording))
@@ -201,12 +203,9 @@ def vitals(recording: Recording) -> Table:
 
 def vital_blocks(recording: Recording) -> Iterator[Block]:
     """Yield the rows of the vitals table."""
-    found = recording.vitals()
-    for batch in batched(found, FEW_ROWS):
-        times = np.array([vital.sampled for vital in batch], np.int64)
-        columns = instant_cells(recording, times)
-        columns += vital_cells(batch)
-        yield Block(cells.lines(columns), len(batch), BoxNs(int(times[-1])))
+    for batch in batched(recording.vitals(), FEW_ROWS):
+        times = [vital.sampled for vital in batch]
+        yield dated_block(recording, times, vital_cells(batch))
 
 
 def vital_cells(batch: Sequence[Vital]) -> list[Cells]:
@@ -229,10 +228,12 @@ def events(recording: Recording) -> Table:
         Column("ended_box_s", "s", "%d", "box time of its end, whole seconds"),
         Column("ended_box_ns", "ns", "%d", "box time of its end, rest"),
         Column("duration_s", "s", "%.3f", "from beginning to end"),
-        Column("kind", "", "%s", "gap, state, clock step, drop, marker, export, …"),
-        Column("stream", "", "%s", "what it concerns: ecg, camera, pose, clock, …"),
-        Column("cause", "", "%s", "one sentence"),
-        Column("detail", "", "%s", "numbers for programs, as JSON"),
+        *texts(
+            kind="gap, state, clock step, drop, marker, export, …",
+            stream="what it concerns: ecg, camera, pose, clock, …",
+            cause="one sentence",
+            detail="numbers for programs, as JSON",
+        ),
     )
     about = "Gaps with their causes, state changes, clock steps, markers, exports."
     return Table("events", about, columns, lambda: event_blocks(recording), prose=True)
@@ -240,12 +241,9 @@ def events(recording: Recording) -> Table:
 
 def event_blocks(recording: Recording) -> Iterator[Block]:
     """Yield the rows of the events table."""
-    found = recording.events()
-    for batch in batched(found, FEW_ROWS):
-        began = np.array([event.began for event in batch], np.int64)
-        columns = instant_cells(recording, began)
-        columns += event_cells(recording, batch)
-        yield Block(cells.lines(columns), len(batch), BoxNs(int(began[-1])))
+    for batch in batched(recording.events(), FEW_ROWS):
+        began = [event.began for event in batch]
+        yield dated_block(recording, began, event_cells(recording, batch))
 
 
 def event_cells(recording: Recording, batch: Sequence[Event]) -> list[Cells]:
@@ -280,6 +278,14 @@ def detail_text(event: Event) -> str:
     if not event.detail:
         return ""
     return json.dumps(event.detail, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def dated_block(
+    recording: Recording, times: Sequence[BoxNs], columns: list[Cells]
+) -> Block:
+    """Return rows of *columns* with the instants *times* in front."""
+    dated = instant_cells(recording, np.array(times, np.int64))
+    return Block(cells.lines(dated + columns), len(times), times[-1])
 
 
 def instant_cells(recording: Recording, box: Whole) -> list[Cells]:
