@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.crop import Rotation, upright_size, whole
-from edge.eye import Box, Eye, Keypoints, torso_centre
+from edge.eye import Box, Eye, Points, torso_centre
 from edge.orientation import turned
 
 EVERYWHERE = (0.0, 0.0, 1.0, 1.0)
@@ -23,10 +23,11 @@ class Bed:
 
     def __init__(self, region: tuple[float, ...] = ()) -> None:
         self._left, self._top, self._width, self._height = region or EVERYWHERE
+        self._everywhere = region in ((), EVERYWHERE)
 
     def look(
         self, eye: Eye, pixels: NDArray[np.uint8], rotation: Rotation
-    ) -> tuple[Keypoints, float]:
+    ) -> tuple[Points, float]:
         """
         Return the keypoints in this part of the frame *pixels*, letterboxed, in pixels
         of the whole upright frame, and the milliseconds the model took.
@@ -35,20 +36,20 @@ class Bed:
         """
         left, top, width, height = self._box(pixels)
         part = pixels[top : top + height, left : left + width]
-        keypoints, spent_ms = eye.look(
+        points, spent_ms = eye.look(
             part, whole(*upright_size(part, rotation)), rotation
         )
-        upright = self.upright_box(pixels, rotation)
-        keypoints[:, :2] += (upright.left, upright.top)
-        return keypoints, spent_ms
+        box = self.upright_box(pixels, rotation)
+        moved = [(x + box.left, y + box.top, score) for x, y, score in points]
+        return moved, spent_ms
 
     def holds(
-        self, keypoints: Keypoints, pixels: NDArray[np.uint8], rotation: Rotation
+        self, points: Points, pixels: NDArray[np.uint8], rotation: Rotation
     ) -> bool:
-        """Return whether a body with *keypoints* is the patient."""
-        everywhere = (self._left, self._top, self._width, self._height) == EVERYWHERE
-        centre = torso_centre(keypoints)
-        return everywhere or self.upright_box(pixels, rotation).holds(*centre)
+        """Return whether a body with *points* is the patient."""
+        if self._everywhere:
+            return True
+        return self.upright_box(pixels, rotation).holds(*torso_centre(points))
 
     def upright_box(self, pixels: NDArray[np.uint8], rotation: Rotation) -> Box:
         """Return this part in pixels of the upright frame."""

@@ -7,7 +7,7 @@ seldom, and which of the two is the patient is not known from this. "Nobody else
 nobody was found, not that nobody is there.
 """
 
-from edge.eye import Box, Keypoints, is_pose, torso_centre
+from edge.eye import Box, Points, is_pose, torso_centre
 from edge.records import MonotonicNs
 
 EVERY_NS = 5_000_000_000
@@ -32,12 +32,12 @@ class Company:
         wait_ns = CONFIRM_NS if self._disagreeing else EVERY_NS
         return exposed - self._looked >= wait_ns
 
-    def note(self, exposed: MonotonicNs, keypoints: Keypoints, hidden: Box) -> None:
+    def note(self, exposed: MonotonicNs, points: Points, hidden: Box) -> None:
         """Take in what was found in a frame in which *hidden* was painted over."""
         self._looked = exposed
         # What is left of the first person scores like a few keypoints of a second.
-        found = is_pose(keypoints, held=False)
-        found = found and not hidden.holds(*torso_centre(keypoints))
+        found = is_pose(points, held=False)
+        found = found and not hidden.holds(*torso_centre(points))
         self._disagreeing = self._disagreeing + 1 if found != self.present else 0
         if self._disagreeing >= (LEAVES if self.present else COMES):
             self.present, self._disagreeing = found, 0

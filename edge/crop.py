@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Rotation = Literal[0, 90, 180, 270]
 """Degrees a source frame is turned clockwise to be upright."""
+ROTATIONS: tuple[Rotation, ...] = (0, 90, 180, 270)
 
 MOST_READS = 8
 """Source pixels read along one axis for one pixel of the square, at most."""
@@ -24,12 +25,46 @@ at a fixed distance; below that each read has its own place, which is linear
 interpolation."""
 
 
+class Reads(NamedTuple):
+    """How many source pixels are read along one axis for one of the square."""
+
+    least: int  # where a frame shrinks; a power of two
+    stride: int  # beyond that, one in so many of those under it
+
+    def of(self, step: float) -> int:
+        """Return how many for a pixel that spans *step*: 1, 2, 4 or 8."""
+        count = self.least if step >= PAIRED_FROM else 2
+        while count < step / self.stride and count < MOST_READS:
+            count *= 2
+        return count
+
+
+class Care(NamedTuple):
+    """How closely a frame is read: reading more costs time and averages noise out."""
+
+    rows: Reads
+    columns: Reads
+
+
+STILL = Care(Reads(2, 1), Reads(2, 1))
+"""For pictures that are looked at once."""
+QUICK = Care(Reads(1, 4), Reads(2, 2))
+"""For video in good light."""
+NOISY = Care(Reads(4, 1), Reads(4, 1))
+"""For video of a dark room: sixteen pixels or more for each of the square."""
+
+
 class Region(NamedTuple):
     """A square of the upright frame; it may reach beyond the frame's edges."""
 
     x: float  # left edge, pixels
     y: float  # top edge, pixels
     side: float  # pixels
+
+
+def turn(rotation: Rotation, degrees: int) -> Rotation:
+    """Return *rotation* and *degrees* more, which is a multiple of 90."""
+    return ROTATIONS[(rotation + degrees) // 90 % 4]
 
 
 def upright_size(pixels: NDArray[np.uint8], rotation: Rotation) -> tuple[int, int]:
@@ -48,25 +83,21 @@ class Plan(NamedTuple):
     """Which bytes of a frame are read for a square, and where they go."""
 
     lines: NDArray[np.intp]  # shape (reads · rows,): lines of the frame
+    span: slice  # of each line, in bytes: what is read lies in it
     shifts: tuple[int, ...]  # bytes to the neighbour that is added, step by step
-    bytes: NDArray[np.intp]  # shape (reads, 3 · columns): then, of a line
+    bytes: NDArray[np.intp]  # shape (reads, 3 · columns): then, of the span
     rows: slice  # of the square that lie inside the frame
     columns: slice  # in bytes
 
 
 class Cutter:
     """
-    Cuts regions of frames into squares of *size* pixels.
-
-    Where a frame shrinks, it reads at least one in *stride* of its rows and columns:
-    1 for stills, where time is no matter, 2 for video. It keeps its working memory,
-    since fresh pages cost more than the arithmetic.
+    Cuts regions of frames into squares of *size* pixels, with the `care` of the day.
     """
 
-    def __init__(self, size: int, stride: int = 1) -> None:
+    def __init__(self, size: int, care: Care = STILL) -> None:
         self.size = size
-        self._stride = stride
-        self._memory = [np.empty(0, np.uint8), np.empty(0, np.uint8)]
+        self.care = care
         self._planned: tuple[object, ...] = ()
         self._plan: Plan
 
@@ -82,7 +113,7 @@ class Cutter:
         darkens it by up to 3 of 255.
         """
         height, width = pixels.shape[:2]
-        wanted = (region, width, height, rotation)
+        wanted = (region, width, height, rotation, self.care)
         if wanted != self._planned:  # a body at rest asks for the same many times
             self._plan, self._planned = self._new_plan(*wanted), wanted
         lines = np.ascontiguousarray(pixels).reshape(height, width * 3)
@@ -94,34 +125,32 @@ class Cutter:
     def _fill(self, inside: NDArray[np.uint8], lines: NDArray[np.uint8]) -> None:
         """Write what is planned of the frame's *lines* into *inside* of the square."""
         plan = self._plan
-        rows, length = len(inside), lines.shape[1]
-        strip = self._room(0, len(plan.lines) * length)
-        # "clip" lets numpy write in place; every index is valid anyway.
-        out = strip.reshape(-1, length)
-        np.take(lines, plan.lines, axis=0, out=out, mode="clip")
-        strip = folded(strip, rows * length)
-        for step, shift in enumerate(plan.shifts, 1):
+        read = lines[:, plan.span][plan.lines]
+        rows, length = len(inside), read.shape[1]
+        strip = folded(read.reshape(-1), rows * length)
+        spare = np.empty_like(strip)
+        for shift in plan.shifts:
             np.floor_divide(strip, 2, out=strip)
-            shifted = self._room(step % 2, len(strip))
-            np.add(strip[:-shift], strip[shift:], out=shifted[:-shift])
-            strip = shifted
+            np.add(strip[:-shift], strip[shift:], out=spare[:-shift])
+            strip, spare = spare, strip
         strip = strip.reshape(rows, length)
         if len(plan.bytes) == 1:
+            # "clip" lets numpy write in place; every index is valid anyway.
             np.take(strip, plan.bytes[0], axis=1, out=inside, mode="clip")
         else:
-            picked = np.concatenate([strip[:, read].ravel() for read in plan.bytes])
+            picked = np.concatenate([strip[:, each].ravel() for each in plan.bytes])
             inside[:] = folded(picked, inside.size).reshape(inside.shape)
 
     def _new_plan(
-        self, region: Region, width: int, height: int, rotation: Rotation
+        self, region: Region, width: int, height: int, rotation: Rotation, care: Care
     ) -> Plan:
         """Return how to cut *region* out of a source frame of *width* and *height*."""
         left, top = turned_back(region, width, height, rotation)
         step = region.side / self.size
         rows = inside_frame(top, step, self.size, height)
         columns = inside_frame(left, step, self.size, width)
-        count = reads(step / self._stride)
-        ys = places(rows, top, step, height, count)
+        ys = places(rows, top, step, height, care.rows.of(step))
+        count = care.columns.of(step)
         shifts: list[int] = []
         apart = max(1, round(step / count))
         if step < PAIRED_FROM or apart * (count - 1) >= width:
@@ -130,15 +159,13 @@ class Cutter:
             shifts = [3 * apart * 2**power for power in range(count.bit_length() - 1)]
             reach = apart * (count - 1)
             xs = places(columns, left - reach / 2, step, width - reach, 1)
-        in_bytes = (xs[:, :, np.newaxis] * 3 + np.arange(3)).reshape(len(xs), -1)
+        first, last = (int(xs.min()), int(xs.max())) if xs.size else (0, 0)
+        in_bytes = ((xs - first)[:, :, np.newaxis] * 3 + np.arange(3)).reshape(
+            len(xs), -1
+        )
+        span = slice(3 * first, 3 * (last + 1) + sum(shifts))
         inside = slice(3 * columns.start, 3 * columns.stop)
-        return Plan(ys.ravel(), tuple(shifts), in_bytes, rows, inside)
-
-    def _room(self, number: int, size: int) -> NDArray[np.uint8]:
-        """Return *size* bytes of the working memory *number*; what it held is void."""
-        if len(self._memory[number]) < size:
-            self._memory[number] = np.empty(size, np.uint8)
-        return self._memory[number][:size]
+        return Plan(ys.ravel(), span, tuple(shifts), in_bytes, rows, inside)
 
 
 def folded(values: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -164,14 +191,6 @@ def turned_back(
     if rotation == 270:
         return width - y - side, x
     return x, y
-
-
-def reads(step: float) -> int:
-    """Return how often to read along an axis for a pixel that spans *step*: 2, 4, 8."""
-    count = 2
-    while count < step and count < MOST_READS:
-        count *= 2
-    return count
 
 
 def inside_frame(start: float, step: float, size: int, length: int) -> slice:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.crop import Cutter, Region, Rotation, whole
+from edge.crop import Care, Cutter, Region, Rotation, whole
 
 SHOULDERS, HIPS = [5, 6], [11, 12]
 TORSO = SHOULDERS + HIPS
@@ -29,10 +29,10 @@ FLESH = 0.15
 COLOUR_STRIDE = 16
 """One in so many rows and columns is enough for the mean colour of a frame."""
 
-Keypoints = NDArray[np.float32]
-"""Shape (17, 3): x and y in pixels of the upright frame, score 0 to 1."""
-Points = list[tuple[float, float, float]]
-"""The same as plain numbers."""
+Point = tuple[float, float, float]
+"""A keypoint: x and y in pixels of the upright frame, score 0 to 1."""
+Points = list[Point]
+"""The 17 of a body: too few for numpy to be faster than plain numbers."""
 
 
 class Network(Protocol):
@@ -61,11 +61,15 @@ class Box(NamedTuple):
 
 
 class Eye:
-    """Looks through a *network*, reading one in *stride* rows and columns at least."""
+    """Looks through a *network*, reading frames with *care*, which may change."""
 
-    def __init__(self, network: Network, stride: int) -> None:
+    def __init__(self, network: Network, care: Care) -> None:
         self._network = network
-        self._cutter = Cutter(network.size, stride)
+        self._cutter = Cutter(network.size, care)
+
+    def read_with(self, care: Care) -> None:
+        """Read frames with *care* from now on."""
+        self._cutter.care = care
 
     def look(
         self,
@@ -73,7 +77,7 @@ class Eye:
         region: Region,
         rotation: Rotation,
         hidden: Box | None = None,
-    ) -> tuple[Keypoints, float]:
+    ) -> tuple[Points, float]:
         """
         Return the keypoints in *region*, and the milliseconds the model took.
 
@@ -89,9 +93,9 @@ class Eye:
         found = self._network.infer(square)
         spent_ms = (time.perf_counter_ns() - began) / 1e6
         left, top, side = region
-        # The network says y first. 17 points are too few for numpy to be faster.
+        # The network says y first.
         points = [(left + side * x, top + side * y, s) for y, x, s in found.tolist()]
-        return np.array(points, np.float32), spent_ms
+        return points, spent_ms
 
 
 def paint_over(
@@ -110,36 +114,37 @@ def paint_over(
     square[top:bottom, left:right] = colour.astype(np.uint8)
 
 
-def is_pose(keypoints: Keypoints, held: bool) -> bool:
-    """Return whether *keypoints* are a body's; fewer do where one was *held*."""
-    scores: list[float] = keypoints[:, 2].tolist()
-    return sum(score > SURE for score in scores) >= (STAY if held else ENTER)
+def is_pose(points: Points, held: bool) -> bool:
+    """Return whether *points* are a body's; fewer do where one was *held*."""
+    return sum(score > SURE for _, _, score in points) >= (STAY if held else ENTER)
 
 
-def mean_score(keypoints: Keypoints) -> float:
-    """Return the mean score of *keypoints*: 0.1 in an empty room, 0.7 at best."""
-    scores: list[float] = keypoints[:, 2].tolist()
-    return sum(scores) / len(scores)
+def mean_score(points: Points) -> float:
+    """Return the mean score of *points*: 0.1 in an empty room, 0.7 at best."""
+    return sum(score for _, _, score in points) / len(points)
 
 
-def around(keypoints: Keypoints, width: int, height: int) -> Region:
+def around(points: Points, width: int, height: int) -> Region:
     """
-    Return the region to look at for a body with *keypoints* in a frame of *width* and
+    Return the region to look at for a body with *points* in a frame of *width* and
     *height*: around the hips, as wide as torso and limbs ask for; all of the frame
     where the torso is not seen or fills it.
     """
-    points: Points = [(x, y, score) for x, y, score in keypoints.tolist()]
-    seen = [point for point in points if point[2] > SEEN]
     if not (one_seen(points, SHOULDERS) and one_seen(points, HIPS)):
         return whole(width, height)
     (one_x, one_y, _), (other_x, other_y, _) = (points[number] for number in HIPS)
     x, y = (one_x + other_x) / 2, (one_y + other_y) / 2
     torso = reach([points[number] for number in TORSO], x, y)
-    half = max(TORSO_MARGIN * torso, BODY_MARGIN * reach(seen, x, y))
+    half = max(TORSO_MARGIN * torso, BODY_MARGIN * reach(seen_of(points), x, y))
     half = min(half, max(x, width - x, y, height - y))
     if half > max(width, height) / 2:
         return whole(width, height)
     return Region(x - half, y - half, 2 * half)
+
+
+def seen_of(points: Points) -> Points:
+    """Return those of *points* that score enough to be counted on."""
+    return [point for point in points if point[2] > SEEN]
 
 
 def one_seen(points: Points, numbers: list[int]) -> bool:
@@ -149,25 +154,24 @@ def one_seen(points: Points, numbers: list[int]) -> bool:
 
 def reach(points: Points, x: float, y: float) -> float:
     """Return how far *points* are from *x*, *y* along the axis where that is most."""
-    return max(max(abs(px - x), abs(py - y)) for px, py, _ in points)
+    xs, ys, _ = zip(*points, strict=True)
+    return float(max(x - min(xs), max(xs) - x, y - min(ys), max(ys) - y))
 
 
-def torso_centre(keypoints: Keypoints) -> tuple[float, float]:
+def torso_centre(points: Points) -> tuple[float, float]:
     """Return x and y of the middle of the torso, as far as it is seen."""
-    points: Points = [(x, y, score) for x, y, score in keypoints.tolist()]
-    torso = [points[number] for number in TORSO if points[number][2] > SEEN]
-    used = torso or points
+    used = seen_of([points[number] for number in TORSO]) or points
     total = sum(score for _, _, score in used) or 1.0
     x = sum(x * score for x, _, score in used) / total
     y = sum(y * score for _, y, score in used) / total
     return x, y
 
 
-def body_box(keypoints: Keypoints) -> Box:
-    """Return the box of a body with *keypoints*, with its flesh around them."""
-    seen = keypoints[keypoints[:, 2] > SEEN, :2]
-    low, high = seen.min(axis=0), seen.max(axis=0)
-    margin = FLESH * float((high - low).max())
-    left, top = (low - margin).tolist()
-    width, height = (high - low + 2 * margin).tolist()
-    return Box(left, top, width, height)
+def body_box(points: Points) -> Box:
+    """Return the box of a body with *points*, with its flesh around them."""
+    seen = seen_of(points)
+    left, right = min(x for x, _, _ in seen), max(x for x, _, _ in seen)
+    top, bottom = min(y for _, y, _ in seen), max(y for _, y, _ in seen)
+    width, height = right - left, bottom - top
+    margin = FLESH * max(width, height)
+    return Box(left - margin, top - margin, width + 2 * margin, height + 2 * margin)

@@ -13,7 +13,7 @@ between, and nothing while nobody is in the picture.
 
 from typing import Literal
 
-from edge.crop import Region, Rotation
+from edge.crop import Region, Rotation, turn
 from edge.eye import Box
 from edge.records import MonotonicNs
 
@@ -53,8 +53,7 @@ class Orientation:
     def other(self) -> Rotation:
         """The way to compare with next."""
         quarter = QUARTERS[self._looks % len(QUARTERS)]
-        turned: Rotation = (self.rotation + quarter) % 360  # type: ignore[assignment]
-        return turned
+        return turn(self.rotation, quarter)
 
     def due(self, exposed: MonotonicNs, score: float) -> bool:
         """Return whether to look the other way in the frame *exposed* then."""

@@ -14,8 +14,18 @@ from numpy.typing import NDArray
 
 from edge.bed import Bed
 from edge.company import Company
-from edge.crop import Region, Rotation, upright_size, whole
-from edge.eye import Eye, Keypoints, Network, around, body_box, is_pose, mean_score
+from edge.crop import (
+    QUICK,
+    ROTATIONS,
+    STILL,
+    Region,
+    Rotation,
+    turn,
+    upright_size,
+    whole,
+)
+from edge.eye import Eye, Network, Points, around, body_box, is_pose, mean_score
+from edge.noise import Light
 from edge.orientation import Orientation, turned_region
 from edge.records import Frame, MonotonicNs, PoseState
 
@@ -24,14 +34,13 @@ ABSENT_AFTER_NS = 10_000_000_000
 STEADY = 0.03
 """A region is kept while the body asks for one that is no further off than this, of
 its side, and no more than twice this wider or narrower: keypoints shake less so."""
-ROTATIONS: tuple[Rotation, ...] = (0, 90, 180, 270)
 
 
 class Estimate(NamedTuple):
     """Where the body is in one picture, or that none was found."""
 
     state: PoseState
-    keypoints: Keypoints
+    keypoints: NDArray[np.float32]
     """Shape (17, 3): x and y in pixels of the upright frame, score 0 to 1. Points of
     a body that reaches out of the frame may lie outside it."""
     width: int  # of the upright frame, pixels
@@ -56,7 +65,9 @@ class PoseTracker:
         find: bool = True,
         region: tuple[float, ...] = (),
     ) -> None:
-        self._eye = Eye(network, stride=2)
+        self._eye = Eye(network, QUICK)
+        self._careful_eye = Eye(network, STILL)  # for what is looked at seldom
+        self._light = Light()
         self._orientation = Orientation(rotation, find)
         self._bed = Bed(region)
         self._company = Company()
@@ -72,14 +83,15 @@ class PoseTracker:
         """
         rotation, region = self._orientation.rotation, self._region
         size = upright_size(frame.pixels, rotation)
-        keypoints, spent_ms = self._look(frame.pixels, region, rotation)
-        self._state = self._judge(keypoints, frame)
+        self._eye.read_with(self._light.care(frame.pixels, frame.exposed))
+        points, spent_ms = self._look(frame.pixels, region, rotation)
+        self._state = self._judge(points, frame)
         follows = self._state == "pose"
-        self._region = held(region, closer(keypoints, *size)) if follows else None
-        more_ms = self._look_again(frame, keypoints, region)
+        self._region = held(region, closer(points, *size)) if follows else None
+        more_ms = self._look_again(frame, points, region)
         return Estimate(
             self._state,
-            keypoints,
+            np.array(points, np.float32),
             *size,
             rotation,
             spent_ms + more_ms,
@@ -88,43 +100,41 @@ class PoseTracker:
 
     def _look(
         self, pixels: NDArray[np.uint8], region: Region | None, rotation: Rotation
-    ) -> tuple[Keypoints, float]:
+    ) -> tuple[Points, float]:
         """Return what is in *region*, or where the patient is looked for first."""
         if region is None:
             return self._bed.look(self._eye, pixels, rotation)
         return self._eye.look(pixels, region, rotation)
 
-    def _judge(self, keypoints: Keypoints, frame: Frame) -> PoseState:
-        """Return the state after *frame* with *keypoints*."""
+    def _judge(self, points: Points, frame: Frame) -> PoseState:
+        """Return the state after *frame* with *points*."""
         if self._seen is None:
             self._seen = frame.exposed
-        found = is_pose(keypoints, held=self._state == "pose")
+        found = is_pose(points, held=self._state == "pose")
         rotation = self._orientation.rotation
-        if found and self._bed.holds(keypoints, frame.pixels, rotation):
+        if found and self._bed.holds(points, frame.pixels, rotation):
             self._seen = frame.exposed
             return "pose"
         absent = frame.exposed - self._seen >= ABSENT_AFTER_NS
         return "absent" if absent else "no pose"
 
-    def _look_again(
-        self, frame: Frame, keypoints: Keypoints, region: Region | None
-    ) -> float:
+    def _look_again(self, frame: Frame, points: Points, region: Region | None) -> float:
         """
         Look at *frame* once more if it is time to, and return the milliseconds the
-        model took. *keypoints* were found in *region*.
+        model took. *points* were found in *region*.
         """
         if self._state == "absent":
             self._company.forget()
-        if self._orientation.due(frame.exposed, mean_score(keypoints)):
-            return self._try_other_way(frame, keypoints, region)
+        if self._orientation.due(frame.exposed, mean_score(points)):
+            return self._try_other_way(frame, points, region)
         if self._state == "pose" and self._company.due(frame.exposed):
-            return self._look_for_another(frame, keypoints)
+            return self._look_for_another(frame, points)
         return 0.0
 
     def _try_other_way(
-        self, frame: Frame, keypoints: Keypoints, region: Region | None
+        self, frame: Frame, points: Points, region: Region | None
     ) -> float:
-        """Compare *keypoints* with those another way up, and turn if that is better."""
+        """Compare *points* with those another way up, and turn if that is better."""
         pixels, orientation = frame.pixels, self._orientation
         before, other = orientation.rotation, orientation.other
         found, spent_ms = self._look(
@@ -132,22 +142,22 @@ class PoseTracker:
         )
         body = is_pose(found, held=False) and self._bed.holds(found, pixels, other)
         score = mean_score(found) if body else 0.0
-        if orientation.compare(frame.exposed, mean_score(keypoints), score):
+        if orientation.compare(frame.exposed, mean_score(points), score):
             self._region = closer(found, *upright_size(pixels, other))
         return spent_ms
 
-    def _look_for_another(self, frame: Frame, keypoints: Keypoints) -> float:
-        """Look for a second person beside the one with *keypoints*."""
-        rotation, hidden = self._orientation.rotation, body_box(keypoints)
+    def _look_for_another(self, frame: Frame, points: Points) -> float:
+        """Look for a second person beside the one with *points*."""
+        rotation, hidden = self._orientation.rotation, body_box(points)
         region = whole(*upright_size(frame.pixels, rotation))
-        found, spent_ms = self._eye.look(frame.pixels, region, rotation, hidden)
+        found, spent_ms = self._careful_eye.look(frame.pixels, region, rotation, hidden)
         self._company.note(frame.exposed, found, hidden)
         return spent_ms
 
 
-def closer(keypoints: Keypoints, width: int, height: int) -> Region | None:
+def closer(points: Points, width: int, height: int) -> Region | None:
     """Return the region around a body, ``None`` if that would be all of the frame."""
-    region = around(keypoints, width, height)
+    region = around(points, width, height)
     return None if region == whole(width, height) else region
 
 
@@ -168,7 +178,7 @@ def changed(
     Return *region* of the frame *pixels* turned by *before* in pixels of the same
     frame turned by *after*.
     """
-    quarter: Rotation = (after - before) % 360  # type: ignore[assignment]
+    quarter = turn(after, -before)
     return turned_region(region, *upright_size(pixels, before), quarter)
 
 
@@ -188,18 +198,20 @@ def estimate(
 
     :raises ModelError: if the device fails
     """
-    eye = Eye(network, stride=1)
+    eye = Eye(network, STILL)
     ways = ROTATIONS if rotation is None else (rotation,)
     left = views = [View(eye, pixels, way) for way in ways]
     for _ in range(passes):
         for view in left:
             view.look()
         left = sorted(left, key=lambda view: -view.score)[: (len(left) + 1) // 2]
-    found = is_pose(left[0].keypoints, held=False)
+    found = is_pose(left[0].points, held=False)
     best = left[0] if found else views[0]
     spent_ms = sum(view.spent_ms for view in views)
     state: PoseState = "pose" if found else "no pose"
-    return Estimate(state, best.keypoints, *best.size, best.rotation, spent_ms)
+    return Estimate(
+        state, np.array(best.points, np.float32), *best.size, best.rotation, spent_ms
+    )
 
 
 class View:
@@ -209,7 +221,7 @@ class View:
         self.rotation = rotation
         self.size = upright_size(pixels, rotation)
         self.score = self.spent_ms = 0.0  # sums over the looks
-        self._looks: list[Keypoints] = []
+        self._looks: list[Points] = []
         self._eye, self._pixels = eye, pixels
         self._region = whole(*self.size)
 
@@ -222,7 +234,7 @@ class View:
         self._region = around(found, *self.size)
 
     @property
-    def keypoints(self) -> Keypoints:
+    def points(self) -> Points:
         """The median of the closer looks, or what the only one saw."""
-        closer_looks = self._looks[1:] or self._looks
-        return np.median(closer_looks, axis=0).astype(np.float32)
+        closer_looks = np.array(self._looks[1:] or self._looks, np.float32)
+        return [(x, y, s) for x, y, s in np.median(closer_looks, axis=0).tolist()]

@@ -7,7 +7,7 @@ from test_orientation import EMPTY_S, watched
 from test_pose import Spots, body, drawn, frame
 
 from edge import vision
-from edge.crop import Region, Rotation
+from edge.crop import STILL, Region, Rotation
 from edge.eye import Box, Eye
 from edge.models import find_model, load_model
 from edge.patient.picture import Pictures
@@ -62,7 +62,7 @@ def test_what_is_hidden_is_painted_over_with_the_mean_colour() -> None:
     region = Region(200, 50, 192)
 
     for hidden in (None, Box(295, 95, 110, 110)):
-        Eye(network, stride=1).look(pixels, region, 0, hidden)
+        Eye(network, STILL).look(pixels, region, 0, hidden)
 
     shown, painted = network.squares
     assert shown.max() >= BRIGHT - 3  # as rounding goes

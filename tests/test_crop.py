@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.crop import Cutter, Region, Rotation, upright_size, whole
+from edge.crop import (
+    NOISY,
+    QUICK,
+    STILL,
+    Care,
+    Cutter,
+    Region,
+    Rotation,
+    upright_size,
+    whole,
+)
 
 RNG_SEED = 20240607
 
@@ -45,13 +55,13 @@ def test_letterbox_centres_the_frame_between_black_bars() -> None:
     assert (square[24:168] == (250, 100, 50)).all()
 
 
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("care", [STILL, QUICK, NOISY])
 @pytest.mark.parametrize("factor", [2, 3, 4, 7, 20])
-def test_shrinking_is_close_to_the_mean_of_the_pixels(factor: int, stride: int) -> None:
+def test_shrinking_is_close_to_the_mean_of_the_pixels(factor: int, care: Care) -> None:
     side = 48 * factor
     pixels = picture(side, side)
 
-    square = Cutter(48, stride).cut(pixels, whole(side, side))
+    square = Cutter(48, care).cut(pixels, whole(side, side))
 
     blocks = pixels.reshape(48, factor, 48, factor, 3).mean(axis=(1, 3))
     assert np.abs(square - blocks).max() < 8
@@ -115,20 +125,20 @@ def test_frame_that_is_a_view_is_read_as_it_looks() -> None:
     assert (square == Cutter(32).cut(view.copy(), whole(120, 80))).all()
 
 
-@pytest.mark.parametrize("stride", [1, 2])
-def test_noise_averages_out_where_a_frame_shrinks(stride: int) -> None:
-    """A dark room is noisy; each pixel of the square is a mean of many or of four."""
+@pytest.mark.parametrize(("care", "pixels"), [(STILL, 16), (QUICK, 2), (NOISY, 16)])
+def test_noise_averages_out_where_a_frame_shrinks(care: Care, pixels: int) -> None:
+    """Each pixel of the square is the mean of so many *pixels* of the frame."""
     noise = np.random.default_rng(3).normal(128, 30, (480, 640, 3))
 
-    square = Cutter(192, stride).cut(np.uint8(noise), whole(640, 480))
+    square = Cutter(192, care).cut(np.uint8(noise), whole(640, 480))
 
-    assert square[24:168].std() < (9 if stride == 1 else 17)
+    assert square[24:168].std() == pytest.approx(30 / pixels**0.5, rel=0.2)
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
-@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("care", [STILL, QUICK, NOISY])
 @pytest.mark.parametrize("step", [0.4, 1.0, 1.3, 2.1, 3.3, 9.0])
-def test_nothing_is_shifted(step: float, stride: int, rotation: Rotation) -> None:
+def test_nothing_is_shifted(step: float, care: Care, rotation: Rotation) -> None:
     """
     Of a ramp that rises to the right and one that falls, each pixel has the value of
     the place under it; what rounding takes from both cancels.
@@ -140,7 +150,7 @@ def test_nothing_is_shifted(step: float, stride: int, rotation: Rotation) -> Non
     source = np.rot90(upright, rotation // 90)
     left = 5 * step + 1.7
 
-    square = Cutter(192, stride).cut(source, Region(left, 3, 192 * step), rotation)
+    square = Cutter(192, care).cut(source, Region(left, 3, 192 * step), rotation)
 
     truth = (left + (np.arange(192) + 0.5) * step) * slope
     apart = (square[:, :, 0] - truth) - (square[:, :, 1] - (250 - truth))

@@ -13,7 +13,7 @@ LAYERS: list[set[str]] = [
         "drives", "drivehelper", "health", "patient", "streams", "edgetpu", "crop",
         "pulses",
     },
-    {"eye"},
+    {"eye", "noise"},
     {"orientation", "company"},
     {"bed"},
     {"database"},

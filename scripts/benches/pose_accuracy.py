@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +20,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.crop import Cutter, whole
-from edge.eye import SURE
+from edge.crop import QUICK, Care, Cutter, whole
+from edge.eye import SURE, Eye, around
 from edge.models import Model, find_model, load_model
+from edge.noise import Light
 from edge.pictures import read_picture_file
 from edge.pose import PoseTracker, estimate
 from edge.records import KEYPOINTS, Frame, MonotonicNs
@@ -39,6 +41,9 @@ SIGMAS = np.array(
     [26, 25, 25, 35, 35, 79, 79, 72, 72, 62, 62, 107, 107, 87, 87, 89, 89]
 ) / 1000  # fmt: skip
 """How far apart people mark a keypoint: of COCO's evaluation (cocoeval)."""
+
+DARK_LIGHT, DARK_NOISE = 0.25, 12.0
+"""Of the light of the pictures, and the standard deviation of what is added, of 255."""
 
 SHIFTS = [(0, 0), (7, 5), (3, 11), (10, 2)]  # pixels cut off left and above
 MIRRORED = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11, 14, 13, 16, 15]
@@ -80,7 +85,35 @@ def rows() -> list[Row]:
         unbarred = [measure._replace(bar="", holds=None) for measure in measures()]
         found += [row(measure, ours, exact, ", float") for measure in unbarred]
         found.append(row(distance_measure(exact), ours, published, ""))
-    return found
+    return [*found, dark_row(ours)]
+
+
+def dark_row(model: Model) -> Row:
+    """Return what it is worth to read the frames of a dark room more closely."""
+    rng = np.random.default_rng(3)
+    varied = [other for picture in photographs() for other in variants(picture)]
+    dark = [picture._replace(pixels=darker(picture.pixels, rng)) for picture in varied]
+    cares = [Light().care(picture.pixels, MonotonicNs(0)) for picture in dark]
+    closely = [*map(partial(followed, model), dark, cares)]
+    quickly = [followed(model, picture, QUICK) for picture in dark]
+    one, other = float(np.mean(closely)), float(np.mean(quickly))
+    return Row("OKS, dark video, beside reading quickly", one, other, one / other, "",
+               1, "ratio >= 1", one >= other)  # fmt: skip
+
+
+def darker(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return *pixels* as a camera at its limits shows them."""
+    noise = rng.normal(0, DARK_NOISE, pixels.shape)
+    return np.clip(pixels * DARK_LIGHT + noise, 0, 255).astype(np.uint8)
+
+
+def followed(model: Model, picture: Labelled, care: Care) -> float:
+    """Return how like the truth the second look at *picture* is, as video is read."""
+    height, width = picture.pixels.shape[:2]
+    eye = Eye(model, care)
+    first, _ = eye.look(picture.pixels, whole(width, height), 0)
+    second, _ = eye.look(picture.pixels, around(first, width, height), 0)
+    return likeness(np.array(second)[:, :2], picture)
 
 
 def measures() -> list[Measure]:
