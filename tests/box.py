@@ -34,10 +34,17 @@ ballast_mb = 1
 
 
 class Box:
-    """A recorder on *folder*; started and stopped as often as a test wants."""
+    """
+    A recorder on *folder*; started and stopped as often as a test wants.
 
-    def __init__(self, folder: Path, camera: str = "none") -> None:
+    What is waited for must come *within_s* seconds.
+    """
+
+    def __init__(
+        self, folder: Path, camera: str = "none", within_s: float = WITHIN_S
+    ) -> None:
         self.folder = folder
+        self.within_s = within_s
         self.file = folder / "edge.toml"
         self.file.write_text(SETTINGS.format(folder=folder, camera=camera))
         self.settings = config.load(self.file)
@@ -59,7 +66,9 @@ class Box:
 
     def until(self, fine: Callable[[BoxState], bool]) -> BoxState:
         """Return the first state that is *fine*."""
-        return wait_for(lambda: self._state(fine), lambda: self.log.read_text())
+        return wait_for(
+            lambda: self._state(fine), lambda: self.log.read_text(), self.within_s
+        )
 
     def _state(self, fine: Callable[[BoxState], bool]) -> BoxState | None:
         assert self.process is not None
@@ -79,25 +88,32 @@ class Box:
         """Stop the recorder as systemd would, and return its exit code."""
         return self._end(signal.SIGTERM)
 
+    def end(self) -> None:
+        """Leave nothing running."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill()
+
     def _end(self, how: signal.Signals) -> int:
         assert self.process is not None
         self.process.send_signal(how)
-        code = self.process.wait(WITHIN_S)
+        code = self.process.wait(self.within_s)
         self.client.close()
         return code
 
 
 def wait_for(
-    probe: Callable[[], Answer | None], told: Callable[[], str] = lambda: ""
+    probe: Callable[[], Answer | None],
+    told: Callable[[], str] = lambda: "",
+    within_s: float = WITHIN_S,
 ) -> Answer:
     """Return the first answer of *probe* that is not ``None``."""
-    deadline = time.monotonic() + WITHIN_S
+    deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         answer = probe()
         if answer is not None:
             return answer
         time.sleep(0.02)
-    raise AssertionError(f"not within {WITHIN_S:g} s\n{told()[-3000:]}")
+    raise AssertionError(f"not within {within_s:g} s\n{told()[-3000:]}")
 
 
 @contextmanager
@@ -108,8 +124,7 @@ def running_box(folder: Path, camera: str = "none") -> Iterator[Box]:
     try:
         yield box
     finally:
-        if box.process is not None and box.process.poll() is None:
-            box.kill()
+        box.end()
 
 
 def stream_is(name: str, state: str) -> Callable[[BoxState], bool]:

@@ -15,7 +15,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 LEDGER = HERE / "campaigns.md"
 SEEDS_A_RUN = {
-    "kill": 2000,  # kills of a process that stores
+    "recorder": 2000,  # kills of the recorder
+    "kill": 2000,  # kills of a process that stores, nothing else
     "cut": 15,  # each 7,000 states of a disk whose power was cut
     "fail": 20,  # each a disk that fails at every operation in turn
     "damage": 10_000,  # damaged files

@@ -4,7 +4,7 @@ Campaigns against the store: what it acknowledged is there, whatever happens.
 Each takes a range of seeds and raises AssertionError with the seed that failed. The
 test run takes a small slice; a long one is started by hand:
 
-    python tests/rigs_store.py kill|cut|fail|damage|full|days FIRST:STOP
+    python tests/rigs_store.py recorder|kill|cut|fail|damage|full|days FIRST:STOP
 
 prints one line of JSON with the figures.
 """
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from recorder_kills import recorder
 from store_cuts import cut, fail
 from store_damage import damage
 from store_days import days
@@ -31,7 +32,7 @@ def main() -> int:
     logging.disable()
     writer.RESERVE_BYTES = 1 << 19
     campaigns: dict[str, Callable[[int, int], Counts]] = {
-        "kill": kill, "cut": cut, "fail": fail, "damage": damage,
+        "recorder": recorder, "kill": kill, "cut": cut, "fail": fail, "damage": damage,
         "days": days,
         "full": full_outside, "full-inside": full,
     }  # fmt: skip
