@@ -4,7 +4,7 @@ Campaigns against the store: what it acknowledged is there, whatever happens.
 Each takes a range of seeds and raises AssertionError with the seed that failed. The
 test run takes a small slice; a long one is started by hand:
 
-    python tests/rigs_store.py recorder|kill|cut|fail|damage|full|days FIRST:STOP
+    python tests/rigs_store.py NAME FIRST:STOP
 
 prints one line of JSON with the figures.
 """
@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from recorder_full import box_full, box_full_inside
 from recorder_kills import recorder
 from store_cuts import cut, fail
 from store_damage import damage
@@ -35,6 +36,7 @@ def main() -> int:
         "recorder": recorder, "kill": kill, "cut": cut, "fail": fail, "damage": damage,
         "days": days,
         "full": full_outside, "full-inside": full,
+        "box-full": box_full, "box-full-inside": box_full_inside,
     }  # fmt: skip
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("campaign", choices=campaigns)

@@ -130,8 +130,13 @@ def run(*command: object) -> None:
 
 def full_outside(first: int, stop: int) -> Counts:
     """Run `full` in a mount namespace of its own."""
+    return run_inside("full-inside", first, stop)
+
+
+def run_inside(campaign: str, first: int, stop: int) -> Counts:
+    """Run *campaign* of `rigs_store` in a mount namespace of its own."""
     campaigns = str(Path(__file__).with_name("rigs_store.py"))
-    script = [sys.executable, campaigns, "full-inside", f"{first}:{stop}"]
+    script = [sys.executable, campaigns, campaign, f"{first}:{stop}"]
     done = subprocess.run(
         ["unshare", "-m", "--propagation", "private", *script],
         check=False, capture_output=True, text=True,
