@@ -7,9 +7,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import cast
 
 from edge.errors import StoreError
-from edge.records import MonotonicNs, Pose, Record
+from edge.records import Event, MonotonicNs, Pose, Record
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +68,8 @@ class Intake:
     """
     The records on their way to the store, in order, from any thread.
 
-    At the high-water mark poses are refused and counted; ECG, vitals and events are
-    never refused, they are few.
+    At the high-water mark poses are refused and counted, and once there is room again
+    a gap says which; ECG, vitals and events are never refused, they are few.
     """
 
     def __init__(self, high_water: int = HIGH_WATER_RECORDS) -> None:
@@ -79,6 +80,7 @@ class Intake:
         self._saved = 0
         self._awaited = 0
         self._closed = False
+        self._gap: Event | None = None  # of the poses refused since there was room
         self.dropped_poses = 0
 
     def put(self, records: Iterable[Record]) -> int:
@@ -87,6 +89,7 @@ class Intake:
             for record in records:
                 if isinstance(record, Pose) and len(self._records) > self._high_water:
                     self.dropped_poses += 1
+                    self._gap = longer(self._gap, record)
                     continue
                 self._records.append(record)
                 self._put += 1
@@ -122,6 +125,10 @@ class Intake:
             for _ in range(count):
                 self._records.popleft()
             self._saved += count
+            if self._gap and len(self._records) <= self._high_water:
+                self._records.append(self._gap)
+                self._put += 1
+                self._gap = None
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -137,3 +144,11 @@ class Intake:
 
     def _urgent(self) -> bool:
         return self._closed or self._awaited > self._saved
+
+
+def longer(gap: Event | None, pose: Pose) -> Event:
+    """Return *gap*, or a new one, made longer by *pose*, which was refused."""
+    missing = cast(int, gap.detail["poses"]) + 1 if gap else 1
+    began = gap.began if gap else pose.exposed
+    cause = f"{missing} poses were not kept: the card had not taken those before them"
+    return Event(began, pose.exposed, "gap", "pose", cause, {"poses": missing})

@@ -62,6 +62,22 @@ def test_poses_are_refused_at_the_high_water_mark_and_ecg_never() -> None:
     assert intake.take(0)[-1] == event(1)
 
 
+def test_refused_poses_are_one_gap_once_there_is_room() -> None:
+    intake = Intake(high_water=2)
+    intake.put(POSE._replace(exposed=BoxNs(number)) for number in range(6))
+    ticket = intake.put([])
+
+    intake.saved(3)
+    (gap,) = intake.take(0)
+    assert isinstance(gap, Event)
+    assert (gap.kind, gap.stream, gap.began, gap.ended) == ("gap", "pose", 3, 5)
+    assert gap.detail == {"poses": 3}
+    intake.wait(ticket, 0)
+    intake.put([POSE])
+    intake.saved(2)
+    assert intake.waiting == 0
+
+
 def test_stopped_worker_ends() -> None:
     def work(worker: Worker) -> None:
         while worker.pause(60):
