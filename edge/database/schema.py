@@ -1,22 +1,27 @@
 """
 The tables, and how one version of them becomes the next.
 
-The only file that knows sqlite-utils. Every step is one transaction, so that a file
-is of version N − 1 or N and never between, whenever the power goes.
+The only file that knows sqlite-utils, and loads it only to make or change tables: it
+brings pandas along where that is installed, 80 MB that no reader needs. Every step is
+one transaction, so that a file is of version N − 1 or N and never between, whenever
+the power goes.
 """
+
+from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
-from typing import Any
-
-from sqlite_utils import Database, Migrations
+from typing import TYPE_CHECKING, Any
 
 from edge.errors import StoreError
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database, Migrations
 
 APPLICATION_ID = 0x45435045
 """Marks a database as ours (PRAGMA application_id): "ECPE"."""
 
-Step = Callable[[Database], None]
+Step = Callable[["Database"], None]
 
 
 TABLES: dict[str, dict[str, Any]] = {
@@ -116,11 +121,15 @@ def migrate(connection: sqlite3.Connection, steps: tuple[Step, ...] = STEPS) -> 
             f"known are up to {len(steps)})"
         )
     if found < len(steps):
+        from sqlite_utils import Database
+
         migrations(steps).apply(Database(connection, use_counts_table=False))
 
 
 def migrations(steps: tuple[Step, ...]) -> Migrations:
     """Return *steps* in the form that sqlite-utils applies, one transaction each."""
+    from sqlite_utils import Migrations
+
     made = Migrations("edge")
     for number, step in enumerate(steps, start=1):
         made(name=f"{number:03}")(numbered(step, number))
