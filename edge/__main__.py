@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except EdgeError as error:
         if os.environ.get("DEBUG") == "1":
             raise
-        print(f"edge: {error}", file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"edge: {error}\n")
         return 1
     except BrokenPipeError:  # the reader of our output has left: `edge … | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -154,7 +155,7 @@ def recording_beside(database: Path, out: Path) -> float:
         while process.poll() is None:
             at = (store.last_box or START) + S
             batch = next(recording(BoxNs(at), 1, second))
-            longest = max(longest, seconds(lambda batch=batch: store.append(batch)))  # type: ignore[misc]
+            longest = max(longest, seconds(partial(store.append, batch)))
             second += 1
             time.sleep(0.1)
     if process.returncode:

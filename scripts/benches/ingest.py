@@ -8,6 +8,7 @@ bytes of the file one sample (one value of one lead) takes.
 import itertools
 import statistics
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def rows() -> list[Row]:
     for _ in range(RUNS + 1):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "recording.db"
-            took.append(seconds(lambda path=path: record(chunks, path)))  # type: ignore[misc]
+            took.append(seconds(partial(record, chunks, path)))
             sizes.append(path.stat().st_size)
     times = RECORDED_S / statistics.median(took[1:])
     each = statistics.median(sizes) / (RECORDED_S * RATE_HZ * 3)

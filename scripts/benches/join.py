@@ -13,6 +13,7 @@ EDGE_JOIN_STORED (10000000) is the most samples that are stored for the look-up.
 import os
 import statistics
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +154,7 @@ def look_up(store: Store, path: Path, stored: int) -> Row:
             assert row.sample is not None
 
         one(int(times[0]))
-        taken = [1000 * seconds(lambda at=at: one(at)) for at in times.tolist()]  # type: ignore[misc]
+        taken = [1000 * seconds(partial(one, at)) for at in times.tolist()]
     median = statistics.median(taken)
     name = f"one live pose among {stored:,} stored samples"
     return Row(name, median, None, None, "ms", LOOK_UPS, "<= 5", median <= MOST_MS)
