@@ -88,6 +88,7 @@ class Eye:
         square = self._cutter.cut(pixels, region, rotation)
         if hidden is not None:
             colour = pixels[::COLOUR_STRIDE, ::COLOUR_STRIDE].mean(axis=(0, 1))
+            square = square.copy()  # the bars beside the frame stay black
             paint_over(square, region, hidden, colour)
         began = time.perf_counter_ns()
         found = self._network.infer(square)

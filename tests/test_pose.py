@@ -28,7 +28,7 @@ class Spots:
 
     def infer(self, square: NDArray[np.uint8]) -> NDArray[np.float32]:
         assert square.shape == (192, 192, 3)
-        self.squares.append(square)
+        self.squares.append(square.copy())
         keypoints = np.full((17, 3), (0.5, 0.5, self.blind), np.float32)
         for i in range(17):
             shade = np.abs(square[:, :, 1].astype(int) - (250 - 10 * i)) < 3

@@ -191,7 +191,7 @@ def distance_measure(exact: Model) -> Measure:
     """Return how far a model's keypoints are from those of *exact*, as a measure."""
     cutter = Cutter(exact.size)
     squares = [
-        cutter.cut(picture.pixels, whole(*picture.pixels.shape[1::-1]))
+        cutter.cut(picture.pixels, whole(*picture.pixels.shape[1::-1])).copy()
         for original in photographs()
         for picture in variants(original)
     ]
