@@ -19,6 +19,10 @@ SEEN = 0.2
 TORSO_MARGIN = 1.9
 BODY_MARGIN = 1.2
 
+NARROWEST_PX = 16.0
+"""Side of the smallest region: a torso of four pixels is none. A network that fails
+may put all keypoints on one point."""
+
 SURE = 0.3
 """A keypoint that scores more was seen: the model card's threshold. Noise: 0.25."""
 ENTER, STAY = 5, 3
@@ -129,7 +133,7 @@ def around(points: Points, width: int, height: int) -> Region:
     """
     Return the region to look at for a body with *points* in a frame of *width* and
     *height*: around the hips, as wide as torso and limbs ask for; all of the frame
-    where the torso is not seen or fills it.
+    where the torso is not seen, fills it or is a mere point.
     """
     if not (one_seen(points, SHOULDERS) and one_seen(points, HIPS)):
         return whole(width, height)
@@ -138,7 +142,7 @@ def around(points: Points, width: int, height: int) -> Region:
     torso = reach([points[number] for number in TORSO], x, y)
     half = max(TORSO_MARGIN * torso, BODY_MARGIN * reach(seen_of(points), x, y))
     half = min(half, max(x, width - x, y, height - y))
-    if half > max(width, height) / 2:
+    if not NARROWEST_PX / 2 <= half <= max(width, height) / 2:
         return whole(width, height)
     return Region(x - half, y - half, 2 * half)
 

@@ -149,6 +149,18 @@ def test_scores_of_noise_make_no_pose_and_move_no_region() -> None:
     assert all((square == network.squares[0]).all() for square in network.squares)
 
 
+def test_body_on_one_point_is_looked_for_in_the_whole_frame() -> None:
+    """So a device answers that gives back its memory of zeros."""
+    network = Spots(blind=0.9)
+    tracker = pose.PoseTracker(network)
+    pixels = np.full((480, 640, 3), 40, np.uint8)
+
+    for i in range(40):
+        tracker.step(frame(pixels, i / 2))
+
+    assert all((square == network.squares[0]).all() for square in network.squares)
+
+
 def test_nobody_for_ten_seconds_is_absent() -> None:
     tracker = pose.PoseTracker(Spots())
     empty = np.zeros((480, 640, 3), np.uint8)
