@@ -18,11 +18,11 @@ STAGE_LIMITS_S: dict[Stage, float] = {
     "load model": 20.0,  # an Edge TPU takes its firmware and comes back first: ~3 s
     "open camera": 10.0,
     "read camera": 2.0,
-    "infer": 2.0,
+    "infer": 1.5,  # a stuck Edge TPU is seen within 2 s, also by a busy processor
     "idle": 2.0,
 }
-NO_FRAME_S = 3.0
-"""A camera that is open and sends nothing for so long is opened anew."""
+NO_FRAME_S = 2.5
+"""A camera that is open and sends nothing for so long is opened anew: seen in 3 s."""
 TPU_FAILURES = 3
 TPU_WINDOW_S = 600.0
 LOOK_UP_S = 5.0

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from edge.errors import SourceLost
 from edge.records import MonotonicNs
 
-SAME_FOR_NS = 800_000_000
-"""A sensor's noise changes some pixel of every picture; a second of none is a fault."""
+SAME_FOR_NS = 600_000_000
+"""A sensor's noise changes some pixel of every picture. A stopped one is seen within a
+second, of which the next picture and the way to the recorder take some."""
 STEP = 4  # compare each fourth pixel of each fourth row: enough noise, little work
 
 
