@@ -51,14 +51,17 @@ class Box:
         self.client = Client(self.settings.control_socket)
         self.process: subprocess.Popen[str] | None = None
         self.log = folder / "recorder.log"
+        self.program = [sys.executable, "-m", "edge"]
+        self.environment: dict[str, str] = {}
 
     def start(self, wait: bool = True) -> None:
         """Start `edge run`; return once it answers."""
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "edge", "run", "--config", str(self.file)],
+                [*self.program, "run", "--config", str(self.file)],
                 stdout=log,
                 stderr=log,
+                env=os.environ | self.environment,
                 text=True,
             )
         if wait:

@@ -22,7 +22,9 @@ SEEDS_A_RUN = {
     "damage": 10_000,  # damaged files
     "full": 200,  # cycles of a disk that fills and empties
     "days": 30,  # simulated days at a commit a second
+    "faults": 100,  # of each kind: the board's cable, the Edge TPU, the camera
 }
+RIGS = {"faults": "faults.py"}
 LINE = re.compile(r"^\| (\w+) \| (\d+):(\d+) \|", re.MULTILINE)
 
 
@@ -32,7 +34,7 @@ def main() -> int:
     for name in SEEDS_A_RUN:
         seeds = given or following(name)
         done = subprocess.run(
-            [sys.executable, HERE / "rigs_store.py", name, seeds],
+            [sys.executable, HERE / RIGS.get(name, "rigs_store.py"), name, seeds],
             stdout=subprocess.PIPE,
             text=True,
             check=False,

@@ -1,33 +1,25 @@
 """
-The vision process and its replacement, with an Edge TPU that fails as real ones do.
-
-``EDGE_DEATHS=N`` asks for N deaths of each kind.
+The vision process and its replacement; a whole box whose parts fail: `test_faults.py`.
 """
 
 import os
-import shutil
-import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+import faults
 import numpy as np
 import pytest
 from box import alive, descendants, wait_for
 
 from edge import config, edgetpu
 from edge.clock import BoxClock
-from edge.errors import ControlError, ModelError
-from edge.life import TPU_FAILURES, TPU_WINDOW_S, Ladder
-from edge.models import find_model
+from edge.errors import ControlError
+from edge.life import TPU_WINDOW_S, Ladder
 from edge.records import Event, Pose, Record
 from edge.streams import Stream
 from edge.supervision import Supervision
 from edge.worker import Worker
-
-DEATHS = int(os.environ.get("EDGE_DEATHS", "1"))
-TPU_MODEL = "movenet_single_pose_lightning_ptq_edgetpu.tflite"
 
 
 class Watched:
@@ -74,20 +66,10 @@ class Watched:
 
 @pytest.fixture
 def tpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Compile the pretended TPU; return the file that says how it does."""
-    if shutil.which("gcc") is None:
-        pytest.skip("no gcc to compile the pretended Edge TPU")
-    shared = Path(__file__).parent.parent.parent / "shared" / "models" / TPU_MODEL
-    try:
-        model = find_model(TPU_MODEL)
-    except ModelError as error:
-        if not shared.is_file():
-            pytest.skip(str(error))
-        model = shared
-    source = Path(__file__).parent / "rigs" / "fake_edgetpu.c"
-    command = ["gcc", "-shared", "-fPIC", "-o", tmp_path / "libtpu.so", source]
-    subprocess.run(command, check=True)
-    shutil.copy(model, tmp_path / TPU_MODEL)
+    """Make the pretended TPU; return the file that says how it does."""
+    if why := faults.missing():
+        pytest.skip(why)
+    faults.make_tpu(tmp_path)
     mood = tmp_path / "mood"
     mood.write_text("ok")
     monkeypatch.setenv("FAKE_EDGETPU", str(mood))
@@ -100,57 +82,10 @@ def watched(mood: Path, device: str = "tpu") -> Watched:
         config.Camera(source="synthetic", rate_hz=20.0),
         config.Pose(
             device=device,
-            tpu_model=str(folder / TPU_MODEL),
+            tpu_model=str(folder / faults.TPU_MODEL),
             tpu_library=str(folder / "libtpu.so"),
         ),
     )
-
-
-@pytest.fixture
-def tpu_box(tpu: Path) -> Iterator[tuple[Watched, Path]]:
-    with watched(tpu) as box:
-        yield box, tpu
-
-
-def moved_window(box: Watched) -> None:
-    """Let ten minutes pass for the ladder, so that deaths do not add up."""
-    box.supervision._ladder._failures.clear()
-
-
-@pytest.mark.timeout(60 + 15 * DEATHS)
-@pytest.mark.parametrize("mood", ["hang", "abort", "unplugged"])
-def test_dying_tpu_is_taken_back(tpu_box: tuple[Watched, Path], mood: str) -> None:
-    box, file = tpu_box
-    box.wait_for_poses("tpu")
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    threads = threading.active_count()
-    for _ in range(DEATHS):
-        restarts = box.supervision.restarts
-        file.write_text(mood)
-        wait_for(lambda: box.supervision.restarts > restarts or None)  # noqa: B023
-        file.write_text("ok")
-        moved_window(box)
-        box.wait_for_poses("tpu")
-    said = {"hang": "hung", "abort": "SIGABRT", "unplugged": "USB transfer error"}[mood]
-    assert any(said in cause for cause in box.causes())
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
-    assert threading.active_count() == threads
-    assert len(descendants(os.getpid())) == 1
-
-
-def test_third_failure_brings_the_cpu_and_the_tpu_is_tried_again_later(
-    tpu_box: tuple[Watched, Path],
-) -> None:
-    box, file = tpu_box
-    box.wait_for_poses("tpu")
-    file.write_text("unplugged")
-    box.wait_for_poses("cpu")
-    assert box.supervision.restarts >= TPU_FAILURES
-    file.write_text("ok")
-    moved_window(box)
-    box.wait_for_poses("tpu")
-    assert "the Edge TPU is tried again" in box.causes()
-    assert any("runs on the CPU" in cause for cause in box.causes())
 
 
 def test_absent_tpu_leaves_poses_on_the_cpu(tpu: Path) -> None:
