@@ -105,6 +105,19 @@ class History:
         """
         return cast(Iterator[EcgChunk], self._between("chunks", begin, end))
 
+    def chunks_before(self, at: BoxNs) -> Iterator[EcgChunk]:
+        """Yield the ECG chunks that start before *at*, the latest first."""
+        table = TABLES["chunks"]
+        query = (
+            f"SELECT t.start, t.id, {table.columns} FROM {table.source}"
+            " WHERE (t.start, t.id) < (?, ?) ORDER BY t.start DESC, t.id DESC LIMIT 16"
+        )
+        key: tuple[Value, ...] = (at, -1)
+        while rows := self._reader.fetch(query, key):
+            found = self._reader.sound([row[2:] for row in rows], table.build)
+            yield from cast(Iterator[EcgChunk], found)
+            key = rows[-1][:2]
+
     def poses(self, begin: BoxNs, end: BoxNs) -> Iterator[Pose]:
         """Yield the poses exposed in [*begin*, *end*), in order."""
         return cast(Iterator[Pose], self._between("poses", begin, end))

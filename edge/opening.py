@@ -3,6 +3,7 @@ What opens a session: the pause since the last one, what the store found, and th
 file that the configuration names.
 """
 
+import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from edge import config
 from edge.errors import InputError, SourceError
 from edge.given import Line, Refused, file_name, read_file, records_of, segment_of
 from edge.history import History
+from edge.join import sample_times
 from edge.ledger import Ledger
 from edge.records import BoxNs, EcgChunk, Event, Record, Segment, Session
 
@@ -30,14 +32,65 @@ def edge_of_session(cause: str, now: BoxNs) -> Event:
 def pause_before(
     history: History, last: BoxNs | None, started: BoxNs
 ) -> tuple[Event, ...]:
-    """Return the gap between the session before and the one *started* now, if any."""
+    """
+    Return what is missing between the session before and the one *started* now.
+
+    One gap of everything from the newest instant stored, *last*; before it one of the
+    ECG alone, if its last sample is older than that.
+    """
     if last is None:
         return ()
-    lately = history.events(BoxNs(last - LATELY_NS), started)
+    due = ecg_due(history, last)
+    since = min(due or last, BoxNs(last - LATELY_NS))
+    lately = list(history.events(since, started))
     causes = [event.cause for event in lately if event.kind == "session"]
     cut_off = not causes or causes[-1] != ENDED
     cause = CUT_OFF if cut_off else "no recorder was running"
-    return (Event(last, started, "gap", "", cause),)
+    pause = Event(last, started, "gap", "", cause)
+    if due is None or due >= last:
+        return (pause,)
+    return (Event(due, last, "gap", "ecg", why_no_ecg(lately, cause)), pause)
+
+
+def ecg_due(history: History, last: BoxNs) -> BoxNs | None:
+    """
+    Return when the first sample was due that the newest session does not have.
+
+    ``None`` where it was to have none, or nothing is known of it. *last* is the newest
+    instant stored.
+    """
+    sessions = history.sessions()
+    if not sessions or not has_board(sessions[-1]):
+        return None
+    session, segments = sessions[-1], history.segments()
+    for chunk in history.chunks_before(BoxNs(last + 1)):
+        if chunk.start < session.started:
+            break
+        segment = segments.get(chunk.segment)
+        if segment and segment.session == session.id and segment.source == "serial":
+            times = sample_times(chunk).tolist()
+            return BoxNs(times[-1] + (times[-1] - times[0]) // max(len(times) - 1, 1))
+    return session.started
+
+
+def has_board(session: Session) -> bool:
+    """Return whether *session* was configured to record an ECG board."""
+    try:
+        source = json.loads(session.configuration)["ecg"]["source"]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return bool(source != "none")
+
+
+def why_no_ecg(lately: Iterable[Event], cause: str) -> str:
+    """Return what the ECG's last state said, *cause* if it was well."""
+    states = [
+        event for event in lately if event.kind == "state" and "to" in event.detail
+    ]
+    of_ecg = [event for event in states if event.stream == "ecg"]
+    if of_ecg and of_ecg[-1].detail["to"] != "ok":
+        return of_ecg[-1].cause
+    return cause
 
 
 def notices_of(opening: Iterable[str], now: BoxNs) -> list[Event]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from box import Box, wait_for
-from recorder_kills import ALWAYS, CHUNK_NS, PATIENCE_S
+from recorder_kills import ALWAYS, PATIENCE_S, SAMPLE_NS
 from store_full import fill_up, run_inside, small_disk
 from storecheck import Counts
 
@@ -142,9 +142,9 @@ def nothing_is_missing_in_silence(box: Box) -> int:
     gaps = [event for event in events if event.kind == "gap" and event.stream == "ecg"]
     for chunk in chunks:
         for gap in gaps:
-            if gap.began <= reached + CHUNK_NS // 50:
+            if gap.began <= reached + 5 * SAMPLE_NS:
                 reached = max(reached, gap.ended or 0)
-        assert chunk.start <= reached + CHUNK_NS // 50, f"missing from {reached}"
+        assert chunk.start <= reached + 5 * SAMPLE_NS, f"missing from {reached}"
         length = round(len(chunk.counts) * chunk.period_ns)
         reached = max(reached, chunk.start + length)
     lost = [e for e in events if e.kind == "state" and e.stream == "store"]

@@ -14,11 +14,12 @@ from box import Box
 from storecheck import Counts
 
 from edge.history import History
+from edge.join import sample_times
 from edge.records import BoxNs, EcgChunk
 from edge.simulator import SimulatedBoard
 
 ALWAYS = BoxNs(0), BoxNs(2**62)
-CHUNK_NS = 1_000_000_000  # the longest
+SAMPLE_NS = 4_000_000  # of the simulated board
 LIVES = 25
 """Kills of one recording; what it then holds is still read in no time."""
 
@@ -115,7 +116,7 @@ def check(box: Box, before: Seen, seed: int) -> None:
 
 
 def check_gaps(box: Box, kills: int) -> None:
-    """Gap events cover every pause between two sessions, to its first sample."""
+    """Gap events cover every pause between two sessions, from sample to sample."""
     with History(box.settings.database) as history:
         sessions = history.sessions()
         segments = history.segments()
@@ -123,10 +124,14 @@ def check_gaps(box: Box, kills: int) -> None:
         gaps = [event for event in history.events(*ALWAYS) if event.kind == "gap"]
     assert len(sessions) == kills + 1
     for earlier, later in zip(sessions, sessions[1:], strict=False):
-        last = max(c.start for c in chunks if segments[c.segment].session == earlier.id)
+        reached = max(
+            int(sample_times(chunk)[-1])
+            for chunk in chunks
+            if segments[chunk.segment].session == earlier.id
+        )
         first = min(c.start for c in chunks if segments[c.segment].session == later.id)
-        reached = last + CHUNK_NS
         for gap in sorted(gaps):
-            if gap.began <= reached:
+            if gap.began <= reached + SAMPLE_NS and gap.stream in ("", "ecg"):
                 reached = max(reached, gap.ended or 0)
-        assert reached >= first, f"between sessions {earlier.id} and {later.id}"
+        where = f"between sessions {earlier.id} and {later.id} of {box.folder}"
+        assert reached >= first, f"{where}: {(first - reached) / 1e9} s without cause"

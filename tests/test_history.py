@@ -65,6 +65,19 @@ def test_every_record_comes_back_as_it_was(store: Store, path: Path, seed: int) 
         assert history.damaged == 0
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_chunks_before_an_instant_come_latest_first(
+    store: Store, path: Path, seed: int
+) -> None:
+    random = np.random.default_rng(seed)
+    starts = [START + int(random.integers(0, 60)) * S for _ in range(50)]
+    store.append([chunk(random, start) for start in starts])
+    at = BoxNs(START + 30 * S)
+    with History(path) as history:
+        found = [one.start for one in history.chunks_before(at)]
+    assert found == sorted((one for one in starts if one < at), reverse=True)
+
+
 def test_counts_tell_posted_records_from_recorded_ones(tmp_path: Path) -> None:
     sizes = ((1, 50), (2, 1), (3, 7))
     counts = {number: np.ones((size, 3), np.int32) for number, size in sizes}
