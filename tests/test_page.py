@@ -433,13 +433,18 @@ AXE = importlib.resources.files("axe_core_python") / "axe.min.js"
 
 
 @pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("path", ["", "export", "login.html"])
+@pytest.mark.parametrize("path", ["", "export", "login.html", "static/help.html"])
 def test_axe_finds_no_violation(tmp_path: Path, path: str, dark: bool) -> None:
     door = Door(False, False, ("127.0.0.1",)) if path == "login.html" else None
     bed = Bed(tmp_path, door)
     with browser(dark=dark) as driver:
         driver.get(bed.address + path)
-        ready = {"": "Recording", "export": "Export", "login.html": "Bedside recorder"}
+        ready = {
+            "": "Recording",
+            "export": "Export",
+            "login.html": "Bedside recorder",
+            "static/help.html": "What the page says",
+        }
         title = driver.find_element(By.TAG_NAME, "h1")
         until(lambda: title.text == ready[path], "the page")
         time.sleep(1)
