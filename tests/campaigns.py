@@ -21,11 +21,12 @@ SEEDS_A_RUN = {
     "fail": 20,  # each a disk that fails at every operation in turn
     "damage": 10_000,  # damaged files
     "full": 200,  # cycles of a disk that fills and empties
+    "box-full": 200,  # the same under a whole box with its page
     "days": 30,  # simulated days at a commit a second
     "faults": 100,  # of each kind: the board's cable, the Edge TPU, the camera
 }
 RIGS = {"faults": "faults.py"}
-LINE = re.compile(r"^\| (\w+) \| (\d+):(\d+) \|", re.MULTILINE)
+LINE = re.compile(r"^\| ([\w-]+) \| (\d+):(\d+) \|", re.MULTILINE)
 
 
 def main() -> int:
