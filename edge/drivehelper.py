@@ -34,7 +34,7 @@ class Refused(Exception):
 
 def main() -> int:
     """Answer the one request on standard input."""
-    print(answer(sys.stdin.readline(LONGEST_REQUEST), run))  # noqa: T201
+    sys.stdout.write(answer(sys.stdin.readline(LONGEST_REQUEST), run) + "\n")
     return 0
 
 

@@ -35,7 +35,7 @@ class Kind(NamedTuple):
     name: str
     make: Callable[[random.Random, int], tuple[bytes, Rows]]
     # the bytes of one unit, by its number, and the samples in it
-    options: dict[str, object] = {}  # noqa: RUF012
+    options: dict[str, object] = {}
     packets: int = 1  # in one unit
     tail: int = 0  # bytes of a unit after its last sample has ended
 

@@ -31,6 +31,7 @@ REACH_PACKETS = 8
 
 Positions = NDArray[np.int64]
 NONE: Positions = np.empty(0, np.int64)
+NO_RULE = Rule()
 
 
 class Found(NamedTuple):
@@ -45,7 +46,7 @@ class Found(NamedTuple):
 class Framer:
     """Cuts one stream into packets of *layout*."""
 
-    def __init__(self, layout: Layout, rule: Rule = Rule()) -> None:  # noqa: B008
+    def __init__(self, layout: Layout, rule: Rule = NO_RULE) -> None:
         self.layout = layout
         self.rule = rule
         self._packets = 0

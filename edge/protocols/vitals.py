@@ -51,7 +51,9 @@ class Stated:
         self._packets += len(values)
         self._before = values[-1]
         packets, names = np.nonzero(due)
-        stated = zip(packets.tolist(), names.tolist(), values[due].tolist())  # noqa: B905
+        stated = zip(
+            packets.tolist(), names.tolist(), values[due].tolist(), strict=True
+        )
         return tuple(self._reading(*one) for one in stated)
 
     def restart(self) -> None:
