@@ -88,9 +88,7 @@ def release(name: str, run: Run) -> Path:
 
 def properties(name: str, run: Run) -> dict[str, str]:
     """Return what udev knows of the block device *name*."""
-    # By its place in /sys: the unit hides the devices themselves.
-    path = f"--path=/sys/class/block/{name}"
-    lines = run(["udevadm", "info", "--query=property", path])
+    lines = run(["udevadm", "info", "--query=property", f"--name=/dev/{name}"])
     return dict(line.split("=", 1) for line in lines.splitlines() if "=" in line)
 
 

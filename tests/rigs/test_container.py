@@ -285,8 +285,8 @@ ALLOWED = {
     },
     "edge-web.service": {"read_recording", "ask_the_recorder"},
     "edge-drive@.service": {
-        "more_rights",  # one: it is root and may ask systemd to mount
-        "other_users_processes",
+        "other_users_processes",  # process 1 is root's, as it is
+        "serial_port",  # a pseudo-terminal here: a closed policy shuts all but those
     },
 }
 
