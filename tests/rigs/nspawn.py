@@ -35,10 +35,17 @@ class Container:
     A throw-away container over the kept root *lower*; writes go to *folder*.
 
     *binds* are files and folders of this machine that show at the same path, or at
-    the one after a colon.
+    the one after a colon. *emulated* is for a root with arm64 programs.
     """
 
-    def __init__(self, lower: Path, folder: Path, binds: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        lower: Path,
+        folder: Path,
+        binds: Sequence[str] = (),
+        emulated: bool = False,
+    ) -> None:
+        self._emulated = emulated
         variables, files = roots.handed_on()
         self.upper = folder / "upper"
         for path in (self.upper, folder / "work", folder / "merged"):
@@ -54,6 +61,9 @@ class Container:
         self._spawn = [*NSPAWN, f"--directory={folder / 'merged'}"]
         self._options = [f"--bind-ro={path}" for path in files]
         self._options += [f"--bind={path}" for path in binds]
+        if emulated:
+            variables["QEMU_CPU"] = roots.EMULATED_CPU
+            self._options += [f"--bind-ro={roots.EMULATED_CPUINFO}:/cpuinfo"]
         self._options += [f"--setenv={k}={v}" for k, v in variables.items()]
 
     def run(
@@ -66,6 +76,8 @@ class Container:
     ) -> subprocess.CompletedProcess[str]:
         """Run the shell *command* alone in the container, on this host's network."""
         settings = [f"--setenv={k}={v}" for k, v in (environ or {}).items()]
+        if self._emulated:  # systemd-nspawn itself mounts nothing over /proc
+            command = f"mount --bind /cpuinfo /proc/cpuinfo\n{command}"
         # As process 2, beside one that buries orphans as every init does.
         options = [*self._options, *settings, "--as-pid2", "--pipe", f"--user={user}"]
         return self._captured(
@@ -125,10 +137,10 @@ class Container:
                 except subprocess.TimeoutExpired:
                     process.kill()
 
-    @staticmethod
-    def _enter(arguments: Sequence[str]) -> list[str]:
+    def _enter(self, arguments: Sequence[str]) -> list[str]:
         unshare = ["unshare", "--mount", "--propagation", "private"]
-        return [*unshare, "bash", "-c", ENTER, "enter", *arguments]
+        command = [*unshare, "bash", "-c", ENTER, "enter", *arguments]
+        return roots.emulated(command) if self._emulated else command
 
 
 class Booted:
