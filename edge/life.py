@@ -19,10 +19,12 @@ STAGE_LIMITS_S: dict[Stage, float] = {
     "open camera": 10.0,
     "read camera": 2.0,
     "infer": 1.5,  # a stuck Edge TPU is seen within 2 s, also by a busy processor
+    "look at upload": 1.5,
     "idle": 2.0,
 }
 NO_FRAME_S = 2.5
 """A camera that is open and sends nothing for so long is opened anew: seen in 3 s."""
+BETWEEN_FRAMES = ("read camera", "look at upload")
 TPU_FAILURES = 3
 TPU_WINDOW_S = 600.0
 LOOK_UP_S = 5.0
@@ -89,10 +91,10 @@ class Life:
         self._moved_s = now_s
         if isinstance(message, Doing):
             self._stage = message.stage
-            self._worked = self._worked or message.stage == "infer"
+            self._worked = self._worked or message.stage in ("infer", "look at upload")
         elif isinstance(message, Over):
             self._over = message
-        if isinstance(message, Pose) or self._stage != "read camera":
+        if isinstance(message, Pose) or self._stage not in BETWEEN_FRAMES:
             self._last_frame_s = now_s
 
     def verdict(self, now_s: float) -> End | None:

@@ -14,7 +14,7 @@ between, and nothing while nobody is in the picture.
 from typing import Literal
 
 from edge.crop import Region, Rotation, turn
-from edge.eye import Box
+from edge.eye import HIPS, SHOULDERS, Box, Points, mean_score
 from edge.records import MonotonicNs
 
 QUARTERS: tuple[Literal[90, 270, 180], ...] = (90, 270, 180)
@@ -35,6 +35,12 @@ OFTEN_NS = 2_000_000_000
 SELDOM_NS = 15_000_000_000
 CONFIRM_NS = 1_000_000_000
 """From one look to the next: in doubt, while well, and when another way was better."""
+
+PLAIN = 0.4
+LEAN = 0.84
+"""The first look at a still that scores more than this and leans less, by 40°, shows
+the way up: those at bodies turned by a quarter or a half do not."""
+NOSE = 0
 
 
 class Orientation:
@@ -90,6 +96,25 @@ class Orientation:
         """Return how many looks in a row must agree, at *exposed*."""
         quiet = 0 if self._turned is None else (exposed - self._turned) // QUIET_NS
         return max(AGREEING, self._patience - quiet)
+
+
+def stands(points: Points) -> bool:
+    """
+    Return whether *points*, of one look at the whole picture, are surely those of a
+    body that is upright: well seen, its trunk nearly plumb, its head on top.
+    """
+    (across, top), (hips_across, bottom) = (
+        middle(points, SHOULDERS),
+        middle(points, HIPS),
+    )
+    plumb = abs(hips_across - across) < LEAN * (bottom - top)
+    return plumb and points[NOSE][1] < top and mean_score(points) > PLAIN
+
+
+def middle(points: Points, pair: list[int]) -> tuple[float, float]:
+    """Return x and y halfway between the *pair* of *points*."""
+    (x, y, _), (other_x, other_y, _) = (points[number] for number in pair)
+    return (x + other_x) / 2, (y + other_y) / 2
 
 
 def turned(box: Box, width: int, height: int, rotation: Rotation) -> Box:

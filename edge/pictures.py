@@ -51,7 +51,8 @@ def read_picture(data: bytes) -> NDArray[np.uint8]:
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 check_size(*image.size)
                 image.load()
-                upright = ImageOps.exif_transpose(image).convert("RGB")
+                ImageOps.exif_transpose(image, in_place=True)
+                upright = image if image.mode == "RGB" else image.convert("RGB")
                 return np.asarray(upright, np.uint8)
         except PictureError:
             raise

@@ -26,7 +26,7 @@ from edge.crop import (
 )
 from edge.eye import Eye, Network, Points, around, body_box, is_pose, mean_score
 from edge.noise import Light
-from edge.orientation import Orientation, turned_region
+from edge.orientation import Orientation, stands, turned_region
 from edge.records import Frame, MonotonicNs, PoseState
 
 ABSENT_AFTER_NS = 10_000_000_000
@@ -194,17 +194,23 @@ def estimate(
     *pixels* is uint8 of shape (height, width, 3), RGB. The first pass looks at all of
     it, each further one at the region around what the one before found; of these the
     median is taken, since each sees a keypoint a little elsewhere. Without a *rotation*
-    it begins with all four, and each pass leaves the better half.
+    it begins with all four, unless the first one shows a body that stands, and each
+    pass leaves the better half.
 
     :raises ModelError: if the device fails
     """
     eye = Eye(network, STILL)
     ways = ROTATIONS if rotation is None else (rotation,)
-    left = views = [View(eye, pixels, way) for way in ways]
-    for _ in range(passes):
+    views = [View(eye, pixels, way) for way in ways]
+    views[0].look()
+    left = views[:1] if stands(views[0].points) else views
+    for view in left[1:]:
+        view.look()
+    for _ in range(passes - 1):
+        left = better_half(left)
         for view in left:
             view.look()
-        left = sorted(left, key=lambda view: -view.score)[: (len(left) + 1) // 2]
+    left = better_half(left)
     found = is_pose(left[0].points, held=False)
     best = left[0] if found else views[0]
     spent_ms = sum(view.spent_ms for view in views)
@@ -238,3 +244,8 @@ class View:
         """The median of the closer looks, or what the only one saw."""
         closer_looks = np.array(self._looks[1:] or self._looks, np.float32)
         return [(x, y, s) for x, y, s in np.median(closer_looks, axis=0).tolist()]
+
+
+def better_half(views: list[View]) -> list[View]:
+    """Return those of *views* in which more was seen, one at least, the best first."""
+    return sorted(views, key=lambda view: -view.score)[: (len(views) + 1) // 2]

@@ -26,6 +26,7 @@ from edge import config
 from edge.crop import Rotation
 from edge.errors import EdgeError, SourceEnded, SourceError
 from edge.models import Model, find_model, load_model
+from edge.nextframe import NextFrame
 from edge.pose import Estimate, PoseTracker, estimate
 from edge.records import BoxNs, Event, Frame, Pose
 from edge.sources import FrameSource, open_frames
@@ -37,9 +38,11 @@ START = (sys.executable, "-c", "import edge.vision; edge.vision.main()")
 """The command; not ``-m``, which would make the classes below another module's."""
 
 FRAME_WITHIN_S = 0.25
-"""How long one read may wait; requests for pictures are looked at in between."""
+"""How long one read of the camera may wait."""
 
-Stage = Literal["load model", "open camera", "read camera", "infer", "idle"]
+Stage = Literal[
+    "load model", "open camera", "read camera", "infer", "look at upload", "idle"
+]
 
 
 class Orders(NamedTuple):
@@ -151,12 +154,16 @@ def watch(pipe: Connection, source: FrameSource, model: Model, orders: Orders) -
     camera = orders.camera
     rotation = cast(Rotation, camera.rotation_deg)
     tracker = PoseTracker(model, rotation, camera.find_rotation, camera.region)
+    following = NextFrame(source, FRAME_WITHIN_S)
     before: Estimate | None = None
     watching: Watching | None = None
     while True:
-        watching = answer_requests(pipe, model, orders, 0) or watching
         pipe.send(Doing("read camera"))
-        frame = source.read(FRAME_WITHIN_S)
+        following.begin()
+        while not following.over(pipe):
+            watching = answer_requests(pipe, model, orders, 0) or watching
+            pipe.send(Doing("read camera"))
+        frame = following.result()
         if frame is not None:
             pipe.send(Doing("infer"))
             found = tracker.step(frame)
@@ -205,7 +212,7 @@ def answer_requests(
         if isinstance(look, Watch):
             watching = Watching(look)
             continue
-        pipe.send(Doing("infer"))
+        pipe.send(Doing("look at upload"))
         pixels = np.frombuffer(look.pixels, np.uint8)
         picture = pixels.reshape(look.height, look.width, 3)
         found = estimate(model, picture, None if orders.camera.find_rotation else 0)

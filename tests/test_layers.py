@@ -24,7 +24,7 @@ LAYERS: list[set[str]] = [
     },
     {"joined", "csvjoin", "control"},
     {"pipeline", "derived", "export"},
-    {"given"},
+    {"given", "nextframe"},
     {"opening"},
     {"vision", "web", "doctor"},
     {"life"},

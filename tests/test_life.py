@@ -38,6 +38,20 @@ def test_open_camera_that_sends_nothing_is_reopened() -> None:
     assert not end.worked
 
 
+def test_uploads_do_not_hide_a_camera_that_sends_nothing() -> None:
+    life = Life("cpu", NEVER, 0.0)
+    life.hear(Doing("infer"), 1.0)
+    life.hear(POSE, 1.0)
+    for at in np.arange(1.0, 1.0 + NO_FRAME_S, 0.5):
+        life.hear(Doing("read camera"), float(at))
+        life.hear(Doing("look at upload"), float(at))
+        assert life.verdict(float(at)) is None
+    life.hear(Doing("read camera"), NO_FRAME_S + 1.3)
+    end = life.verdict(NO_FRAME_S + 1.3)
+    assert end is not None
+    assert end.part == "camera"
+
+
 def test_frames_keep_it_alive() -> None:
     life = Life("cpu", NEVER, 0.0)
     for at in range(100):

@@ -6,10 +6,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.crop import Cutter, Region, Rotation, upright_size
-from edge.eye import Box
+from edge.crop import STILL, Cutter, Region, Rotation, upright_size, whole
+from edge.eye import Box, Eye
 from edge.models import Model, find_model, load_model
-from edge.orientation import CONFIRM_NS, OFTEN_NS, SELDOM_NS, Orientation, turned
+from edge.orientation import (
+    CONFIRM_NS,
+    OFTEN_NS,
+    SELDOM_NS,
+    Orientation,
+    stands,
+    turned,
+)
 from edge.patient.picture import Pictures
 from edge.patient.timetable import ROUND_S
 from edge.pose import ROTATIONS, Estimate, PoseTracker, changed, estimate
@@ -262,6 +269,33 @@ def test_still_is_turned_upright(
     assert (found.state, found.rotation) == ("pose", rotation)
     assert (found.keypoints == given.keypoints).all()
     assert (found.width, found.height) == upright_size(pixels, rotation)
+
+
+def test_standing_body_is_not_searched_for_another_way_up(
+    model: Model, pictures: Pictures
+) -> None:
+    looks: list[int] = []
+
+    class Counted:
+        size = model.size
+
+        def infer(self, square: Picture) -> NDArray[np.float32]:
+            looks.append(1)
+            return model.infer(square)
+
+    found = estimate(Counted(), pictures.picture(2.0), None, passes=4)
+
+    assert (found.state, found.rotation, len(looks)) == ("pose", 0, 4)
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_no_turned_body_stands(
+    model: Model, pictures: Pictures, rotation: Rotation
+) -> None:
+    for second in np.arange(0.0, ROUND_S, 2.0):
+        pixels = np.rot90(pictures.picture(float(second)), rotation // 90)
+        points, _ = Eye(model, STILL).look(pixels, whole(*upright_size(pixels, 0)), 0)
+        assert not stands(points), f"turned by {rotation}° at {second} s"
 
 
 def test_still_without_a_body_is_not_turned(model: Model) -> None:

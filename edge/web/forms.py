@@ -93,7 +93,7 @@ def multipart(data: bytes, boundary: bytes) -> Form:
 
 def add_part(form: Form, part: bytes) -> None:
     """Add one *part*, still with its headers, to *form*."""
-    head, blank, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+    head, blank, content = part.partition(b"\r\n\r\n")
     if not blank or len(head) > LONGEST_PART_HEAD:
         refuse(400, "a part of the multipart form has no headers")
     disposition = part_header(head, "content-disposition")

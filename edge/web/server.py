@@ -138,7 +138,8 @@ class Incoming:
         """Do nothing: the socket is closed elsewhere."""
 
     def _take(self, size: int) -> bytes:
-        taken = bytes(self._guest.data[:size])
+        with memoryview(self._guest.data) as data:
+            taken = bytes(data[:size])
         del self._guest.data[:size]
         self.bytes_read += len(taken)
         return taken

@@ -4,8 +4,10 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from edge.errors import StoreError
 from edge.records import UtcNs
@@ -33,41 +35,46 @@ class Uploads:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._pruning = threading.Lock()
+        self._syncing = ThreadPoolExecutor(4, "puts a picture on the card")
 
     @contextmanager
     def keep(self, data: bytes, taken: UtcNs) -> Iterator[str]:
         """
         Keep *data* under a new name while the block runs, and for good if it succeeds.
 
+        The block need not wait for the card: that is done in the meantime, and when
+        this ends the picture is on it.
+
         :raises StoreError: if the picture cannot be written
         """
         name = unique_name(data, taken)
-        try:
-            self._write(name, data)
-        except OSError as error:
-            raise StoreError(f"the picture cannot be kept: {error.strerror}") from error
-        try:
-            yield name
-        except BaseException:
-            with suppress(OSError):
-                (self._path / name).unlink()
-            raise
-        self._prune()
-
-    def _write(self, name: str, data: bytes) -> None:
-        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
         part = self._path / f"{name}.part"
         try:
-            with os.fdopen(os.open(part, flags, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            part.rename(self._path / name)
-        except OSError:
+            with refused_by_the_card():
+                synced = self._syncing.submit(sync, self._write(part, data))
+            yield name
+            with refused_by_the_card():
+                synced.result()
+                part.rename(self._path / name)
+        except BaseException:
             with suppress(OSError):
                 part.unlink()
             raise
+        self._prune()
+
+    def _write(self, part: Path, data: bytes) -> BinaryIO:
+        """Return the new file *part* with *data* in it, still to be synced."""
+        self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        file = os.fdopen(os.open(part, flags, 0o600), "wb")
+        try:
+            file.write(data)
+            file.flush()
+        except OSError:
+            with suppress(OSError):
+                file.close()
+            raise
+        return file
 
     def _prune(self) -> None:
         """Remove the oldest pictures beyond the limits."""
@@ -80,6 +87,21 @@ class Uploads:
                 total += status.st_size
                 if total > MOST_BYTES or number >= MOST_FILES:
                     Path(path).unlink()
+
+
+@contextmanager
+def refused_by_the_card() -> Iterator[None]:
+    """Say what the system refuses as a `StoreError`."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"the picture cannot be kept: {error.strerror}") from error
+
+
+def sync(file: BinaryIO) -> None:
+    """Close *file* once its content is on the card."""
+    with file:
+        os.fsync(file.fileno())
 
 
 def unique_name(data: bytes, taken: UtcNs) -> str:
