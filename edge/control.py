@@ -14,13 +14,13 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ControlError, EdgeError
-from edge.records import BoxNs, BoxState, Pose, StreamState
+from edge.records import BoxNs, BoxState, MonotonicNs, Pose, StreamState
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,8 @@ def send(writer: BinaryIO, message: dict[str, Any], payload: bytes = b"") -> Non
     """Write one message."""
     if payload:
         message = {**message, "bytes": len(payload)}
-    writer.write(json.dumps(message).encode() + b"\n" + payload)
+    writer.write(json.dumps(message).encode() + b"\n")
+    writer.write(payload)
     writer.flush()
 
 
@@ -117,6 +118,14 @@ def receive(reader: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
     if not 0 <= size <= LARGEST_PAYLOAD:
         raise ValueError("payload too large")
     return message, reader.read(size)
+
+
+class Post(NamedTuple):
+    """One ECG record of the original system's fields."""
+
+    sampled: BoxNs | None  # None: when it arrived
+    arrived: MonotonicNs
+    values: dict[str, float]
 
 
 class Client:
@@ -145,13 +154,9 @@ class Client:
         """Keep who took *what* away through the page; returns after its commit."""
         self.ask("exported", what=what, by=by)
 
-    def ecg_record(self, sampled: BoxNs | None, values: dict[str, float]) -> BoxNs:
-        """
-        Keep one ECG record of the original system's fields, now or at *sampled*.
-
-        Returns its instant, after its commit.
-        """
-        return BoxNs(self.ask("ecg_record", sampled=sampled, values=values)["sampled"])
+    def ecg_records(self, posts: list[Post]) -> list[BoxNs]:
+        """Keep *posts* and return the instant of each, after their commit."""
+        return [BoxNs(at) for at in self.ask("ecg_records", posts=posts)["sampled"]]
 
     def picture(
         self, pixels: NDArray[np.uint8], exposed: BoxNs, name: str, scale: int = 1

@@ -15,8 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edge.errors import EdgeError, InputError, SourceUnavailable
-from edge.pipeline import irregular_chunks
-from edge.records import MISSING, VITALS, BoxNs, Record, Segment, UtcNs, Vital
+from edge.records import MISSING, VITALS, BoxNs, EcgChunk, Record, Segment, UtcNs, Vital
 from edge.stamps import parse_stamp
 
 LEADS = {"ecg_lead1": "I", "ecg_lead2": "II", "ecg_lead3": "III"}
@@ -77,11 +76,8 @@ def records_of(
     counts = [
         round(values[name] * GAIN) if name in values else MISSING for name in LEADS
     ]
-    records: list[Record] = list(
-        irregular_chunks(
-            segment.id, np.array([instant]), np.array([counts], np.int32), 0
-        )
-    )
+    sample, offset = np.array([counts], np.int32), np.zeros(1, np.uint32)
+    records: list[Record] = [EcgChunk(segment.id, instant, 0.0, 0, sample, offset)]
     for name in VITALS:
         if name in values:
             records.append(Vital(instant, name, values[name], "", segment.source))

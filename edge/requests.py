@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from edge.control import Handler
+from edge.control import Handler, Post
 from edge.given import records_of, segment_of
 from edge.recorder import Recorder
 from edge.records import (
     BoxNs,
     BoxState,
     Event,
+    MonotonicNs,
     Pose,
     Record,
     Segment,
@@ -33,7 +34,7 @@ def handlers(recorder: Recorder) -> dict[str, Handler]:
         "state": requests.state,
         "marker": requests.marker,
         "exported": requests.exported,
-        "ecg_record": requests.ecg_record,
+        "ecg_records": requests.ecg_records,
         "picture": requests.picture,
         "sync_begin": requests.sync_begin,
         "sync_result": requests.sync_result,
@@ -85,17 +86,15 @@ class Requests:
         self._save([Event(now, None, "export", "export", cause, {"by": by})])
         return {"at": now}
 
-    def ecg_record(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
-        """Keep one record of the original system's fields."""
-        sampled = request["sampled"]
-        instant = self._recorder.clock.now() if sampled is None else BoxNs(int(sampled))
-        instant = BoxNs(instant - instant % 1000)
-        values = {str(name): float(value) for name, value in request["values"].items()}
+    def ecg_records(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        """Keep records of the original system's fields."""
+        posts = [Post(*post) for post in request["posts"]]
+        instants = [self._instant(post) for post in posts]
         intake = self._recorder.intake
         with self._uploading:  # the segment goes ahead of every chunk of it
-            ticket = intake.put(self._ecg_records(instant, values))
+            ticket = intake.put(self._ecg_records(instants, posts))
         intake.wait(ticket, SAVED_WITHIN_S)
-        return {"sampled": instant}
+        return {"sampled": instants}
 
     def picture(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
         """Look at a picture and keep its pose."""
@@ -135,16 +134,24 @@ class Requests:
         self._save([found])
         return {**found.detail}
 
-    def _ecg_records(self, instant: BoxNs, values: dict[str, float]) -> list[Record]:
+    def _instant(self, post: Post) -> BoxNs:
+        """Return the instant of *post*, in whole microseconds."""
+        arrived = self._recorder.clock.box(MonotonicNs(int(post.arrived)))
+        instant = arrived if post.sampled is None else int(post.sampled)
+        return BoxNs(instant - instant % 1000)
+
+    def _ecg_records(self, instants: list[BoxNs], posts: list[Post]) -> list[Record]:
         new: list[Record] = []
         segment = self._upload_segment
         if segment is None:
             recorder = self._recorder
             segment = segment_of(next(recorder.segment_ids), recorder.session, "upload")
             new.append(segment)
-        records = records_of(segment, instant, values)
+        for instant, post in zip(instants, posts, strict=True):
+            values = {str(name): float(value) for name, value in post.values.items()}
+            new += records_of(segment, instant, values)
         self._upload_segment = segment
-        return new + records
+        return new
 
     def _save(self, records: Iterable[Record]) -> None:
         intake = self._recorder.intake

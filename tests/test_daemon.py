@@ -4,13 +4,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from box import Box, alive, descendants, running_box, stream_is, wait_for
 
+from edge.control import Post
 from edge.history import History
-from edge.records import BoxNs
+from edge.records import BoxNs, MonotonicNs
 from edge.simulator import SimulatedBoard
 
 ALWAYS = BoxNs(0), BoxNs(2**62)
@@ -154,7 +156,9 @@ def test_pause_between_two_sessions_is_a_gap_with_its_cause(
 def test_marker_and_ecg_record_are_on_the_card_when_answered(tmp_path: Path) -> None:
     with running_box(tmp_path) as box:
         box.client.marker("turned the patient", "nurse")
-        sampled = box.client.ecg_record(None, {"heart_rate": 72, "ecg_lead2": 0.5})
+        arrived = MonotonicNs(time.monotonic_ns())
+        values = {"heart_rate": 72, "ecg_lead2": 0.5}
+        (sampled,) = box.client.ecg_records([Post(None, arrived, values)])
         box.kill()
 
     history = History(box.settings.database)

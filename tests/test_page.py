@@ -426,7 +426,7 @@ def test_a_page_of_another_site_cannot_act(bed: Bed, tmp_path: Path) -> None:
 
         assert "another site" in driver.page_source
         assert bed.recorder.markers == []
-        assert bed.recorder.ecg_records == []
+        assert bed.recorder.posts == []
 
 
 AXE = importlib.resources.files("axe_core_python") / "axe.min.js"

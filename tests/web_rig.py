@@ -15,6 +15,7 @@ from wsgiref.validate import validator
 import numpy as np
 from PIL import Image
 
+from edge.control import Post
 from edge.errors import ControlError
 from edge.records import (
     KEYPOINTS,
@@ -109,7 +110,7 @@ class QuietRecorder:
         self.exports: list[tuple[str, str]] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.refusal = ""
-        self.ecg_records: list[tuple[BoxNs | None, dict[str, float]]] = []
+        self.posts: list[Post] = []
 
     def state(self) -> BoxState:
         self._heard()
@@ -140,11 +141,10 @@ class QuietRecorder:
         return {"state": "idle", "sentence": "", "progress": {}, "armed_s": 0,
                 "drives": [], "enrolled": []}  # fmt: skip
 
-    def ecg_record(self, sampled: BoxNs | None, values: dict[str, float]) -> BoxNs:
+    def ecg_records(self, posts: list[Post]) -> list[BoxNs]:
         self._heard()
-        instant = self.now if sampled is None else sampled
-        self.ecg_records.append((sampled, values))
-        return instant
+        self.posts += posts
+        return [self.now if post.sampled is None else post.sampled for post in posts]
 
     def picture(self, pixels: Any, exposed: BoxNs, name: str, scale: int = 1) -> Pose:
         self._heard()
@@ -274,8 +274,13 @@ class StoringRecorder(QuietRecorder):
         super().marker(note, by)
         self.keep(Event(self.now, None, "marker", "", note, {"by": by}))
 
-    def ecg_record(self, sampled: BoxNs | None, values: dict[str, float]) -> BoxNs:
-        instant = super().ecg_record(sampled, values)
+    def ecg_records(self, posts: list[Post]) -> list[BoxNs]:
+        instants = super().ecg_records(posts)
+        for instant, post in zip(instants, posts, strict=True):
+            self._keep_post(instant, post.values)
+        return instants
+
+    def _keep_post(self, instant: BoxNs, values: dict[str, float]) -> None:
         leads = [values.get(f"ecg_lead{n}") for n in (1, 2, 3)]
         counts = [MISSING if v is None else round(v * 1e6) for v in leads]
         self.keep(
@@ -289,7 +294,6 @@ class StoringRecorder(QuietRecorder):
                 if name in values
             ),
         )  # fmt: skip
-        return instant
 
     def picture(self, pixels: Any, exposed: BoxNs, name: str, scale: int = 1) -> Pose:
         self._heard()

@@ -9,9 +9,10 @@ from bottle import BaseRequest
 from numpy.typing import NDArray
 
 from edge.config import Settings
+from edge.control import Post
 from edge.errors import InputError
 from edge.history import History
-from edge.records import BoxNs, BoxState, Pose
+from edge.records import BoxNs, BoxState, MonotonicNs, Pose
 from edge.stamps import parse_stamp
 from edge.web.answers import refuse
 from edge.web.present import Moment, Present, StateCache
@@ -36,7 +37,7 @@ class Recorder(Protocol):
 
     def exported(self, what: str, by: str) -> None: ...
 
-    def ecg_record(self, sampled: BoxNs | None, values: dict[str, float]) -> BoxNs: ...
+    def ecg_records(self, posts: list[Post]) -> list[BoxNs]: ...
 
     def ask(self, do: str, **request: Any) -> dict[str, Any]: ...
 
@@ -77,9 +78,8 @@ class Box:
 
     def arrived(self, request: BaseRequest) -> BoxNs:
         """Return when the first byte of *request* came."""
-        now = time.monotonic()
-        passed = now - request.environ.get(ARRIVED, now)
-        return BoxNs(self.moment().now - round(passed * 1e9))
+        passed = time.monotonic_ns() - arrival(request)
+        return BoxNs(self.moment().now - passed)
 
     def instant(self, text: str) -> BoxNs:
         """Return the box time that the stamp *text* names, refusing what names none."""
@@ -90,3 +90,9 @@ class Box:
         if not EARLIEST_UTC <= utc < LATEST_UTC:
             refuse(400, "timestamp: the year must be 1970 to 2199")
         return self.present.labels().ledger.box(utc)
+
+
+def arrival(request: BaseRequest) -> MonotonicNs:
+    """Return when the first byte of *request* came."""
+    seconds = request.environ.get(ARRIVED)
+    return MonotonicNs(time.monotonic_ns() if seconds is None else round(seconds * 1e9))

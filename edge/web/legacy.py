@@ -12,18 +12,20 @@ from datetime import datetime
 from bottle import HTTPResponse, request
 
 from edge.columns import LEGACY, JoinedRow, legacy_cells
-from edge.errors import ControlError, PictureError, StoreError
+from edge.control import Post
+from edge.errors import ControlError, PictureError
 from edge.export import TABLES
 from edge.history import History
-from edge.joined import joined_rows
+from edge.joined import join_block
 from edge.pictures import read_picture, shrink
-from edge.records import VITALS, BoxNs, Pose, UtcNs
+from edge.records import VITALS, Pose, UtcNs
 from edge.stamps import named_zone, stamp
 from edge.web.answers import as_json, header, query_text, refuse
-from edge.web.box import PERSON, Box
+from edge.web.box import PERSON, Box, arrival
 from edge.web.download import Downloads, Stretch
 from edge.web.files import serve
 from edge.web.forms import Form, read_form
+from edge.web.posts import Posts
 from edge.web.shapes import Json
 from edge.web.uploads import Uploads
 
@@ -53,6 +55,7 @@ class Legacy:
     def __init__(self, box: Box) -> None:
         self._box = box
         self._uploads = Uploads(box.state / "uploads")
+        self._posts = Posts(box.recorder)
         tolerance_ns = round(box.settings.join.tolerance_ms * 1e6)
         self._downloads = Downloads(box.past, tolerance_ns, box.settings.box.time_zone)
 
@@ -83,13 +86,9 @@ class Legacy:
     def _joined(self, past: History, pose: Pose) -> JoinedRow:
         """Return *pose* with the ECG record nearest to it."""
         tolerance_ns = round(self._box.settings.join.tolerance_ms * 1e6)
-        end = BoxNs(pose.exposed + 1)
         labels = self._box.present.labels()
-        rows = joined_rows(past, pose.exposed, end, tolerance_ns, labels=labels)
-        for row in rows:
-            if row.pose.picture == pose.picture:
-                return row
-        raise StoreError(f"the pose of {pose.picture} is not in the recording")
+        (row,) = join_block(past, [pose], tolerance_ns, 0, labels)
+        return row
 
     def process_ecg(self) -> HTTPResponse:
         """Store one ECG record."""
@@ -100,7 +99,7 @@ class Legacy:
         given = stamp_field(form)
         sampled = self._box.instant(given) if given else None
         numbers = {name: float(value) for name, value in values.items()}
-        kept = self._box.recorder.ecg_record(sampled, numbers)
+        kept = self._posts.keep(Post(sampled, arrival(request), numbers))
         stamped = given or stamp(self._box.present.utc(kept))
         data: Json = {
             **values,
