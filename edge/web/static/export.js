@@ -4,7 +4,7 @@ const TABLES = { joined: "Body and ECG joined", ecg: "Every ECG sample", vitals:
 let me = {}, shift = 0, day = null, drawn = false;
 
 const make = (tag, text, name) => Object.assign(document.createElement(tag), text == null ? {} : { textContent: text }, name ? { className: name } : {});
-const ask = async (address) => { const reply = await fetch(address, { cache: "no-store" }); if (reply.status === 401) location.assign("login.html"); const answer = await reply.json(); if (!reply.ok) throw new Error(answer.error); return answer; };
+const ask = async (address) => { const reply = await fetch(address); if (reply.status === 401) location.assign("login.html"); const answer = await reply.json(); if (!reply.ok) throw new Error(answer.error); return answer; };
 async function tell(address, body = {}) {
   try {
     const reply = await fetch(address, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", "X-CSRF-Token": me.csrf ?? "" } });

@@ -5,29 +5,31 @@
 const POLL_MS = 500, STALE_MS = 3000, KEEP_MS = 16000, GIVE_UP_MS = 2500;
 const PLAIN = "12px system-ui, sans-serif", BOLD = "600 " + PLAIN;
 const $ = (id) => document.getElementById(id);
+const on = (id, event, act) => $(id).addEventListener(event, act);
+const tick = () => performance.now();
 const css = (name) => styles.getPropertyValue("--" + name).trim();
 const styles = getComputedStyle(document.documentElement);
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
-// ---- what was received
+// what was received
 
 const chunks = [], poses = [], events = new Map(), vitals = new Map();
 let live = null, cursor = "", segments = {}, me = {};
 
-// ---- whose time it is
+// whose time it is
 
-let offset = null;           // recorder's now − performance.now(), ms
-let answered = -Infinity;    // performance.now() of the last good answer
-let answeredWall = 0;        // Date.now() of it: runs on while the laptop sleeps
-let woke = false;            // true until the first answer after a sleep or a hidden tab
-let delay = 1300;            // how far behind the page plays, ms
+let offset = null; // recorder's now − tick(), ms
+let answered = -Infinity; // tick() of the last good answer
+let answeredWall = 0; // Date.now() of it: runs on while the laptop sleeps
+let woke = false; // true until the first answer after a sleep or a hidden tab
+let delay = 1300; // how far behind the page plays, ms
 let trouble = "";
 
-const now = () => performance.now() + offset;
+const now = () => tick() + offset;
 const playhead = () => held ?? now() - delay;
 
 function dead() {
-  const silent = performance.now() - answered, wall = Date.now() - answeredWall;
+  const silent = tick() - answered, wall = Date.now() - answeredWall;
   if (Math.abs(wall - silent) > 1500) woke = true;
   return woke || offset === null || silent > STALE_MS;
 }
@@ -47,17 +49,17 @@ function learnDelay(end) {
   delay += (wanted - delay) * (wanted > delay ? 0.5 : 0.02);
 }
 
-// ---- asking
+// asking
 
 async function poll() {
   if (!document.hidden) {
     const stop = new AbortController(), timer = setTimeout(() => stop.abort(), GIVE_UP_MS);
-    const sent = performance.now();
+    const sent = tick();
     try {
-      const reply = await fetch("live?since=" + cursor, { signal: stop.signal, cache: "no-store" });
+      const reply = await fetch("live?since=" + cursor, { signal: stop.signal });
       if (reply.status === 401) return void location.assign("login.html");
       if (!reply.ok) throw new Error("the box answered " + reply.status);
-      take(await reply.json(), sent, performance.now());
+      take(await reply.json(), sent, tick());
       trouble = "";
     } catch (error) {
       trouble = error.name === "AbortError" ? "the box takes too long to answer" : "the box cannot be reached";
@@ -97,7 +99,7 @@ function forget() {
   for (const row of [...events.keys()].sort((a, b) => a - b).slice(0, -40)) events.delete(row);
 }
 
-// ---- saying numbers
+// saying numbers
 
 function ago(ms) {
   if (ms < 0) ms = 0;
@@ -121,6 +123,7 @@ function clock(boxMs, seconds = true) {
   const date = new Date(boxMs + (live?.utc_minus_box ?? 0));
   return date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined });
 }
+function label(node, text) { node.setAttribute("aria-label", text); }
 function set(node, text) { if (node.textContent !== text) node.textContent = text; }
 function make(tag, text, name) {
   const node = document.createElement(tag);
@@ -129,16 +132,18 @@ function make(tag, text, name) {
   return node;
 }
 
-// ---- words
+// words
+
+const mood = (name, is) => document.body.classList.toggle(name, is);
 
 function tell() {
   const gone = dead();
-  document.body.classList.toggle("dead", gone);
-  document.body.classList.toggle("waiting", !live);
+  mood("dead", gone);
+  mood("waiting", !live);
   tellVerdict(gone);
   if (!live) return;
   const old = gone || !live.now_known;
-  document.body.classList.toggle("dead", old);
+  mood("dead", old);
   tellFacts(old);
   tellVitals(old);
   tellParts(old);
@@ -150,7 +155,7 @@ function tellVerdict(gone) {
   if (gone) {
     level = "off";
     headline = live || trouble ? "No connection to the box" : "Asking the box …";
-    const silent = Math.max(performance.now() - answered, Date.now() - answeredWall);
+    const silent = Math.max(tick() - answered, Date.now() - answeredWall);
     why = !live ? (trouble ? `Nothing here is live: ${trouble}.` : "This page has had no answer yet.")
       : `Nothing here is live: ${trouble || "the page slept"}. Last answer ${span(silent)} ago. The box may still be recording.`;
   } else {
@@ -259,7 +264,7 @@ function tellEvents() {
   }));
 }
 
-// ---- drawing
+// drawing
 
 function surface(canvas) {
   const ratio = Math.min(2, devicePixelRatio || 1), box = canvas.getBoundingClientRect();
@@ -271,6 +276,8 @@ function surface(canvas) {
   pen.font = PLAIN;
   return [pen, box.width, box.height];
 }
+
+function ink(pen, colour, align) { pen.fillStyle = css(colour); pen.textAlign = align; }
 
 function near(list, at, tolerance) {
   let best = null;
@@ -317,7 +324,7 @@ function head(pen, pose, point, seen, thick) {
 function drawBody() {
   const [pen, width, height] = surface($("body"));
   const at = pointed ?? playhead(), pose = near(poses, at, 700);
-  const say = (text) => { pen.fillStyle = css("soft"); pen.textAlign = "center"; pen.font = "15px system-ui, sans-serif"; pen.fillText(text, width / 2, height / 2); };
+  const say = (text) => { ink(pen, "soft", "center"); pen.font = "15px system-ui, sans-serif"; pen.fillText(text, width / 2, height / 2); };
   if (!pose) return say(live ? "no pose here" : "");
   const scale = Math.min(width / pose.size[0], height / pose.size[1]);
   const x = (width - pose.size[0] * scale) / 2, y = (height - pose.size[1] * scale) / 2;
@@ -349,7 +356,7 @@ function paper({ pen, width, left, begin, end, top, bottom, height, x }) {
     for (let t = Math.ceil(begin / step) * step; t <= end; t += step) { pen.moveTo(x(t), top); pen.lineTo(x(t), bottom); }
     pen.stroke();
   }
-  pen.fillStyle = css("soft"); pen.textAlign = "center";
+  ink(pen, "soft", "center");
   const every = (width - left) / ((end - begin) / 1000) < 64 ? 2000 : 1000;
   for (let t = Math.ceil(begin / every) * every; t <= end; t += every) if (x(t) > left + 26 && x(t) < width - 26) pen.fillText(clock(t), x(t), height - 5);
 }
@@ -366,7 +373,7 @@ function frieze({ pen, begin, end, x, left }, film) {
   pen.save(); pen.beginPath(); pen.rect(left, 0, 1e5, film + 8); pen.clip();
   for (const [pose, box] of shown) {
     if (box) person(pen, pose, x(pose.at) - (box.x0 + box.x1) / 2 * scale, film + 2 - box.y1 * scale, scale, 2.2);
-    else { pen.fillStyle = css("soft"); pen.textAlign = "center"; pen.fillText(pose.state === "absent" ? "nobody" : "no body", x(pose.at), film / 2); }
+    else { ink(pen, "soft", "center"); pen.fillText(pose.state === "absent" ? "nobody" : "no body", x(pose.at), film / 2); }
   }
   pen.restore();
 }
@@ -378,10 +385,20 @@ function outline(pose) { // of the keypoints that are seen
   return { x0: Math.min(...xs), x1: Math.max(...xs), y0: Math.min(...ys), y1: Math.max(...ys) };
 }
 
-function laneNames({ begin, end }) {
+function leadNames({ begin, end }) {
   const names = new Set();
   for (const chunk of chunks) if (chunk.end > begin && chunk.start < end) for (const name of segments[chunk.segment]?.leads ?? []) names.add(name);
-  return [...names].slice(0, 4);
+  return [...names];
+}
+
+let turned = 0; // how often the next leads were asked for
+
+function laneNames(view) { // as many leads as can be told apart
+  const all = leadNames(view), pages = Math.ceil(all.length / Math.max(4, Math.floor((view.bottom - view.top) / 30))) || 1;
+  const each = Math.ceil(all.length / pages), first = turned % pages * each, shown = all.slice(first, first + each);
+  $("leads").hidden = pages < 2;
+  set($("leads"), `${shown[0]} – ${shown.at(-1)} of ${all.length} leads`);
+  return shown;
 }
 
 function column(chunk, name) { return chunk.mv[segments[chunk.segment]?.leads.indexOf(name)]; }
@@ -404,7 +421,7 @@ function hatch({ pen, begin, end, x, top, bottom }, lanes) {
   }
 }
 function oldestKnown() { return chunks.length ? chunks[0].start : Infinity; }
-function words(pen, text, x, y) { pen.fillStyle = css("soft"); pen.textAlign = "center"; pen.font = BOLD; pen.fillText(text, x, y); pen.font = PLAIN; }
+function words(pen, text, x, y) { ink(pen, "soft", "center"); pen.font = BOLD; pen.fillText(text, x, y); pen.font = PLAIN; }
 
 function traces(view, lanes) {
   const { pen, begin, end, top, bottom, left, x } = view;
@@ -422,7 +439,7 @@ function traces(view, lanes) {
     pen.stroke();
     line(view, name, y);
     pen.restore();
-    pen.fillStyle = css("ink"); pen.textAlign = "left"; pen.font = BOLD;
+    ink(pen, "ink", "left"); pen.font = BOLD;
     pen.fillText(name, 2, middle - 8); pen.font = PLAIN;
   });
   if (lanes.length) ruler(pen, left - 7, bottom, mv);
@@ -432,7 +449,7 @@ function ruler(pen, x, y, mv) { // the height of a round number of millivolts
   const size = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].find((s) => s * mv >= 18) ?? 100;
   pen.strokeStyle = css("soft"); pen.lineWidth = 2; pen.beginPath();
   pen.moveTo(x - 4, y); pen.lineTo(x, y); pen.lineTo(x, y - size * mv); pen.lineTo(x - 4, y - size * mv); pen.stroke();
-  pen.fillStyle = css("soft"); pen.textAlign = "left"; pen.fillText(size + " mV", 0, y - size * mv - 5);
+  ink(pen, "soft", "left"); pen.fillText(size + " mV", 0, y - size * mv - 5);
 }
 
 function extent(name, begin, end) {
@@ -446,8 +463,8 @@ function extent(name, begin, end) {
 
 function settleScale(wanted) {
   const round = [0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 20, 40, 80, 200, 1000].find((s) => s >= wanted) ?? wanted;
-  if (round >= lanesScale) { lanesScale = round; shrinkAt = performance.now() + 8000; }
-  else if (performance.now() > shrinkAt) lanesScale = round;
+  if (round >= lanesScale) { lanesScale = round; shrinkAt = tick() + 8000; }
+  else if (tick() > shrinkAt) lanesScale = round;
 }
 
 function line({ pen, begin, end, x }, name, y) {
@@ -482,14 +499,14 @@ function flags({ pen, begin, end, x, top, bottom, width }) {
 function cross({ pen, x, top, bottom }) {
   const pose = near(poses, pointed, 700), at = pose?.at ?? pointed;
   pen.strokeStyle = css("focus"); pen.lineWidth = 1.5; pen.beginPath(); pen.moveTo(x(at), 0); pen.lineTo(x(at), bottom); pen.stroke();
-  pen.fillStyle = css("focus"); pen.textAlign = "left"; pen.fillText(clock(at) + (pose ? "" : " – no pose"), x(at) + 5, top + 12);
+  ink(pen, "focus", "left"); pen.fillText(clock(at) + (pose ? "" : " – no pose"), x(at) + 5, top + 12);
 }
 
-// ---- the last hour
+// the last hour
 
 async function hour() {
   if (!document.hidden) try {
-    const reply = await fetch("completeness?minutes=60", { cache: "no-store" });
+    const reply = await fetch("completeness?minutes=60");
     if (reply.ok) drawHour(await reply.json());
   } catch { /* the band says that the box cannot be reached */ }
   setTimeout(hour, 10000);
@@ -508,7 +525,7 @@ function drawHour(reply) {
     }
     const share = stream.overall, text = share === null ? "–" : percent(share);
     set(row.lastChild, text);
-    row.children[1].setAttribute("aria-label", `${PARTS[stream.name] ?? stream.name}: ${share === null ? "nothing recorded" : text + " recorded"}; ${stream.gaps} gaps`);
+    label(row.children[1], `${PARTS[stream.name] ?? stream.name}: ${share === null ? "nothing recorded" : text + " recorded"}; ${stream.gaps} gaps`);
     bars(row.children[1], stream.share);
   }
   let ticks = $("ticks");
@@ -528,7 +545,7 @@ function bars(canvas, share) {
   });
 }
 
-// ---- hands
+// hands
 
 let held = null, pointed = null;
 
@@ -584,13 +601,14 @@ async function submitByHand(event) {
   } catch { out.textContent = "The box cannot be reached."; }
 }
 
-$("hold").addEventListener("click", toggleHold);
-$("mark").addEventListener("click", openMarker);
-$("marker").addEventListener("close", keepMarker);
-$("axis").addEventListener("pointermove", (event) => { if (held !== null) point(event); });
-$("axis").addEventListener("pointerdown", (event) => { if (held === null) toggleHold(); point(event); });
+on("hold", "click", toggleHold);
+on("leads", "click", () => turned++);
+on("mark", "click", openMarker);
+on("marker", "close", keepMarker);
+on("axis", "pointermove", (event) => { if (held !== null) point(event); });
+on("axis", "pointerdown", (event) => { if (held === null) toggleHold(); point(event); });
 for (const form of document.querySelectorAll(".forms form")) form.addEventListener("submit", submitByHand);
-$("logout").addEventListener("click", async (event) => { event.preventDefault(); await send("logout", ""); location.assign("login.html"); });
+on("logout", "click", async (event) => { event.preventDefault(); await send("logout", ""); location.assign("login.html"); });
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, dialog, textarea, select")) return;
   if (event.key === "m") { event.preventDefault(); openMarker(); }
@@ -602,15 +620,15 @@ document.addEventListener("keydown", (event) => {
 });
 document.addEventListener("visibilitychange", () => { woke = true; if (!document.hidden) tell(); });
 
-// ---- going
+// going
 
 let drawn = 0, told = 0, wasDead = true;
 
 function describe() {
-  const end = playhead(), names = laneNames({ begin: end - 10000, end });
-  $("axis").setAttribute("aria-label", dead() ? "Nothing live is drawn." :
+  const end = playhead(), names = leadNames({ begin: end - 10000, end });
+  label($("axis"), dead() ? "Nothing live is drawn." :
     `${names.length ? "ECG of leads " + names.join(", ") : "No ECG"}; ${near(poses, end, 1500)?.state === "pose" ? "a body is seen" : "no body is seen"}.`);
-  $("body").setAttribute("aria-label", dead() ? "Nothing live is drawn." : near(poses, end, 1500)?.state === "pose" ? "Skeleton of the person in the picture." : "No body is seen.");
+  label($("body"), dead() ? "Nothing live is drawn." : near(poses, end, 1500)?.state === "pose" ? "Skeleton of the person in the picture." : "No body is seen.");
 }
 
 function frame(at) {
