@@ -257,9 +257,9 @@ class Recorder:
     def _judge(self, flow: EcgFlow, opened: BoxNs) -> None:
         """Say whether an open port delivers."""
         now = self.clock.now()
-        silent_s = (now - (flow.newest or opened)) / 1e9
+        silent_s = (now - max(opened, flow.newest or opened)) / 1e9
         if silent_s <= ECG_STALE_S:
-            if flow.newest is not None:
+            if flow.newest is not None and flow.newest > opened:
                 self.intake.put(self.ecg.enter("ok", now))
         elif self.ecg.state.state != "stale":
             board = flow.decoder.board.name

@@ -65,6 +65,24 @@ def test_mute_board_is_stale(tmp_path: Path) -> None:
         box.until(stream_is("ecg", "ok"))
 
 
+def test_board_that_returns_mute_is_never_called_fine(tmp_path: Path) -> None:
+    with SimulatedBoard(tmp_path / "ecg-board") as board, running_box(tmp_path) as box:
+        box.until(stream_is("ecg", "ok"))
+        board.unplug()
+        box.until(stream_is("ecg", "lost"))
+        board.mute()
+        board.plug()
+        box.until(stream_is("ecg", "stale"))
+        board.mute(False)
+        box.until(stream_is("ecg", "ok"))
+        assert box.stop() == 0
+
+    history = History(box.settings.database)
+    events = [one for one in history.events(*ALWAYS) if one.kind == "state"]
+    states = [one.detail["to"] for one in events if one.stream == "ecg"]
+    assert states[states.index("lost") + 1] == "stale"
+
+
 def test_second_recorder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
     with running_box(tmp_path) as box:
         second = subprocess.run(
