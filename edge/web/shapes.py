@@ -225,6 +225,7 @@ NAMES = {
     "camera": "camera",
     "pose": "pose",
     "store": "storage",
+    "tpu": "TPU",
     "clock": "clock",
 }
 
