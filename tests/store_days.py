@@ -33,7 +33,7 @@ def days(first: int, stop: int) -> Counts:
     A board that flaps, vitals, events and a clock ledger make every table turn over.
     """
     known = [batch(0, number) for number in range(DIFFERENT)]
-    sizes, memory_kb, handles = [], [], []
+    sizes, memory_kb, handles, threads = [], [], [], []
     with quick_folder() as folder:
         path = folder / "edge.db"
         for day in range(first, stop):
@@ -41,10 +41,12 @@ def days(first: int, stop: int) -> Counts:
             sizes.append(path.stat().st_size)
             memory_kb.append(resident_kb())
             handles.append(len(list(Path("/proc/self/fd").iterdir())))
+            threads.append(len(list(Path("/proc/self/task").iterdir())))
         tables_are_bounded(path)
     growth_kb = memory_kb[-1] - memory_kb[max(len(memory_kb) // 10, 1)]
     assert max(sizes) <= CAPACITY_BYTES, f"{max(sizes)} bytes"
     assert handles[-1] == handles[0], f"handles: {handles}"
+    assert threads[-1] == threads[0], f"threads: {threads}"
     assert growth_kb < 1024, f"memory, day by day: {memory_kb}"
     return {
         "days": stop - first,
@@ -52,6 +54,8 @@ def days(first: int, stop: int) -> Counts:
         "file_bytes": max(sizes),
         "capacity_bytes": CAPACITY_BYTES,
         "memory_growth_kb": growth_kb,
+        "handles": handles[-1],
+        "threads": threads[-1],
     }
 
 
@@ -60,14 +64,16 @@ def one_day(path: Path, day: int, known: list[list[Record]]) -> None:
     random = np.random.default_rng(day)
     begun = START + day * DAY_S * S
     with Store(path, CAPACITY_BYTES, ballast_bytes=BALLAST_BYTES) as store:
-        store.append([session(store.next_session, begun)])
+        number_of_session = store.next_session
+        store.append([session(number_of_session, begun)])
         for second in range(DAY_S):
             at = begun + second * S
             new: list[Record] = []
             if second % SEGMENT_S == 0:
                 new += [segment(store.next_segment), event(random, at)]
             if second % 60 == 0:
-                new += [reading(random, at), vital(random, at)]
+                told = reading(random, at)._replace(session=number_of_session)
+                new += [told, vital(random, at)]
             chunk, pose = known[second % DIFFERENT][:2]
             number = store.next_segment - (1 if second % SEGMENT_S else 0)
             new.append(chunk._replace(segment=number, start=BoxNs(at)))
