@@ -1,5 +1,6 @@
 """What the page is told, and that it is told no lie."""
 
+import re
 import threading
 from pathlib import Path
 from typing import Any
@@ -286,9 +287,16 @@ def test_every_answer_carries_the_security_headers(app: Any, path: str) -> None:
 def test_page_files_are_small_and_ask_nobody_else() -> None:
     folder = Path(__file__).parent.parent / "edge/web/static"
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    page = sum(len(text) for name, text in files.items() if name != "openapi.json")
+    pages = [name for name in files if name.endswith(".html")]
+    loads = rb'<(?:link|script|img)[^>]*(?:href|src)="(?:static/)?([^"]+)"'
+    sizes = {
+        page: len(files[page])
+        + sum(len(files[name.decode()]) for name in set(re.findall(loads, files[page])))
+        for page in pages
+    }
 
-    assert page <= 60_000
+    assert max(sizes.values()) <= 60_000, sizes
+    assert sizes["index.html"] > 40_000  # what it loads was counted
     for name, text in files.items():
         outside = text.replace(b"http://www.w3.org/2000/svg", b"")
         assert b"http://" not in outside, name

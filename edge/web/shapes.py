@@ -205,7 +205,7 @@ def verdict(box: BoxState | None, silence: str = "") -> Json:
 
 def headline(wrong: list[StreamState], now: int) -> str:
     """Return in a few words what the recording lacks."""
-    missing = [part for part in wrong if part.name in ("ecg", "camera", "pose")]
+    missing = [part for part in wrong if part.name in SOURCES]
     gone = [
         part
         for part in missing
@@ -220,6 +220,9 @@ def headline(wrong: list[StreamState], now: int) -> str:
 LATE_IS_LOST_NS = 5_000_000_000
 """A stream that is late for longer records nothing, whatever the reason."""
 
+SOURCES = ("ecg", "camera", "pose")
+"""The streams that bring data, which can be late."""
+
 NAMES = {
     "ecg": "ECG",
     "camera": "camera",
@@ -233,7 +236,8 @@ NAMES = {
 def sentence(part: StreamState) -> str:
     """Return what is wrong with *part* and since when."""
     name = NAMES.get(part.name, part.name)
-    state = {"lost": "lost", "stale": "late"}[part.state]
+    late = "late" if part.name in SOURCES else "not well"  # only data can be late
+    state = {"lost": "lost", "stale": late}[part.state]
     cause = f": {part.cause.rstrip('.')}" if part.cause else ""
     return f"{name[:1].upper()}{name[1:]} {state} since {{{ms(part.since)}}}{cause}"
 

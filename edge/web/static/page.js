@@ -214,6 +214,7 @@ function tellVitals(gone) {
 }
 
 const WORDS = { ok: "well", stale: "late", lost: "lost", off: "off" };
+const LATE = ["ecg", "camera", "pose"]; // only data can be late
 const PARTS = { ecg: "ECG", camera: "Camera", pose: "Pose", store: "Store", clock: "Clock", tpu: "TPU", power: "Power" };
 
 function tellParts(gone) {
@@ -233,7 +234,7 @@ function tellParts(gone) {
     const [, state, last, received, lost] = row.children;
     if (row.dataset.state !== part.state) row.dataset.state = part.state;
     const since = part.state === "ok" || part.state === "off" ? "" : `since ${clock(part.since, false)}`;
-    set(state, (gone ? "was " : "") + (WORDS[part.state] ?? part.state));
+    set(state, (gone ? "was " : "") + (part.state === "stale" && !LATE.includes(part.name) ? "not well" : WORDS[part.state] ?? part.state));
     set(row.nextSibling.firstChild, [since, part.cause, part.about].filter(Boolean).join(" · "));
     set(last, part.last === null ? "–" : gone ? "old" : ago(now() - part.last));
     set(received, many(part.received));
@@ -397,7 +398,7 @@ function laneNames(view) { // as many leads as can be told apart
   const all = leadNames(view), pages = Math.ceil(all.length / Math.max(4, Math.floor((view.bottom - view.top) / 30))) || 1;
   const each = Math.ceil(all.length / pages), first = turned % pages * each, shown = all.slice(first, first + each);
   $("leads").hidden = pages < 2;
-  set($("leads"), `${shown[0]} – ${shown.at(-1)} of ${all.length} leads`);
+  if (pages > 1) set($("leads"), `${shown[0]} – ${shown.at(-1)} of ${all.length} leads`);
   return shown;
 }
 
