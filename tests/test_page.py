@@ -478,12 +478,13 @@ def test_nobody_is_left_out(bed: Bed) -> None:
         until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
         nameless = driver.execute_script(
             "return [...document.querySelectorAll('a,button,input,canvas,summary')]"
-            ".filter(e => !e.hidden && !(e.textContent.trim() || e.getAttribute('aria-label')"
-            "|| e.labels?.length)).map(e => e.outerHTML)"
+            ".filter(e => !e.hidden && !(e.textContent.trim()"
+            "|| e.getAttribute('aria-label') || e.labels?.length)).map(e => e.outerHTML)"
         )
         small = driver.execute_script(
             "return [...document.querySelectorAll('main button')]"
-            ".filter(e => !e.hidden && e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"
+            ".filter(e => !e.hidden && e.getBoundingClientRect().height < 24)"
+            ".map(e => e.outerHTML)"
         )
         pale = driver.execute_script(PALE)
 
