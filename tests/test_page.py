@@ -479,7 +479,8 @@ def test_nobody_is_left_out(bed: Bed) -> None:
         nameless = driver.execute_script(
             "return [...document.querySelectorAll('a,button,input,canvas,summary')]"
             ".filter(e => !e.hidden && !(e.textContent.trim()"
-            "|| e.getAttribute('aria-label') || e.labels?.length)).map(e => e.outerHTML)"
+            "|| e.getAttribute('aria-label') || e.labels?.length))"
+            ".map(e => e.outerHTML)"
         )
         small = driver.execute_script(
             "return [...document.querySelectorAll('main button')]"
