@@ -186,7 +186,7 @@ def estimate(
     network: Network,
     pixels: NDArray[np.uint8],
     rotation: Rotation | None = 0,
-    passes: int = 4,
+    passes: int = 3,
 ) -> Estimate:
     """
     Return where the body is in a still picture.

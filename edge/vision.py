@@ -62,6 +62,11 @@ class Doing(NamedTuple):
     about: str = ""
 
 
+UPLOAD_LOOKS = 2
+"""At the whole picture and once closer: the camera waits meanwhile, and on annotated
+pictures a third and a fourth change nothing (``scripts/bench pose-turned``)."""
+
+
 class Look(NamedTuple):
     """A picture to look at: an upload."""
 
@@ -215,7 +220,8 @@ def answer_requests(
         pipe.send(Doing("look at upload"))
         pixels = np.frombuffer(look.pixels, np.uint8)
         picture = pixels.reshape(look.height, look.width, 3)
-        found = estimate(model, picture, None if orders.camera.find_rotation else 0)
+        rotation: Rotation | None = None if orders.camera.find_rotation else 0
+        found = estimate(model, picture, rotation, UPLOAD_LOOKS)
         pipe.send(Seen(look.number, found, model.name, model.device))
         wait_s = 0
     return watching

@@ -123,10 +123,10 @@ def measures() -> list[Measure]:
     return [
         Measure("OKS, single pass", "", True, lambda m: mean_oks(m, pictures, 1),
                 ">= 0.60, ratio >= 1", lambda ours, ratio: ours >= 0.60 and ratio >= 1),
-        Measure("OKS, refined", "", True, lambda m: mean_oks(m, pictures, 4),
+        Measure("OKS, refined", "", True, lambda m: mean_oks(m, pictures, 3),
                 ">= 0.85", lambda ours, _: ours >= 0.85),
         Measure("OKS, refined, shifted and mirrored", "", True,
-                lambda m: mean_oks(m, varied, 4), "ratio >= 1", lambda _, r: r >= 1),
+                lambda m: mean_oks(m, varied, 3), "ratio >= 1", lambda _, r: r >= 1),
         Measure("stills, farthest keypoint", "px", False, still_error,
                 "<= 21 px", lambda ours, _: ours <= 21),
         Measure("video, farthest keypoint", "px", False, video_error,

@@ -19,6 +19,7 @@ from edge.patient.timetable import ROUND_S
 from edge.pictures import read_picture
 from edge.pose import Estimate, PoseTracker, estimate
 from edge.records import Frame, MonotonicNs
+from edge.vision import UPLOAD_LOOKS
 from scripts.benches import Row, side_by_side
 from scripts.benches.pose_accuracy import (
     SHARED,
@@ -107,7 +108,7 @@ def seen(
     model: Model, pixels: NDArray[np.uint8], turn: Rotation, rotation: Rotation | None
 ) -> Floats:
     """Return the keypoints of *pixels* turned back by *turn*, in pixels of *pixels*."""
-    found = estimate(model, np.rot90(pixels, turn // 90), rotation)
+    found = estimate(model, np.rot90(pixels, turn // 90), rotation, UPLOAD_LOOKS)
     x, y = found.keypoints[:, :2].T
     width, height = found.width, found.height
     for _ in range((turn - found.rotation) % 360 // 90):
@@ -117,7 +118,9 @@ def seen(
 
 def kept_row(model: Model, pictures: list[Labelled]) -> Row:
     """Return the share of upright pictures that are left so."""
-    kept = np.mean([estimate(model, p.pixels, None).rotation == 0 for p in pictures])
+    kept = np.mean(
+        [estimate(model, p.pixels, None, UPLOAD_LOOKS).rotation == 0 for p in pictures]
+    )
     name = "upright pictures kept upright"
     share = float(kept)
     return Row(name, share, None, None, "", len(pictures), ">= 0.98", share >= 0.98)
@@ -128,10 +131,10 @@ def upload_row(model: Model) -> Row:
     content = UPLOAD.read_bytes()
 
     def ours() -> Estimate:
-        return estimate(model, read_picture(content), None)
+        return estimate(model, read_picture(content), None, UPLOAD_LOOKS)
 
     def peer() -> Estimate:
-        return estimate(model, read_picture(content), 0)
+        return estimate(model, read_picture(content), 0, UPLOAD_LOOKS)
 
     ours_s, peer_s, ratio = side_by_side(ours, peer, runs=25)
     ms = 1000 * ours_s
