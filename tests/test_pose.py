@@ -153,7 +153,7 @@ def test_body_on_one_point_is_looked_for_in_the_whole_frame() -> None:
     """So a device answers that gives back its memory of zeros."""
     network = Spots(blind=0.9)
     tracker = pose.PoseTracker(network)
-    pixels = np.full((480, 640, 3), 40, np.uint8)
+    pixels = np.full((480, 480, 3), 40, np.uint8)  # alike whichever way is up
 
     for i in range(40):
         tracker.step(frame(pixels, i / 2))
