@@ -368,6 +368,21 @@ def test_the_export_page_arms_and_downloads(bed: Bed) -> None:
         assert complaints(driver) == []
 
 
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_login_stands_in_the_middle(tmp_path: Path, width: int) -> None:
+    bed = Bed(tmp_path, Door(loopback=False, tls=False, hosts=("127.0.0.1",)))
+    with browser(width) as driver:
+        driver.get(bed.address)
+        until(lambda: "no account yet" in text(driver, "lead"), "the first use")
+        left, right = driver.execute_script(
+            "const box = document.forms[0].getBoundingClientRect();"
+            "return [box.left, innerWidth - box.right]"
+        )
+    bed.close()
+    assert left == pytest.approx(right, abs=1)
+    assert left > 0
+
+
 def test_first_use_login_and_logout(tmp_path: Path) -> None:
     door = Door(loopback=False, tls=False, hosts=("127.0.0.1",))
     bed = Bed(tmp_path, door)

@@ -236,7 +236,7 @@ NAMES = {
 def sentence(part: StreamState) -> str:
     """Return what is wrong with *part* and since when."""
     name = NAMES.get(part.name, part.name)
-    late = "late" if part.name in SOURCES else "not well"  # only data can be late
+    late = "late" if part.name in SOURCES else "poor"  # only data can be late
     state = {"lost": "lost", "stale": late}[part.state]
     cause = f": {part.cause.rstrip('.')}" if part.cause else ""
     return f"{name[:1].upper()}{name[1:]} {state} since {{{ms(part.since)}}}{cause}"

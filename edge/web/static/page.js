@@ -234,7 +234,7 @@ function tellParts(gone) {
     const [, state, last, received, lost] = row.children;
     if (row.dataset.state !== part.state) row.dataset.state = part.state;
     const since = part.state === "ok" || part.state === "off" ? "" : `since ${clock(part.since, false)}`;
-    set(state, (gone ? "was " : "") + (part.state === "stale" && !LATE.includes(part.name) ? "not well" : WORDS[part.state] ?? part.state));
+    set(state, (gone ? "was " : "") + (part.state === "stale" && !LATE.includes(part.name) ? "poor" : WORDS[part.state] ?? part.state));
     set(row.nextSibling.firstChild, [since, part.cause, part.about].filter(Boolean).join(" · "));
     set(last, part.last === null ? "–" : gone ? "old" : ago(now() - part.last));
     set(received, many(part.received));
