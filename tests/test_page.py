@@ -368,6 +368,25 @@ def test_the_export_page_arms_and_downloads(bed: Bed) -> None:
         assert complaints(driver) == []
 
 
+def test_leads_of_a_large_board_are_shown_in_turn(bed: Bed) -> None:
+    names = tuple(f"EXG{number}" for number in range(1, 17))
+    many = {"gain": (1000.0,) * 16, "baseline": (0,) * 16}
+    segment = SEGMENT._replace(id=98, leads=names, **many)
+    bed.recorder.keep(segment)
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        counts = ecg(0).counts[:, [0] * 16]
+        bed.recorder.keep(ecg(0)._replace(segment=98, start=bed.now(), counts=counts))
+        button = driver.find_element(By.ID, "leads")
+        until(button.is_displayed, "more leads than lanes")
+        first = button.text
+        button.click()
+        until(lambda: button.text != first, "the next leads")
+        assert "of 18 leads" in first  # with the two of the flowing board
+        assert overlaps(driver) == []
+
+
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_login_stands_in_the_middle(tmp_path: Path, width: int) -> None:
     bed = Bed(tmp_path, Door(loopback=False, tls=False, hosts=("127.0.0.1",)))
