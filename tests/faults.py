@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from box import Box, alive, descendants
+from box import SETTINGS, Box, alive, descendants
 
 from edge.errors import ModelError
 from edge.history import History
@@ -40,22 +40,11 @@ HERE = Path(__file__).parent
 TPU_MODEL = "movenet_single_pose_lightning_ptq_edgetpu.tflite"
 ALWAYS = BoxNs(0), BoxNs(2**62)
 
-SETTINGS = """
-[box]
-data_dir = "."
-[camera]
-source = "picamera"
+TPU = """
 [pose]
 device = "tpu"
 tpu_model = "{folder}/{model}"
 tpu_library = "{folder}/libtpu.so"
-[ecg]
-source = "serial"
-port = "{folder}/ecg-board"
-board = "openbci-cyton"
-[store]
-capacity_gb = 0.2
-ballast_mb = 1
 """
 HURRIED = """
 import sys
@@ -91,8 +80,7 @@ KINDS = (
     Kind("stall", "camera", 3.0, 8.0, "sends no frames"),
     Kind("hang", "camera", 3.0, 8.0, "'read camera' hung"),
 )
-"""Limits of the project's issue and list of faults; a camera's death is felt as long
-as a TPU's, since both end the vision process."""
+"""A camera's death may be felt as long as a TPU's: both end the vision process."""
 
 
 class Resources(NamedTuple):
@@ -156,7 +144,10 @@ class FaultyBox(Box):
 
     def __init__(self, folder: Path, window_s: float) -> None:
         super().__init__(folder)
-        self.file.write_text(SETTINGS.format(folder=folder, model=TPU_MODEL))
+        settings = (SETTINGS + TPU).format(
+            folder=folder, camera="picamera", model=TPU_MODEL
+        )
+        self.file.write_text(settings)
         make_tpu(folder)
         self.moods = {"tpu": folder / "tpu", "camera": folder / "camera"}
         for part in self.moods:

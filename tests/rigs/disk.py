@@ -11,6 +11,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import faults
+
 from rigs import roots
 from rigs.nspawn import Container
 
@@ -37,10 +39,9 @@ PLACES = {
     "lan.network": "etc/systemd/network/lan.network",
     "fstab": "etc/fstab",
 }
-TPU_MODEL = "movenet_single_pose_lightning_ptq_edgetpu.tflite"
 INSTALL = (
-    "git -c advice.detachedHead=false clone -q /project.bundle /root/edge && "
-    "/root/edge/scripts/install --offline /wheels && ldconfig && "
+    f"{roots.CLONE} /srv/edge && "
+    "/srv/edge/scripts/install --offline /wheels && ldconfig && "
     "systemctl -q enable rig-agent.service rig-camera.service rig-tpu.service && "
     "systemctl -q enable systemd-networkd.service && "
     "systemctl -q mask systemd-resolved.service apt-daily.timer "
@@ -49,7 +50,7 @@ INSTALL = (
 
 
 class Disk:
-    """A bootable disk: image, kernel and initial RAM disk. *tpu*: it has a model."""
+    """A bootable disk: image, kernel and initial RAM disk. *no_tpu*: why it has no Edge TPU."""
 
     def __init__(self, folder: Path, settings: str) -> None:
         """
@@ -61,8 +62,7 @@ class Disk:
         lower = roots.root("bookworm", PACKAGES, before=SMALL_INITRD)
         (self.kernel,) = (lower / "boot").glob("vmlinuz-*")
         (self.initrd,) = (lower / "boot").glob("initrd.img-*")
-        model = tpu_model()
-        self.tpu = model is not None
+        self.no_tpu = faults.missing()
         kept = Path(os.environ.get("EDGE_RIG_DISKS") or folder)
         self.image = kept / f"disk-{fingerprint(settings)}.raw"
         if self.image.exists():
@@ -71,8 +71,8 @@ class Disk:
         binds += [f"{roots.wheels()}:/wheels"]
         container = Container(lower, folder, binds)
         prepare(container.upper, settings)
-        if model is not None:
-            pretend_tpu(container.upper, model)
+        if not self.no_tpu:
+            pretend_tpu(container.upper, faults.tpu_model())
         container.sh(INSTALL)
         part = self.image.with_suffix(".part")
         container.beside(f"mke2fs -q -t ext4 -d $MERGED {part} {DISK_MB}M")
@@ -94,7 +94,7 @@ def fingerprint(settings: str) -> str:
     head = ["git", "-C", roots.PROJECT, "rev-parse", "HEAD"]
     parts = [subprocess.check_output(head), settings.encode(), repr(PACKAGES).encode()]
     parts += [path.read_bytes() for path in sorted(GUEST.iterdir())]
-    parts += [str(tpu_model()).encode()]
+    parts += [faults.missing().encode()]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:12]
 
 
@@ -107,15 +107,6 @@ def prepare(upper: Path, settings: str) -> None:
         path = upper / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-
-
-def tpu_model() -> Path | None:
-    """Return the model for the Edge TPU if this machine has it and can use it."""
-    shared = roots.PROJECT.parent / "shared" / "models"
-    for folder in (roots.PROJECT / "models", shared):
-        if (folder / TPU_MODEL).is_file() and shutil.which("gcc"):
-            return folder / TPU_MODEL
-    return None
 
 
 def pretend_tpu(upper: Path, model: Path) -> None:

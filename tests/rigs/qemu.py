@@ -16,7 +16,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from rigs import roots
 from rigs.disk import Disk
 
 CPUS = os.environ.get("EDGE_RIG_CPUS", "2")
@@ -32,9 +31,7 @@ GRACE_S = 120.0
 """How long after a command should be over its answer is waited for."""
 
 
-def missing() -> str:
-    """Return what keeps a virtual machine from running here, or ""."""
-    return roots.missing("systemd-nspawn", "qemu-system-x86_64", "qemu-img", "mke2fs")
+TOOLS = ("systemd-nspawn", "qemu-system-x86_64", "qemu-img", "mke2fs")
 
 
 class Machine:

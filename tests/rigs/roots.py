@@ -15,7 +15,11 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).parents[2]
+CLONE = "git -c advice.detachedHead=false clone -q /project.bundle"
+"""Makes a clone of the commit that `bundle` keeps, in the folder named after it."""
 CLEAN = ("git", "python3", "ca-certificates")
 """What a fresh Debian is given before the project's own commands run."""
 
@@ -44,6 +48,18 @@ exec "$@"
 """
 """Runs a command where the kernel knows what to do with arm64 programs; where nobody
 has told it, it forgets with the mount namespace (kernel, admin-guide/binfmt-misc)."""
+
+
+def marks(rig: str, timeout_s: int, *tools: str) -> list[pytest.MarkDecorator]:
+    """Return the marks of tests that `scripts/test --rig` *rig* alone runs."""
+    why_not = missing(*tools)
+    return [
+        pytest.mark.skipif(
+            os.environ.get("EDGE_RIG") != rig, reason=f"run by scripts/test --rig {rig}"
+        ),
+        pytest.mark.skipif(bool(why_not), reason=why_not),
+        pytest.mark.timeout(timeout_s),
+    ]
 
 
 def missing(*tools: str) -> str:

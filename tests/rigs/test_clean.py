@@ -13,16 +13,9 @@ import pytest
 from rigs import roots
 from rigs.nspawn import Container
 
-WHY_NOT = roots.missing("systemd-nspawn")
-pytestmark = [
-    pytest.mark.skipif(
-        os.environ.get("EDGE_RIG") != "clean", reason="run by scripts/test --rig clean"
-    ),
-    pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT),
-    pytest.mark.timeout(3600),
-]
+pytestmark = roots.marks("clean", 3600, "systemd-nspawn")
 UID = 1000
-CLONE = "git -c advice.detachedHead=false clone -q /project.bundle ~/ecg-pose-edge"
+CLONE = f"{roots.CLONE} ~/ecg-pose-edge"
 TRY = "cd ~/ecg-pose-edge && scripts/demo --for 20"
 TEST = "cd ~/ecg-pose-edge && scripts/test"
 

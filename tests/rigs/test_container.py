@@ -49,10 +49,10 @@ port = 443
 RIG_DEVICE = "[Service]\nDeviceAllow=/dev/ttyECG rw\n"
 """The bound pseudo-terminal is no ttyUSB."""
 INSTALL = (
-    "cd /root && git -c advice.detachedHead=false clone -q /project.bundle edge && "
-    "EDGE_STEADY_S=3 edge/scripts/install --offline /wheels"
+    f"{roots.CLONE} /srv/edge && "
+    "EDGE_STEADY_S=3 /srv/edge/scripts/install --offline /wheels"
 )
-INSTALL_AGAIN = "EDGE_STEADY_S=3 /root/edge/scripts/install --offline /wheels"
+INSTALL_AGAIN = "EDGE_STEADY_S=3 /srv/edge/scripts/install --offline /wheels"
 
 
 class Box(NamedTuple):
@@ -235,9 +235,9 @@ def test_recorder_is_not_disturbed_by_the_death_of_the_page(box: Box) -> None:
 def change(box: Box, line: str, healthy_within_s: int) -> str:
     """Commit *line* to the clone's `edge/daemon.py` and install that; return words."""
     commit = "git -c user.name=rig -c user.email=rig@example.org commit -qam"
-    box.container.sh(f"cd /root/edge && echo '{line}' >>edge/daemon.py && {commit} rig")
+    box.container.sh(f"cd /srv/edge && echo '{line}' >>edge/daemon.py && {commit} rig")
     limits = f"EDGE_HEALTHY_WITHIN_S={healthy_within_s} EDGE_STEADY_S=3"
-    install = f"{limits} /root/edge/scripts/install --offline /wheels"
+    install = f"{limits} /srv/edge/scripts/install --offline /wheels"
     return box.container.run(install, timeout_s=200).stdout
 
 
@@ -252,7 +252,7 @@ def test_update_that_is_not_healthy_gives_way_to_the_version_before(box: Box) ->
     assert box.container.sh("readlink /opt/ecg-pose-edge/current") == before
     assert box.container.sh("ls /opt/ecg-pose-edge/releases") == Path(before).name
     box.recording(after=session)
-    box.container.sh("cd /root/edge && git reset -q --hard HEAD~1")
+    box.container.sh("cd /srv/edge && git reset -q --hard HEAD~1")
 
 
 def test_update_that_is_healthy_stays_and_keeps_the_version_before(box: Box) -> None:
@@ -334,7 +334,7 @@ def attempts_inside(box: Box, unit: str) -> dict[str, str]:
 
 def test_uninstalling_keeps_the_data(box: Box) -> None:
     """The last test of this file: it takes the box away."""
-    box.container.sh("/root/edge/scripts/uninstall")
+    box.container.sh("/srv/edge/scripts/uninstall")
 
     assert box.state() is None
     assert box.database.exists()

@@ -35,8 +35,8 @@ def test_mix_of_parts(
 ) -> None:
     """The Edge TPU is USB ids and a delegate that pretends: see fake_edgetpu.c."""
     ecg, camera, tpu, network = mix
-    if tpu and not disk.tpu:
-        pytest.skip("no model for the Edge TPU (scripts/fetch-models), or no gcc")
+    if tpu and disk.no_tpu:
+        pytest.skip(disk.no_tpu)
     port = free_port()
     lan = f"user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:443"
     options = [*(serial(board) if ecg else []), *(["-nic", lan] if network else [])]

@@ -17,18 +17,10 @@ import pytest
 
 from edge.history import History
 from edge.simulator import SimulatedBoard
-from rigs import qemu
+from rigs import qemu, roots
 from rigs.qemu import Machine
 
-WHY_NOT = qemu.missing()
-MARKS = [
-    pytest.mark.skipif(
-        os.environ.get("EDGE_RIG") != "vm", reason="run by scripts/test --rig vm"
-    ),
-    pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT),
-    pytest.mark.timeout(7200),
-    pytest.mark.xdist_group("vm"),
-]
+MARKS = [*roots.marks("vm", 7200, *qemu.TOOLS), pytest.mark.xdist_group("vm")]
 SLOW = int(os.environ.get("EDGE_RIG_SLOW", "10"))
 SETTINGS = """
 [camera]
