@@ -50,7 +50,7 @@ INSTALL = (
 
 
 class Disk:
-    """A bootable disk: image, kernel and initial RAM disk. *no_tpu*: why it has no Edge TPU."""
+    """A bootable disk: image, kernel, initial RAM disk; *no_tpu*: why it has no TPU."""
 
     def __init__(self, folder: Path, settings: str) -> None:
         """
