@@ -102,7 +102,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Record until Ctrl-C or for the time given; 1 if a stream stayed empty."""
     folder = arguments.data.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # Not by way of SIGINT, which a shell has a command in the background ignore.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings_file = folder / "demo.toml"
     port = free_port(arguments.port)
     settings_file.write_text(
