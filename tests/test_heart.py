@@ -15,6 +15,8 @@ from edge.protocols import make_decoder
 from edge.records import BoxNs
 
 START = BoxNs(1_700_000_000_000_000_000)
+LATEST_S = 5.5
+"""How long after a beat it is decided at the latest (`edge.heart.finder`)."""
 Lead = NDArray[np.float64]
 
 
@@ -52,7 +54,7 @@ def test_drawn_heart_is_counted_right(rate_hz: float) -> None:
     lead, beats = drawn(rate_hz, 60.0)
     told = rates(lead, rate_hz)
 
-    assert len(told) >= 57
+    assert len(told) >= 59 - LATEST_S
     assert all(after.instant - before.instant == 10**9
                for before, after in itertools.pairwise(told))  # fmt: skip
     sure = [rate for rate in told if rate.bpm is not None]
@@ -71,8 +73,9 @@ def test_every_beat_of_a_drawn_heart_is_found_once(seed: int) -> None:
     finder = BeatFinder(250.0)
     found = [beat.sample / 250 for beat in finder.feed(lead)]
 
-    known = beats[(beats > 1) & (beats < 116)]
-    inner = [at for at in found if 1 < at < 116]
+    end = 119.5 - LATEST_S
+    known = beats[(beats > 1) & (beats < end)]
+    inner = [at for at in found if 1 < at < end]
     assert len(inner) == len(known)
     assert np.abs(np.array(inner) - known).max() < 0.05
 
@@ -92,7 +95,7 @@ def test_rate_is_not_told_late() -> None:
         for rate in told:
             if seconds(rate) <= 4:  # comes with the first template
                 continue
-            assert (at + 25) / 250 - seconds(rate) < 4.6
+            assert (at + 25) / 250 - seconds(rate) <= LATEST_S + 1 + 0.1
 
 
 @pytest.mark.parametrize("rate_hz", [125.0, 360.0, 1000.0])
@@ -194,9 +197,9 @@ def test_annotated_beats_are_found(shared: Path, name: str, at_least: float) -> 
     lead_mv = (lead - 1024) / 200
     with (folder / f"{name}_all.csv").open() as lines:
         marks = [int(row[1]) for row in list(csv.reader(lines))[1:]]
-    beats = [at for at in marks if 360 < at < len(lead) - 1000]
+    beats = [at for at in marks if 360 < at < len(lead) - 360]
     finder = BeatFinder(360.0)
-    found = [beat.sample for beat in finder.feed(lead_mv)]
+    found = [beat.sample for beat in finder.feed(lead_mv) + finder.finish()]
 
     hits = [any(abs(at - beat) <= 54 for at in found) for beat in beats]
     true = [any(abs(at - beat) <= 54 for beat in marks) for at in found]

@@ -2,7 +2,7 @@
 // The live page. It plays a little behind the recorder, on the recorder's clock alone:
 // the browser's own clock is looked at only to notice that it slept.
 
-const POLL_MS = 500, STALE_MS = 3000, KEEP_MS = 16000, GIVE_UP_MS = 2500;
+const POLL_MS = 500, STALE_MS = 3000, COMPUTED_STALE_MS = 9000, KEEP_MS = 16000, GIVE_UP_MS = 2500;
 const PLAIN = "12px system-ui, sans-serif", BOLD = "600 " + PLAIN;
 const $ = (id) => document.getElementById(id);
 const on = (id, event, act) => $(id).addEventListener(event, act);
@@ -203,7 +203,7 @@ function tellVitals(gone) {
       $("vitals").append(card);
     }
     const [number, unit] = card.querySelectorAll("span, i"), age = card.querySelector(".age");
-    const ms = vital ? now() - vital.at : Infinity, old = gone || ms > STALE_MS;
+    const ms = vital ? now() - vital.at : Infinity, old = gone || ms > (vital?.derived ? COMPUTED_STALE_MS : STALE_MS);
     card.classList.toggle("old", old);
     card.classList.toggle("unknown", !vital);
     set(number, vital?.value == null ? "–" : typeof vital.value === "number" ? String(+vital.value.toFixed(name === "temperature" ? 1 : 0)) : vital.value);
