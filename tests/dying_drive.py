@@ -1,6 +1,7 @@
 """
 A drive as a FUSE file system that dies after so many bytes: its process exits, as if
-the drive were pulled. What was not synced by then is lost.
+the drive were pulled. What was not synced by then is lost, and as on FAT a renamed
+file is empty on the medium until it is synced again itself.
 
     python dying_drive.py MOUNTPOINT MEDIUM BYTES [BYTES_PER_S]
 
@@ -82,7 +83,8 @@ class Dying(fuse.Operations):  # type: ignore[misc]
 
     def rename(self, old: str, new: str, flags: int = 0) -> int:
         self.files[new[1:]] = self.files.pop(old[1:])
-        (self.medium / old[1:]).rename(self.medium / new[1:])
+        (self.medium / old[1:]).unlink(missing_ok=True)
+        (self.medium / new[1:]).write_bytes(b"")
         return 0
 
     def unlink(self, path: str) -> int:

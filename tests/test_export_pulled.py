@@ -11,7 +11,7 @@ from test_export import recorded
 
 from edge.errors import ExportError
 from edge.export import manifest
-from edge.export.job import UNFINISHED, Job, Request, put
+from edge.export.job import UNFINISHED, Job, Request, claim, put
 from edge.export.output import Output, TableOutput, files_in
 from edge.export.part import ASIDE
 from edge.export.span import find_span
@@ -103,10 +103,17 @@ def test_pulled_at_every_call() -> None:
             check_pulled(PulledDrive(call=call, seed=seed))
 
 
-def run_job(database: Path, drive: PulledDrive) -> None:
+def asked_of(database: Path) -> Request:
     with History(database) as history:
-        span = find_span(history)
-    Job(database, Request(*span, check_again=True), drive, UtcNs(0)).run()
+        return Request(*find_span(history), check_again=True)
+
+
+def run_job(database: Path, drive: PulledDrive) -> None:
+    Job(database, asked_of(database), drive, UtcNs(0)).run()
+
+
+def begin_job(database: Path, drive: PulledDrive) -> None:
+    claim(drive, asked_of(database))
 
 
 def test_whole_job_pulled_at_every_call(database: Path) -> None:
@@ -125,6 +132,29 @@ def test_whole_job_pulled_at_every_call(database: Path) -> None:
         if manifest.NAME in left:
             assert good.keys() <= left.keys()
         again = PulledDrive(left)
+        run_job(database, again)
+        assert dict(whole(again)) == good
+
+
+@pytest.mark.parametrize("length", [0, 40, 200])
+def test_drive_that_kept_only_the_beginning_of_what_was_asked(
+    database: Path, length: int
+) -> None:
+    """It may be pulled again while that is written anew."""
+    drive = PulledDrive()
+    run_job(database, drive)
+    good = dict(whole(drive))
+    begun = PulledDrive()
+    begin_job(database, begun)
+    text = dict(whole(begun))[UNFINISHED]
+    assert len(text) > length
+
+    for call in range(20):
+        left = {"joined.csv": good["joined.csv"][:1000], UNFINISHED: text[:length]}
+        pulled = PulledDrive(left, call=call)
+        with pytest.raises(ExportError, match="insert it again"):
+            run_job(database, pulled)
+        again = PulledDrive(pulled.left())
         run_job(database, again)
         assert dict(whole(again)) == good
 

@@ -155,7 +155,14 @@ class DiskFolder:
             return sorted(entry.name for entry in entries)
 
     def rename(self, old: str, new: str) -> None:
-        os.rename(old, new, src_dir_fd=self._handle, dst_dir_fd=self._handle)
+        # FAT gives the new name no bytes until the file itself is synced once more
+        # (Linux, vfat_rename): the folder alone would keep a whole but empty file.
+        handle = os.open(old, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=self._handle)
+        try:
+            os.rename(old, new, src_dir_fd=self._handle, dst_dir_fd=self._handle)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
         os.fsync(self._handle)
 
     def remove(self, name: str) -> None:

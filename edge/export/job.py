@@ -226,7 +226,7 @@ def claim(folder: Folder, request: Request) -> None:
     with plainly("the folder"):
         names = folder.names()
     if UNFINISHED in names:
-        if unfinished(folder) != wanted:
+        if unfinished(folder) not in (wanted, TORN):
             raise ExportError(
                 "an unfinished export of another stretch is in the folder; "
                 "choose another folder, or delete that one"
@@ -236,18 +236,23 @@ def claim(folder: Folder, request: Request) -> None:
             raise ExportError(
                 "another export is in the folder already; choose another folder"
             )
-    elif strange := [name for name in names if ours(name)]:
+    elif UNFINISHED + ASIDE not in names and (
+        strange := [name for name in names if ours(name)]
+    ):
         raise ExportError(
             f"the folder has a {strange[0]} that is of no export known here; "
             "choose another folder"
         )
-    if UNFINISHED not in names:
+    if UNFINISHED not in names or unfinished(folder) == TORN:
         text = UNFINISHED_TEXT + json.dumps(wanted) + "\n"
         put(folder, UNFINISHED, text.encode())
     with plainly(manifest.NAME):
         if manifest.NAME in names:
             folder.remove(manifest.NAME)
 
+
+TORN = "torn"
+"""Instead of an identity: a drive was pulled while it was written."""
 
 UNFINISHED_TEXT = """\
 This export is not whole: the drive was pulled, or the box is still writing. Ask for
@@ -306,11 +311,15 @@ def span_of_earlier(
 
 
 def unfinished(folder: Folder) -> Any:
-    """Return the identity that a folder's unfinished export states, None without."""
-    lines = read_small(folder, UNFINISHED, LONGEST_UNFINISHED).splitlines()
+    """
+    Return the identity that a folder's unfinished export states, `TORN` where the
+    drive kept nothing or the beginning of it, None where it is no export's.
+    """
+    text = read_small(folder, UNFINISHED, LONGEST_UNFINISHED).rstrip(b"\0")
     with suppress(ValueError, IndexError):
-        return json.loads(lines[-1])
-    return None
+        return json.loads(text.splitlines()[-1])
+    begun = UNFINISHED_TEXT.encode()
+    return TORN if text[: len(begun)] == begun[: len(text)] else None
 
 
 def whole_request(folder: Folder) -> Any:
