@@ -10,6 +10,7 @@ import json
 import socket
 import subprocess
 import sys
+from io import RawIOBase
 from pathlib import Path
 
 PORT = "/dev/virtio-ports/rig"
@@ -48,6 +49,12 @@ def ask(request: dict[str, object]) -> dict[str, object]:
         return {"error": str(error)}
 
 
+def say(port: RawIOBase, line: bytes) -> None:
+    """Write all of *line*: the kernel takes 32 KiB of it at a time."""
+    while line:
+        line = line[port.write(line) or 0 :]
+
+
 def main() -> int:
     """Answer until the port is closed."""
     with Path(PORT).open("r+b", buffering=0) as port:
@@ -62,7 +69,7 @@ def main() -> int:
                     answer = ask(request["ask"])
                 else:
                     answer = shell(request["sh"], request["timeout_s"])
-                port.write(json.dumps(answer).encode() + b"\n")
+                say(port, json.dumps(answer).encode() + b"\n")
 
 
 if __name__ == "__main__":
