@@ -11,8 +11,10 @@ import pytest
 
 from edge.__main__ import main
 from edge.errors import ExportError
+from edge.export.claim import UNFINISHED
 from edge.export.folder import DiskFolder
-from edge.export.job import UNFINISHED, Job, Progress, Request
+from edge.export.job import Job, Progress
+from edge.export.request import Request
 from edge.export.span import find_span
 from edge.history import History
 from edge.records import (
@@ -301,9 +303,14 @@ def test_strange_table_is_not_overwritten(database: Path, tmp_path: Path) -> Non
     assert (tmp_path / "out" / "ecg.csv").read_text() == "mine"
 
 
-def test_cancelled_export_goes_on_where_it_was(database: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("exactly", [False, True])
+def test_cancelled_export_goes_on_where_it_was(
+    database: Path, tmp_path: Path, exactly: bool
+) -> None:
+    """A person repeats the words; the recorder gives the stretch that it knows."""
     with History(database) as history:
         span = find_span(history)
+    words = [f"--from=box:{span[0]}", f"--to=box:{span[1]}"] if exactly else []
     out = tmp_path / "out"
     told: list[Progress] = []
 
@@ -323,7 +330,7 @@ def test_cancelled_export_goes_on_where_it_was(database: Path, tmp_path: Path) -
 
     with Store(database) as store:  # what came since does not belong to it
         store.append([pose(START + 20 * S, 0.5)])
-    assert edge(database, "--output", str(out)) == 0
+    assert edge(database, "--output", str(out), *words) == 0
     assert main(["verify", str(out)]) == 0
     assert len(rows(out / "joined.csv")) == 50
     assert UNFINISHED not in {path.name for path in out.iterdir()}

@@ -11,7 +11,7 @@ from test_export import edge, recorded
 from edge.__main__ import main
 from edge.errors import StoreError
 from edge.export.archive import archive
-from edge.export.job import Request
+from edge.export.request import Request
 from edge.export.span import find_span
 from edge.history import History
 from edge.records import BoxNs, UtcNs

@@ -15,8 +15,9 @@ from test_export import recorded
 
 from edge.errors import ExportError
 from edge.export.folder import DiskFolder
-from edge.export.job import Job, Progress, Request
+from edge.export.job import Job, Progress
 from edge.export.part import ASIDE
+from edge.export.request import Request
 from edge.export.span import find_span
 from edge.export.verify import verify
 from edge.history import History

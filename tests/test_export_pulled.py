@@ -11,9 +11,11 @@ from test_export import recorded
 
 from edge.errors import ExportError
 from edge.export import manifest
-from edge.export.job import UNFINISHED, Job, Request, claim, put
+from edge.export.claim import UNFINISHED, claim
+from edge.export.job import Job
 from edge.export.output import Output, TableOutput, files_in
-from edge.export.part import ASIDE
+from edge.export.part import ASIDE, put
+from edge.export.request import Request
 from edge.export.span import find_span
 from edge.history import History
 from edge.records import BoxNs, UtcNs

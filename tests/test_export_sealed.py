@@ -11,7 +11,8 @@ from test_export import edge, recorded
 
 from edge.__main__ import main
 from edge.errors import ExportError
-from edge.export.job import Job, Request
+from edge.export.job import Job
+from edge.export.request import Request
 from edge.export.span import find_span
 from edge.history import History
 from edge.records import UtcNs

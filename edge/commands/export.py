@@ -17,12 +17,14 @@ from edge.control import Client
 from edge.drives import present
 from edge.errors import ControlError, ExportError
 from edge.export import TABLES, WRITERS, Options
+from edge.export.claim import span_of_earlier
 from edge.export.csv import make_table, write_table
 from edge.export.errand import as_line, choose, last_end, to_drive
 from edge.export.folder import DiskFolder
-from edge.export.job import Job, Progress, Request, span_of_earlier
+from edge.export.job import Job, Progress
 from edge.export.output import LARGEST_PART, Output, files_in
 from edge.export.recording import Recording, Veil
+from edge.export.request import Request
 from edge.export.span import RELATIVE, find_span
 from edge.history import History
 from edge.records import BoxNs

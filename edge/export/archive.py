@@ -14,10 +14,11 @@ from pathlib import Path
 
 from edge.errors import EdgeError, ExportError
 from edge.export import manifest
-from edge.export.job import Request, fill
+from edge.export.job import fill
 from edge.export.output import Output
 from edge.export.part import PartEntry
 from edge.export.recording import Recording
+from edge.export.request import Request
 from edge.history import History
 from edge.records import UtcNs
 

@@ -20,8 +20,9 @@ from edge.drives import Drive, mounted
 from edge.errors import ExportError
 from edge.export import manifest
 from edge.export.folder import DiskFolder, failure
-from edge.export.job import Job, Progress, Request, estimate, identity
+from edge.export.job import Job, Progress, estimate
 from edge.export.recording import Recording
+from edge.export.request import Request, identity
 from edge.history import History
 from edge.records import BoxNs, UtcNs
 

@@ -5,39 +5,27 @@ The command line, the page and the USB drive all do this.
 """
 
 import errno
-import json
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from edge.errors import ExportError
-from edge.export import Options, load_writer, manifest
+from edge.export import load_writer, manifest
+from edge.export.claim import UNFINISHED, claim
 from edge.export.folder import Folder, failure, plainly
-from edge.export.output import LARGEST_PART, Output, files_in
-from edge.export.part import ASIDE, Part, check_again
-from edge.export.recording import Recording, Veil
+from edge.export.output import Output, files_in
+from edge.export.part import check_again, put
+from edge.export.recording import Recording
+from edge.export.request import Request, stated
 from edge.history import Counts, History
 from edge.records import BoxNs, UtcNs
 
-UNFINISHED = "UNFINISHED.txt"
-"""Stands in a folder while its export is not whole, and says what was asked for."""
-
 SAMPLED_NS = 60 * 10**9
 """How much of the recording an estimate looks at, twice."""
-
-LONGEST_UNFINISHED = 4096
-LONGEST_MANIFEST = 64 * 1024 * 1024
-"""Bytes that are read of a file of an earlier try; it may be anybody's."""
-
-ENDINGS = ("csv", "edf", "bdf", "dat", "hea", "atr", "parquet")
-"""Of files that an export may write over when they are left by an earlier try."""
 
 BYTES_EACH: dict[str, tuple[str, int]] = {
     # stage → which of Counts it goes with, and about how many bytes one takes
@@ -50,21 +38,6 @@ BYTES_EACH: dict[str, tuple[str, int]] = {
     "wfdb": ("instants", 6),
     "parquet": ("instants", 20),
 }
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a person asks for."""
-
-    begin: BoxNs
-    end: BoxNs
-    formats: tuple[str, ...] = ("csv",)
-    options: Options = Options()
-    veil: Veil | None = None
-    part_bytes: int = LARGEST_PART
-    words: tuple[str, str] = ("", "")  # from and to, as the person said them
-    check_again: bool = False  # read all files once more at the end
-    key: str = ""  # public key of age that everything is sealed to
 
 
 class Progress(NamedTuple):
@@ -174,7 +147,7 @@ def fill(
     for name in request.formats:
         load_writer(name)(recording, output, request.options)
     return manifest.build(
-        recording, output.written, output.remarks, identity(request), made, version()
+        recording, output.written, output.remarks, stated(request), made, version()
     )
 
 
@@ -214,155 +187,6 @@ def expected(request: Request, counts: Counts) -> dict[str, float]:
         of, size = BYTES_EACH[stage]
         work[stage] = float(getattr(counts, of) * size + 1)
     return {stage: size / sum(work.values()) for stage, size in work.items()}
-
-
-def claim(folder: Folder, request: Request) -> None:
-    """
-    Make *folder* this export's own, also again after a try that did not finish.
-
-    :raises ExportError: if it holds another export or strange files
-    """
-    wanted = identity(request)
-    with plainly("the folder"):
-        names = folder.names()
-    if UNFINISHED in names:
-        if unfinished(folder) not in (wanted, TORN):
-            raise ExportError(
-                "an unfinished export of another stretch is in the folder; "
-                "choose another folder, or delete that one"
-            )
-    elif manifest.NAME in names:
-        if whole_request(folder) != wanted:
-            raise ExportError(
-                "another export is in the folder already; choose another folder"
-            )
-    elif UNFINISHED + ASIDE not in names and (
-        strange := [name for name in names if ours(name)]
-    ):
-        raise ExportError(
-            f"the folder has a {strange[0]} that is of no export known here; "
-            "choose another folder"
-        )
-    if UNFINISHED not in names or unfinished(folder) == TORN:
-        text = UNFINISHED_TEXT + json.dumps(wanted) + "\n"
-        put(folder, UNFINISHED, text.encode())
-    with plainly(manifest.NAME):
-        if manifest.NAME in names:
-            folder.remove(manifest.NAME)
-
-
-TORN = "torn"
-"""Instead of an identity: a drive was pulled while it was written."""
-
-UNFINISHED_TEXT = """\
-This export is not whole: the drive was pulled, or the box is still writing. Ask for
-the same export again and it goes on from here.
-"""
-
-
-def identity(request: Request) -> dict[str, Any]:
-    """
-    Return what has to be the same for two tries to be of one export.
-
-    It goes with the files: of a de-identified export it tells the moved times only,
-    and of a sealed one nothing that can be read.
-    """
-    said = plain_identity(request)
-    if not request.key:
-        return said
-    text = json.dumps(said, sort_keys=True)
-    return {"sealed_to": request.key, "sha256": sha256(text.encode()).hexdigest()}
-
-
-def plain_identity(request: Request) -> dict[str, Any]:
-    """Return what has to be the same, readable."""
-    shift_ns = request.veil.shift_ns if request.veil else 0
-    return {
-        "begin_box_ns": str(request.begin + shift_ns),
-        "end_box_ns": str(request.end + shift_ns),
-        "from": "" if request.veil else request.words[0],
-        "to": "" if request.veil else request.words[1],
-        "formats": list(request.formats),
-        "tables": list(request.options.tables),
-        "tolerance_ns": request.options.tolerance_ns,
-        "part_bytes": request.part_bytes,
-        "de_identified": request.veil is not None,
-    }
-
-
-def span_of_earlier(
-    folder: Folder, words: tuple[str, str]
-) -> tuple[BoxNs, BoxNs] | None:
-    """
-    Return the stretch of the unfinished export in *folder* that was asked for in the
-    same *words*, ``None`` without one: "everything" has grown since.
-
-    :raises ExportError: if the folder cannot be read
-    """
-    with plainly("the folder"):
-        if UNFINISHED not in folder.names():
-            return None
-    earlier = unfinished(folder)
-    with suppress(KeyError, TypeError, ValueError):
-        if (earlier["from"], earlier["to"]) == words:
-            begin, end = int(earlier["begin_box_ns"]), int(earlier["end_box_ns"])
-            return (BoxNs(begin), BoxNs(end)) if begin < end else None
-    return None
-
-
-def unfinished(folder: Folder) -> Any:
-    """
-    Return the identity that a folder's unfinished export states, `TORN` where the
-    drive kept nothing or the beginning of it, None where it is no export's.
-    """
-    text = read_small(folder, UNFINISHED, LONGEST_UNFINISHED).rstrip(b"\0")
-    with suppress(ValueError, IndexError):
-        return json.loads(text.splitlines()[-1])
-    begun = UNFINISHED_TEXT.encode()
-    return TORN if text[: len(begun)] == begun[: len(text)] else None
-
-
-def whole_request(folder: Folder) -> Any:
-    """Return the identity that a folder's manifest states, None without."""
-    text = read_small(folder, manifest.NAME, LONGEST_MANIFEST)
-    with suppress(ValueError, KeyError, TypeError):
-        return json.loads(text)["request"]
-    return None
-
-
-def read_small(folder: Folder, name: str, longest: int) -> bytes:
-    """Return up to *longest* bytes of the file *name*."""
-    with plainly(name):
-        handle = folder.open(name)
-        try:
-            return folder.read(handle, longest)
-        finally:
-            folder.close(handle)
-
-
-def ours(name: str) -> bool:
-    """Return whether *name* is one that an export may write."""
-    stem, _, ending = name.removesuffix(ASIDE).partition(".")
-    return ending == "csv" and stem.split("-")[0] in (
-        "joined",
-        "ecg",
-        "vitals",
-        "events",
-    )
-
-
-def put(folder: Folder, name: str, content: bytes) -> None:
-    """
-    Write a small file whole or not at all.
-
-    :raises ExportError: if the drive fails
-    """
-    part = Part(folder, name)
-    try:
-        part.write(content)
-        part.finish()
-    finally:
-        part.close()
 
 
 def version() -> str:

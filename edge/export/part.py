@@ -127,6 +127,20 @@ class Part:
             self._unsettled = 0
 
 
+def put(folder: Folder, name: str, content: bytes) -> None:
+    """
+    Write a small file whole or not at all.
+
+    :raises ExportError: if the drive fails
+    """
+    part = Part(folder, name)
+    try:
+        part.write(content)
+        part.finish()
+    finally:
+        part.close()
+
+
 def check_again(folder: Folder, entry: PartEntry) -> None:
     """
     Read a finished file from the medium once more.

@@ -1,0 +1,127 @@
+"""
+Whose a folder is: an export may go on where it ended, never write over another.
+
+While an export is not whole, the file `UNFINISHED` in its folder says what was asked.
+"""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+from edge.errors import ExportError
+from edge.export import manifest
+from edge.export.folder import Folder, plainly
+from edge.export.part import ASIDE, put
+from edge.export.request import WORDS, Request, is_of, stated
+from edge.records import BoxNs
+
+UNFINISHED = "UNFINISHED.txt"
+"""Stands in a folder while its export is not whole, and says what was asked for."""
+
+LONGEST_UNFINISHED = 4096
+LONGEST_MANIFEST = 64 * 1024 * 1024
+"""Bytes that are read of a file of an earlier try; it may be anybody's."""
+
+TORN = "torn"
+"""Instead of an identity: a drive was pulled while it was written."""
+
+UNFINISHED_TEXT = """\
+This export is not whole: the drive was pulled, or the box is still writing. Ask for
+the same export again and it goes on from here.
+"""
+
+
+def claim(folder: Folder, request: Request) -> None:
+    """
+    Make *folder* this export's own, also again after a try that did not finish.
+
+    :raises ExportError: if it holds another export or strange files
+    """
+    with plainly("the folder"):
+        names = folder.names()
+    earlier = unfinished(folder) if UNFINISHED in names else TORN
+    if UNFINISHED in names:
+        if earlier != TORN and not is_of(earlier, request):
+            raise ExportError(
+                "an unfinished export of another stretch is in the folder; "
+                "choose another folder, or delete that one"
+            )
+    elif manifest.NAME in names:
+        if not is_of(whole_request(folder), request):
+            raise ExportError(
+                "another export is in the folder already; choose another folder"
+            )
+    elif UNFINISHED + ASIDE not in names and (
+        strange := [name for name in names if ours(name)]
+    ):
+        raise ExportError(
+            f"the folder has a {strange[0]} that is of no export known here; "
+            "choose another folder"
+        )
+    if earlier == TORN:
+        text = UNFINISHED_TEXT + json.dumps(stated(request)) + "\n"
+        put(folder, UNFINISHED, text.encode())
+    with plainly(manifest.NAME):
+        if manifest.NAME in names:
+            folder.remove(manifest.NAME)
+
+
+def span_of_earlier(
+    folder: Folder, words: tuple[str, str]
+) -> tuple[BoxNs, BoxNs] | None:
+    """
+    Return the stretch of the unfinished export in *folder* that was asked for in the
+    same *words*, ``None`` without one: "everything" has grown since.
+
+    :raises ExportError: if the folder cannot be read
+    """
+    with plainly("the folder"):
+        if UNFINISHED not in folder.names():
+            return None
+    earlier = unfinished(folder)
+    with suppress(KeyError, TypeError, ValueError):
+        if tuple(earlier[name] for name in WORDS) == words:
+            begin, end = int(earlier["begin_box_ns"]), int(earlier["end_box_ns"])
+            return (BoxNs(begin), BoxNs(end)) if begin < end else None
+    return None
+
+
+def unfinished(folder: Folder) -> Any:
+    """
+    Return the identity that a folder's unfinished export states, `TORN` where the
+    drive kept nothing or the beginning of it, None where it is no export's.
+    """
+    text = read_small(folder, UNFINISHED, LONGEST_UNFINISHED).rstrip(b"\0")
+    with suppress(ValueError, IndexError):
+        return json.loads(text.splitlines()[-1])
+    begun = UNFINISHED_TEXT.encode()
+    return TORN if text[: len(begun)] == begun[: len(text)] else None
+
+
+def whole_request(folder: Folder) -> Any:
+    """Return the identity that a folder's manifest states, None without."""
+    text = read_small(folder, manifest.NAME, LONGEST_MANIFEST)
+    with suppress(ValueError, KeyError, TypeError):
+        return json.loads(text)["request"]
+    return None
+
+
+def read_small(folder: Folder, name: str, longest: int) -> bytes:
+    """Return up to *longest* bytes of the file *name*."""
+    with plainly(name):
+        handle = folder.open(name)
+        try:
+            return folder.read(handle, longest)
+        finally:
+            folder.close(handle)
+
+
+def ours(name: str) -> bool:
+    """Return whether *name* is one that an export may write."""
+    stem, _, ending = name.removesuffix(ASIDE).partition(".")
+    return ending == "csv" and stem.split("-")[0] in (
+        "joined",
+        "ecg",
+        "vitals",
+        "events",
+    )
