@@ -14,7 +14,7 @@ from edge.export import manifest
 from edge.export.claim import UNFINISHED, claim
 from edge.export.job import Job
 from edge.export.output import Output, TableOutput, files_in
-from edge.export.part import ASIDE, put
+from edge.export.part import ASIDE, Part, put
 from edge.export.request import Request
 from edge.export.span import find_span
 from edge.history import History
@@ -200,3 +200,34 @@ def test_fake_drive_that_overwrites_its_beginning_is_found(database: Path) -> No
 def test_read_only_drive_is_said(database: Path) -> None:
     with pytest.raises(ExportError, match="read-only"):
         run_job(database, PulledDrive(read_only=True))
+
+
+@pytest.mark.parametrize(
+    ("bytes_per_s", "most_at_once", "most_syncs"),
+    [(50_000, 256 << 10, 400), (50_000_000, 32 << 20, 14)],
+)
+def test_backlog_is_what_the_drive_takes_in_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+    bytes_per_s: int,
+    most_at_once: int,
+    most_syncs: int,
+) -> None:
+    backlogs: list[int] = []
+
+    class Slow(PulledDrive):
+        def settle(self, handle: int) -> None:
+            inode, _ = self._handles[handle]
+            backlogs.append(len(inode.seen) - len(inode.settled))
+            super().settle(handle)
+
+    monkeypatch.setattr(
+        "edge.export.part.time.monotonic", lambda: sum(backlogs) / bytes_per_s
+    )
+    drive = Slow()
+    part = Part(drive, "ecg.csv")
+    for _ in range(40 << 4):
+        part.write(bytes(64 << 10))
+    part.finish()
+
+    assert max(backlogs) <= most_at_once
+    assert len(backlogs) <= most_syncs

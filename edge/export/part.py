@@ -8,6 +8,7 @@ nothing on the drive is believed.
 """
 
 import hashlib
+import time
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
@@ -17,9 +18,10 @@ from edge.export.folder import Folder, plainly
 ASIDE = ".part"
 """Behind the name of a file that is not whole yet."""
 
-SETTLE_EVERY = 16 * 1024 * 1024
-"""Bytes between two syncs: keeps the memory of a slow drive's backlog small, and the
-progress honest."""
+FIRST_SETTLE, LARGEST_SETTLE = 128 * 1024, 16 * 1024 * 1024
+SETTLED_WITHIN_S = 0.5
+"""Bytes between two syncs, twice as many after each that was quick: the progress on a
+slow drive is what is on it, and its backlog in memory is small."""
 
 READ_SIZE = 1024 * 1024
 
@@ -62,6 +64,7 @@ class Part:
         self._folder = folder
         self._sum = hashlib.sha256()
         self._unsettled = 0
+        self._settle_every = FIRST_SETTLE
         with plainly(name):
             there = folder.names()
             if name in there:  # of an earlier try: no longer called whole
@@ -122,9 +125,13 @@ class Part:
         while left:
             left = left[self._folder.write(self._handle, left) :]
         self._unsettled += len(data)
-        if self._unsettled >= SETTLE_EVERY:
+        if self._unsettled >= self._settle_every:
+            began = time.monotonic()
             self._folder.settle(self._handle)
             self._unsettled = 0
+            quick = time.monotonic() - began < SETTLED_WITHIN_S
+            wanted = self._settle_every * 2 if quick else self._settle_every // 2
+            self._settle_every = min(max(wanted, FIRST_SETTLE), LARGEST_SETTLE)
 
 
 def put(folder: Folder, name: str, content: bytes) -> None:
