@@ -59,6 +59,8 @@ CARD_LIMIT_S = 120.0
 """A worker that has not moved for so long keeps the watchdog hungry: with the 3 s of
 edge.service it records again within 10 s. A card that hangs gets longer: what is taken
 in meanwhile waits in memory, and a restart would lose it."""
+CARD_LATE_S = 3.0
+"""A commit that takes so long is told; a card that only tidies up is quicker."""
 STOP_WITHIN_S = 5.0
 WEIGH_EVERY_S = 10.0
 COUNTED: dict[type, str] = {Pose: "poses", Vital: "vitals", Event: "events"}
@@ -195,9 +197,18 @@ class Recorder:
             self.storage, self._weighed = self.store.storage(), now
 
     def keep_ledger(self, worker: Worker) -> None:
-        """Wall clock → ledger, each second."""
+        """Wall clock → ledger, each second; and whether the card answers."""
         while worker.pause(1.0):
             self.intake.put(self.keeper.observe())
+            self._judge_card()
+
+    def _judge_card(self) -> None:
+        """Say that a commit takes long, which the worker that waits for it cannot."""
+        store, *_ = self.workers
+        silent_s = (time.monotonic_ns() - store.beaten) / 1e9
+        if silent_s > CARD_LATE_S and self.card.state.state == "ok":
+            cause = "the card does not answer; what comes in waits in memory"
+            self.intake.put(self.card.enter("stale", self.clock.now(), cause))
 
     def keep_ecg(self, worker: Worker) -> None:
         """Serial port → intake, reopened for ever."""

@@ -22,6 +22,7 @@ SEEDS_A_RUN = {
     "damage": 10_000,  # damaged files
     "full": 200,  # cycles of a disk that fills and empties
     "box-full": 200,  # the same under a whole box with its page
+    "hang": 20,  # hangings of the card, a minute each
     "days": 30,  # simulated days at a commit a second
     "faults": 100,  # of each kind: the board's cable, the Edge TPU, the camera
 }

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 
 from recorder_full import box_full, box_full_inside
+from recorder_hung import hang, hang_inside
 from recorder_kills import recorder
 from store_cuts import cut, fail
 from store_damage import damage
@@ -37,6 +38,7 @@ def main() -> int:
         "days": days,
         "full": full_outside, "full-inside": full,
         "box-full": box_full, "box-full-inside": box_full_inside,
+        "hang": hang, "hang-inside": hang_inside,
     }  # fmt: skip
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("campaign", choices=campaigns)

@@ -16,6 +16,7 @@ from pathlib import Path
 import faultdisk
 import numpy as np
 import pytest
+import recorder_hung
 import rigs_store
 import store_cuts
 import store_damage
@@ -108,6 +109,17 @@ def test_no_full_disk_stops_the_recording() -> None:
     print(counts)
     assert counts["after_room"] == 0
     assert counts["refused"] <= counts["cycles"]
+
+
+@pytest.mark.skipif(
+    bool(recorder_hung.no_freezing()), reason=recorder_hung.no_freezing()
+)
+@pytest.mark.timeout(36_000 if CAMPAIGN else 120)
+def test_no_hanging_card_costs_a_sample() -> None:
+    """It is told, and what came in meanwhile is saved in the end."""
+    counts = recorder_hung.hang(*seeds("0:1"))
+    print(counts)
+    assert counts["gaps"] == 0
 
 
 # That they would notice
