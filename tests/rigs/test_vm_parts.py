@@ -17,7 +17,7 @@ from rigs.vm import CAMERA, MARKS, SLOW, TPU, State, plug_board, serial, stream
 
 pytestmark = MARKS
 ADDRESS = "10.0.2.15"
-"""Of the machine, as ``guest/lan.network`` gives it; it refuses to be called another."""
+"""Of the machine (``guest/lan.network``); it refuses to be called another."""
 MIXES = list(itertools.product([True, False], repeat=4))
 
 
