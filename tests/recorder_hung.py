@@ -50,12 +50,13 @@ def hang_inside(first: int, stop: int) -> Counts:
             try:
                 with SimulatedBoard(box.folder / "ecg-board"):
                     slowest_s = max(slowest_s, one_hanging(box, disk, length_s))
-                    saved += box.client.state().saved["samples"]
                     assert box.stop() == 0
             finally:
                 box.end()
             nothing_is_missing_in_silence(box)
-            gaps += gaps_after_the_first_samples(box)
+            samples, missing = kept(box)
+            saved += samples
+            gaps += missing
         hung_s += length_s
     assert not gaps, f"{gaps} gaps from a card that did not answer"
     return {
@@ -100,16 +101,15 @@ def store_state(state: BoxState) -> str:
     return next(part.state for part in state.streams if part.name == "store")
 
 
-def gaps_after_the_first_samples(box: Box) -> int:
-    """Return how many gaps the ECG has after its first second."""
+def kept(box: Box) -> tuple[int, int]:
+    """Return how many samples there are, and how many gaps after the first second."""
     with History(box.settings.database) as history:
         span = history.span()
         assert span
         first, last = span
-        return sum(
-            event.kind == "gap" and event.began > first + 10**9
-            for event in history.events(first, last)
-        )
+        gaps = [event for event in history.events(first, last) if event.kind == "gap"]
+        late = [gap for gap in gaps if gap.began > first + 10**9]
+        return history.counts().samples, len(late)
 
 
 def no_freezing() -> str:
