@@ -22,6 +22,9 @@ STAGE_LIMITS_S: dict[Stage, float] = {
     "look at upload": 1.5,
     "idle": 2.0,
 }
+CPU_LIMIT_S = 15.0
+"""For the stages in which the model works, on the CPU: it cannot be stuck as a USB
+device can, only slow, and a process that is started afresh is slower still."""
 NO_FRAME_S = 2.5
 """A camera that is open and sends nothing for so long is opened anew: seen in 3 s."""
 BETWEEN_FRAMES = ("read camera", "look at upload")
@@ -64,6 +67,12 @@ def tpu_wanted(pose: config.Pose) -> Callable[[], bool]:
     return lambda: pose.device == "tpu"
 
 
+def limit_s(stage: Stage, device: Device) -> float:
+    """Return how long a process on *device* may stay in *stage*, in seconds."""
+    working = stage in ("infer", "look at upload")
+    return CPU_LIMIT_S if working and device == "cpu" else STAGE_LIMITS_S[stage]
+
+
 class End(NamedTuple):
     """How one vision process ended."""
 
@@ -99,7 +108,7 @@ class Life:
 
     def verdict(self, now_s: float) -> End | None:
         """Return why the process must be ended now, ``None`` if it need not be."""
-        if now_s - self._moved_s > STAGE_LIMITS_S[self._stage]:
+        if now_s - self._moved_s > limit_s(self._stage, self._device):
             return self._end(f"'{self._stage}' hung; restarted")
         reading = self._stage == "read camera"
         if reading and now_s - self._last_frame_s > NO_FRAME_S:
