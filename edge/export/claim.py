@@ -40,30 +40,39 @@ def claim(folder: Folder, request: Request) -> None:
     with plainly("the folder"):
         names = folder.names()
     earlier = unfinished(folder) if UNFINISHED in names else TORN
-    if UNFINISHED in names:
-        if earlier != TORN and not is_of(earlier, request):
-            raise ExportError(
-                "an unfinished export of another stretch is in the folder; "
-                "choose another folder, or delete that one"
-            )
-    elif manifest.NAME in names:
-        if not is_of(whole_request(folder), request):
-            raise ExportError(
-                "another export is in the folder already; choose another folder"
-            )
-    elif UNFINISHED + ASIDE not in names and (
-        strange := [name for name in names if ours(name)]
-    ):
-        raise ExportError(
-            f"the folder has a {strange[0]} that is of no export known here; "
-            "choose another folder"
-        )
+    if complaint := strangeness(folder, names, earlier, request):
+        raise ExportError(complaint)
     if earlier == TORN:
         text = UNFINISHED_TEXT + json.dumps(stated(request)) + "\n"
         put(folder, UNFINISHED, text.encode())
     with plainly(manifest.NAME):
         if manifest.NAME in names:
             folder.remove(manifest.NAME)
+
+
+def strangeness(folder: Folder, names: list[str], earlier: Any, wanted: Request) -> str:
+    """
+    Return why *wanted* must not be written into *folder*, which has *names* and says
+    of an *earlier* try what it was; "" if it may.
+    """
+    if UNFINISHED in names:
+        if earlier == TORN or is_of(earlier, wanted):
+            return ""
+        return (
+            "an unfinished export of another stretch is in the folder; "
+            "choose another folder, or delete that one"
+        )
+    if manifest.NAME in names:
+        if is_of(whole_request(folder), wanted):
+            return ""
+        return "another export is in the folder already; choose another folder"
+    strange = [name for name in names if ours(name)]
+    if strange and UNFINISHED + ASIDE not in names:
+        return (
+            f"the folder has a {strange[0]} that is of no export known here; "
+            "choose another folder"
+        )
+    return ""
 
 
 def span_of_earlier(

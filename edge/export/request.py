@@ -58,10 +58,11 @@ def plain_identity(request: Request) -> dict[str, Any]:
 
 
 def stated(request: Request) -> dict[str, Any]:
-    """Return the identity, and the words it was asked for in where they tell nobody."""
-    if request.veil or request.key:
+    """Return the identity and, unless it is sealed, the words, which tell no time."""
+    if request.key:
         return identity(request)
-    return identity(request) | dict(zip(WORDS, request.words, strict=True))
+    words = ("", "") if request.veil else request.words
+    return identity(request) | dict(zip(WORDS, words, strict=True))
 
 
 def is_of(said: object, request: Request) -> bool:

@@ -29,7 +29,8 @@ pytestmark = MARKS
 KINDS = ("vfat", "exfat")
 PULLS = 5
 SAMPLES = 80_000
-"""Values of eight channels, 40 s: an export of half a minute at the stick's speed."""
+"""Values of eight channels: at the stick's speed an export of more than a minute, and
+every try goes on where the one before was pulled."""
 LATEST_S = 15.0
 """A pull comes so long after the first byte at most."""
 
