@@ -225,8 +225,9 @@ def test_backlog_is_what_the_drive_takes_in_a_moment(
     )
     drive = Slow()
     part = Part(drive, "ecg.csv")
-    for _ in range(40 << 4):
-        part.write(bytes(64 << 10))
+    for size in (64 << 10, 2 << 20):
+        for _ in range((20 << 20) // size):
+            part.write(bytes(size))
     part.finish()
 
     assert max(backlogs) <= most_at_once

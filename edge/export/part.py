@@ -123,15 +123,21 @@ class Part:
     def _add(self, data: bytes | bytearray) -> None:
         left = memoryview(data)
         while left:
-            left = left[self._folder.write(self._handle, left) :]
-        self._unsettled += len(data)
-        if self._unsettled >= self._settle_every:
-            began = time.monotonic()
-            self._folder.settle(self._handle)
-            self._unsettled = 0
-            quick = time.monotonic() - began < SETTLED_WITHIN_S
-            wanted = self._settle_every * 2 if quick else self._settle_every // 2
-            self._settle_every = min(max(wanted, FIRST_SETTLE), LARGEST_SETTLE)
+            room = self._settle_every - self._unsettled
+            wrote = self._folder.write(self._handle, left[:room])
+            left = left[wrote:]
+            self._unsettled += wrote
+            if self._unsettled >= self._settle_every:
+                self._settle()
+
+    def _settle(self) -> None:
+        """Sync, and find out how much may be written before the next time."""
+        began = time.monotonic()
+        self._folder.settle(self._handle)
+        quick = time.monotonic() - began < SETTLED_WITHIN_S
+        wanted = self._settle_every * 2 if quick else self._settle_every // 2
+        self._settle_every = min(max(wanted, FIRST_SETTLE), LARGEST_SETTLE)
+        self._unsettled = 0
 
 
 def put(folder: Folder, name: str, content: bytes) -> None:

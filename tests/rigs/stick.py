@@ -7,7 +7,7 @@ from rigs.qemu import Machine
 
 MB = 1024 * 1024
 STICK_MB = 64
-BYTES_PER_S = 25_000
+BYTES_PER_S = 50_000
 FORMATS = {
     "vfat": "mkfs.vfat -F 32 -n STUDY /dev/sda",
     "exfat": "mkfs.exfat -L STUDY /dev/sda",
