@@ -28,10 +28,10 @@ from rigs.vm import MARKS, SLOW, data_of, plug_board, saved_more, serial
 pytestmark = MARKS
 KINDS = ("vfat", "exfat")
 PULLS = 5
-SAMPLES = 160_000
+SAMPLES = 240_000
 """Values of eight channels: at the stick's speed an export of more than a minute, and
 every try goes on where the one before was pulled."""
-LATEST_S = 15.0
+LATEST_S = 6.0
 """A pull comes so long after the first byte at most."""
 
 Export = dict[str, Any]
