@@ -19,7 +19,9 @@ MOUNTS = Path("/proc/self/mountinfo")
 OWNER = "edge"
 FILE_SYSTEMS = ("vfat", "exfat")
 """File systems whose drivers are exposed to what a stranger's drive holds."""
-OPTIONS = "rw,nosuid,nodev,noexec,noatime"
+OPTIONS = "rw,nosuid,nodev,noexec,noatime,errors=continue"
+"""A drive that was pulled has broken files: the export finds and removes its own, for
+which the kernel must not make the drive read-only."""
 NAME = re.compile(r"sd[a-z]{1,2}[0-9]{0,3}")
 LONGEST_REQUEST = 64
 TIMEOUT_S = 45.0

@@ -19,6 +19,7 @@ class Inode:
     def __init__(self, content: bytes = b"") -> None:
         self.seen = bytearray(content)
         self.settled = bytes(content)
+        self.readable = len(content)  # less where FAT kept the size, not the clusters
 
 
 class PulledDrive:
@@ -85,6 +86,8 @@ class PulledDrive:
     def read(self, handle: int, size: int) -> bytes:
         self._step()
         inode, at = self._handles[handle]
+        if inode.readable < at + size and inode.readable < len(inode.settled):
+            raise OSError(errno.EIO, "request beyond EOF")
         data = bytes(inode.seen[at : at + size])
         self._handles[handle] = (inode, at + len(data))
         return data
@@ -108,6 +111,10 @@ class PulledDrive:
         self._step()
         self._handles[handle] = (self._handles[handle][0], offset)
 
+    def length(self, handle: int) -> int:
+        self._step()
+        return len(self._handles[handle][0].seen)
+
     def truncate(self, handle: int, size: int) -> None:
         self._step()
         seen = self._handles[handle][0].seen
@@ -118,6 +125,7 @@ class PulledDrive:
         self._step()
         inode = self._handles[handle][0]
         inode.settled = bytes(inode.seen)
+        inode.readable = len(inode.settled)
 
     def close(self, handle: int) -> None:
         self._handles.pop(handle)

@@ -138,6 +138,24 @@ def test_whole_job_pulled_at_every_call(database: Path) -> None:
         assert dict(whole(again)) == good
 
 
+@pytest.mark.parametrize("name", ["joined.csv", "ecg.csv.part"])
+def test_file_whose_clusters_the_drive_lost_is_written_anew(
+    database: Path, name: str
+) -> None:
+    drive = PulledDrive()
+    run_job(database, drive)
+    good = dict(whole(drive))
+    begun = PulledDrive()
+    begin_job(database, begun)
+    left = dict(whole(begun)) | {name: good[name.removesuffix(ASIDE)]}
+
+    again = PulledDrive(left)
+    again.files[name].readable = 512
+    run_job(database, again)
+
+    assert dict(whole(again)) == good
+
+
 @pytest.mark.parametrize("length", [0, 40, 200])
 def test_drive_that_kept_only_the_beginning_of_what_was_asked(
     database: Path, length: int

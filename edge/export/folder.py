@@ -67,6 +67,9 @@ class Folder(Protocol):
     def seek(self, handle: int, offset: int) -> None:
         """Go to *offset*."""
 
+    def length(self, handle: int) -> int:
+        """Return the size of the file in bytes, as the drive states it."""
+
     def truncate(self, handle: int, size: int) -> None:
         """Cut the file to *size* bytes."""
 
@@ -139,6 +142,9 @@ class DiskFolder:
 
     def seek(self, handle: int, offset: int) -> None:
         os.lseek(handle, offset, os.SEEK_SET)
+
+    def length(self, handle: int) -> int:
+        return os.fstat(handle).st_size
 
     def truncate(self, handle: int, size: int) -> None:
         os.ftruncate(handle, size)

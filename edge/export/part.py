@@ -7,6 +7,7 @@ as it agrees, so that a try after a pulled drive goes on where that one ended, a
 nothing on the drive is believed.
 """
 
+import errno
 import hashlib
 import time
 from contextlib import suppress
@@ -70,7 +71,12 @@ class Part:
             if name in there:  # of an earlier try: no longer called whole
                 folder.rename(name, name + ASIDE)
             self._handle = folder.open(name + ASIDE)
-        self._agrees = name in there or name + ASIDE in there
+            left = name in there or name + ASIDE in there
+            self._agrees = left and whole_chain(folder, self._handle)
+            if left and not self._agrees:
+                self.close()
+                folder.remove(name + ASIDE)
+                self._handle = folder.open(name + ASIDE)
 
     def write(self, data: bytes | bytearray) -> None:
         """
@@ -138,6 +144,26 @@ class Part:
         wanted = self._settle_every * 2 if quick else self._settle_every // 2
         self._settle_every = min(max(wanted, FIRST_SETTLE), LARGEST_SETTLE)
         self._unsettled = 0
+
+
+def whole_chain(folder: Folder, handle: int) -> bool:
+    """
+    Return whether the open file can be read to its end, and be at its beginning.
+
+    A FAT drive that was pulled may state a size beyond the clusters that it kept; to
+    reach the last byte, all of them are followed.
+    """
+    if not (length := folder.length(handle)):
+        return True
+    try:
+        folder.seek(handle, length - 1)
+        folder.read(handle, 1)
+        folder.seek(handle, 0)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return False
+    return True
 
 
 def put(folder: Folder, name: str, content: bytes) -> None:
