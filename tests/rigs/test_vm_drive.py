@@ -91,6 +91,7 @@ def test_stick_pulled_in_mid_export(
             pulled.append(tmp_path / f"pulled{number + 1}.raw")
             shutil.copy(stick.image, pulled[-1])
         stick.plug()
+        export(machine, written(1), 60 * SLOW)
         state = export(machine, is_over, 120 * SLOW)
         print(f"back for good: {state['sentence']}")
         assert state["state"] == "done", state
