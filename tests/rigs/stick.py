@@ -59,11 +59,16 @@ class Stick:
         self.pull()
 
     def files(self, image: Path) -> dict[str, str]:
-        """Return name → SHA-256 of what *image* of the stick holds, found by hand."""
+        """
+        Return name → SHA-256 of what *image* of the stick holds, found by hand; not of
+        files put aside, which a pulled drive may have broken.
+        """
         self.plug(slow=False, image=image)
         self._machine.sh("mkdir -p /mnt/look && mount -o ro /dev/sda /mnt/look")
         try:
-            find = "cd /mnt/look && find . -type f -exec sha256sum {} +"
+            find = (
+                "cd /mnt/look && find . -type f ! -name '*.part' -exec sha256sum {} +"
+            )
             listed = self._machine.sh(find)
         finally:
             self._machine.sh("umount /mnt/look")
