@@ -114,15 +114,26 @@ def run_job(database: Path, drive: PulledDrive) -> None:
     Job(database, asked_of(database), drive, UtcNs(0)).run()
 
 
-def begin_job(database: Path, drive: PulledDrive) -> None:
+@pytest.fixture(scope="session")
+def good(database: Path) -> dict[str, bytes]:
+    """Return the files of an export that nothing disturbed."""
+    drive = PulledDrive()
+    run_job(database, drive)
+    return dict(whole(drive))
+
+
+@pytest.fixture(scope="session")
+def begun(database: Path) -> bytes:
+    """Return what `UNFINISHED` says of it meanwhile."""
+    drive = PulledDrive()
     claim(drive, asked_of(database))
+    return dict(whole(drive))[UNFINISHED]
 
 
-def test_whole_job_pulled_at_every_call(database: Path) -> None:
+def test_whole_job_pulled_at_every_call(database: Path, good: dict[str, bytes]) -> None:
     """The retry gives the same files, whatever the first try left."""
     drive = PulledDrive()
     run_job(database, drive)
-    good = dict(whole(drive))
 
     for call in range(drive.calls):
         pulled = PulledDrive(call=call, seed=call)
@@ -140,37 +151,23 @@ def test_whole_job_pulled_at_every_call(database: Path) -> None:
 
 @pytest.mark.parametrize("name", ["joined.csv", "ecg.csv.part"])
 def test_file_whose_clusters_the_drive_lost_is_written_anew(
-    database: Path, name: str
+    database: Path, good: dict[str, bytes], begun: bytes, name: str
 ) -> None:
-    drive = PulledDrive()
+    drive = PulledDrive({UNFINISHED: begun, name: good[name.removesuffix(ASIDE)]})
+    drive.files[name].readable = 512
     run_job(database, drive)
-    good = dict(whole(drive))
-    begun = PulledDrive()
-    begin_job(database, begun)
-    left = dict(whole(begun)) | {name: good[name.removesuffix(ASIDE)]}
 
-    again = PulledDrive(left)
-    again.files[name].readable = 512
-    run_job(database, again)
-
-    assert dict(whole(again)) == good
+    assert dict(whole(drive)) == good
 
 
 @pytest.mark.parametrize("length", [0, 40, 200])
 def test_drive_that_kept_only_the_beginning_of_what_was_asked(
-    database: Path, length: int
+    database: Path, good: dict[str, bytes], begun: bytes, length: int
 ) -> None:
     """It may be pulled again while that is written anew."""
-    drive = PulledDrive()
-    run_job(database, drive)
-    good = dict(whole(drive))
-    begun = PulledDrive()
-    begin_job(database, begun)
-    text = dict(whole(begun))[UNFINISHED]
-    assert len(text) > length
-
+    assert len(begun) > length
     for call in range(20):
-        left = {"joined.csv": good["joined.csv"][:1000], UNFINISHED: text[:length]}
+        left = {"joined.csv": good["joined.csv"][:1000], UNFINISHED: begun[:length]}
         pulled = PulledDrive(left, call=call)
         with pytest.raises(ExportError, match="insert it again"):
             run_job(database, pulled)
