@@ -30,7 +30,7 @@ QUIET_NS = 600_000_000_000
 less."""
 
 WELL = 0.5
-"""A higher mean score is typical of a body that is upright."""
+"""A higher mean score is typical of a body that is upright. So is one that stands."""
 OFTEN_NS = 2_000_000_000
 SELDOM_NS = 15_000_000_000
 CONFIRM_NS = 1_000_000_000
@@ -50,6 +50,7 @@ class Orientation:
         self.rotation = rotation
         self._find = find
         self._looked: MonotonicNs | None = None
+        self._wait_ns = OFTEN_NS  # from then until it is asked whether all is well
         self._turned: MonotonicNs | None = None
         self._looks = 0  # since the start or the last turn, confirmations not counted
         self._agreeing = 0
@@ -61,15 +62,29 @@ class Orientation:
         quarter = QUARTERS[self._looks % len(QUARTERS)]
         return turn(self.rotation, quarter)
 
-    def due(self, exposed: MonotonicNs, score: float) -> bool:
-        """Return whether to look the other way in the frame *exposed* then."""
+    def due(self, exposed: MonotonicNs, points: Points) -> bool:
+        """
+        Return whether to look the other way in the frame *exposed* then, in which
+        *points* were found.
+        """
         if not self._find:
             return False
         if self._looked is None:
             self._looked = exposed
-        well = score > WELL and self._looks >= len(QUARTERS)
-        wait_ns = SELDOM_NS if well else OFTEN_NS
-        return exposed - self._looked >= (CONFIRM_NS if self._agreeing else wait_ns)
+        waited_ns = exposed - self._looked
+        if self._agreeing:
+            return waited_ns >= CONFIRM_NS
+        if waited_ns < self._wait_ns:
+            return False
+        if waited_ns >= SELDOM_NS or not self._well(points):
+            return True
+        self._wait_ns = min(waited_ns + OFTEN_NS, SELDOM_NS)
+        return False
+
+    def _well(self, points: Points) -> bool:
+        """Return whether *points* look as they do on a body that is upright."""
+        compared = self._looks >= len(QUARTERS)
+        return stands(points) or (compared and mean_score(points) > WELL)
 
     def compare(self, exposed: MonotonicNs, score: float, other: float) -> bool:
         """
@@ -78,7 +93,7 @@ class Orientation:
         *score* and *other* are the mean scores of one square, the present way up and
         the other; *other* is 0 where no body was found.
         """
-        self._looked = exposed
+        self._looked, self._wait_ns = exposed, OFTEN_NS
         if other - score <= MARGIN:
             self._agreeing = 0
             self._looks += 1

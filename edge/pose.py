@@ -125,7 +125,7 @@ class PoseTracker:
         """
         if self._state == "absent":
             self._company.forget()
-        if self._orientation.due(frame.exposed, mean_score(points)):
+        if self._orientation.due(frame.exposed, points):
             return self._try_other_way(frame, points, region)
         if self._state == "pose" and self._company.due(frame.exposed):
             return self._look_for_another(frame, points)

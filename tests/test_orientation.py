@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from edge.crop import STILL, Cutter, Region, Rotation, upright_size, whole
-from edge.eye import Box, Eye
+from edge.eye import Box, Eye, Points
 from edge.models import Model, find_model, load_model
 from edge.orientation import (
     CONFIRM_NS,
@@ -34,7 +34,8 @@ class Slope:
     A network for pictures that darken downwards when they are upright.
 
     It finds a body that fills each square and scores what *scores* says for the
-    degrees by which the square is turned counter-clockwise from upright.
+    degrees by which the square is turned counter-clockwise from upright, as its body
+    is.
     """
 
     size = 64
@@ -52,7 +53,13 @@ class Slope:
             degrees = 0 if down < 0 else 180
         else:
             degrees = 90 if right < 0 else 270
-        y, x = np.linspace(0.1, 0.9, 17), np.full(17, 0.5)
+        along, middle = np.linspace(0.1, 0.9, 17), np.full(17, 0.5)
+        y, x = {
+            0: (along, middle),
+            90: (middle, along),
+            180: (along[::-1], middle),
+            270: (middle, along[::-1]),
+        }[degrees]
         scores = np.full(17, self.scores[degrees])
         return np.column_stack([y, x, scores]).astype(np.float32)
 
@@ -126,18 +133,47 @@ def test_compares_with_each_other_way_in_turn() -> None:
     assert tried[3:] == tried[:3]
 
 
+def body(score: float, turned_by: Rotation) -> Points:
+    """Return a body a hundred pixels long, all of it seen with *score*."""
+    x, y = {0: (0, 1), 90: (-1, 0), 180: (0, -1), 270: (1, 0)}[turned_by]
+    return [(6.0 * x * number, 6.0 * y * number, score) for number in range(17)]
+
+
 def test_looks_often_in_doubt_and_seldom_while_well() -> None:
     orientation = Orientation(0)
-    assert not orientation.due(at(0), 0.9)
+    assert not orientation.due(at(0), body(0.9, 90))
 
-    assert not orientation.due(MonotonicNs(OFTEN_NS - 1), 0.3)
-    assert orientation.due(MonotonicNs(OFTEN_NS), 0.3)
+    assert not orientation.due(MonotonicNs(OFTEN_NS - 1), body(0.3, 90))
+    assert orientation.due(MonotonicNs(OFTEN_NS), body(0.3, 90))
     for _ in range(3):
         orientation.compare(at(0), 0.7, 0.3)
-    assert not orientation.due(MonotonicNs(SELDOM_NS - 1), 0.7)
-    assert orientation.due(MonotonicNs(SELDOM_NS), 0.7)
+    assert not orientation.due(MonotonicNs(SELDOM_NS - 1), body(0.7, 90))
+    assert orientation.due(MonotonicNs(SELDOM_NS), body(0.7, 90))
     orientation.compare(at(0), 0.6, 0.7)
-    assert orientation.due(MonotonicNs(CONFIRM_NS), 0.7)
+    assert orientation.due(MonotonicNs(CONFIRM_NS), body(0.7, 90))
+
+
+def looked_after_s(points: Points) -> int:
+    """Return after how many seconds a body with *points* is first looked at again."""
+    orientation = Orientation(0)
+    return next(second for second in range(60) if orientation.due(at(second), points))
+
+
+def test_looks_seldom_at_a_body_that_stands() -> None:
+    often_s, seldom_s = OFTEN_NS // SECOND, SELDOM_NS // SECOND
+
+    assert looked_after_s(body(0.45, 0)) == seldom_s
+    assert looked_after_s(body(0.3, 0)) == often_s  # hardly seen
+    assert looked_after_s(body(0.45, 90)) == often_s
+    assert looked_after_s(body(0.45, 180)) == often_s
+
+
+def test_doubt_is_noticed_soon() -> None:
+    orientation = Orientation(0)
+    for second in range(7):
+        assert not orientation.due(at(second), body(0.7, 0))
+
+    assert any(orientation.due(at(second), body(0.7, 90)) for second in range(7, 10))
 
 
 def test_equal_ways_settle() -> None:
