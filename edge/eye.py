@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.crop import Care, Cutter, Region, Rotation, whole
+from edge.crop import Care, Cutter, Region, Rotation
 
 SHOULDERS, HIPS = [5, 6], [11, 12]
 TORSO = SHOULDERS + HIPS
@@ -121,7 +121,8 @@ def paint_over(
 
 def is_pose(points: Points, held: bool) -> bool:
     """Return whether *points* are a body's; fewer do where one was *held*."""
-    return sum(score > SURE for _, _, score in points) >= (STAY if held else ENTER)
+    sure = [score for _, _, score in points if score > SURE]
+    return len(sure) >= (STAY if held else ENTER)
 
 
 def mean_score(points: Points) -> float:
@@ -129,21 +130,22 @@ def mean_score(points: Points) -> float:
     return sum(score for _, _, score in points) / len(points)
 
 
-def around(points: Points, width: int, height: int) -> Region:
+def around(points: Points, width: int, height: int) -> Region | None:
     """
     Return the region to look at for a body with *points* in a frame of *width* and
-    *height*: around the hips, as wide as torso and limbs ask for; all of the frame
-    where the torso is not seen, fills it or is a mere point.
+    *height*: around the hips, as wide as torso and limbs ask for; ``None`` for all of
+    the frame, where the torso is not seen, fills it or is a mere point.
     """
-    if not (one_seen(points, SHOULDERS) and one_seen(points, HIPS)):
-        return whole(width, height)
-    (one_x, one_y, _), (other_x, other_y, _) = (points[number] for number in HIPS)
-    x, y = (one_x + other_x) / 2, (one_y + other_y) / 2
-    torso = reach([points[number] for number in TORSO], x, y)
-    half = max(TORSO_MARGIN * torso, BODY_MARGIN * reach(seen_of(points), x, y))
+    torso = one, other, hip, other_hip = [points[number] for number in TORSO]
+    if max(one[2], other[2]) <= SEEN or max(hip[2], other_hip[2]) <= SEEN:
+        return None
+    x, y = (hip[0] + other_hip[0]) / 2, (hip[1] + other_hip[1]) / 2
+    half = max(
+        TORSO_MARGIN * reach(torso, x, y), BODY_MARGIN * reach(seen_of(points), x, y)
+    )
     half = min(half, max(x, width - x, y, height - y))
-    if not NARROWEST_PX / 2 <= half <= max(width, height) / 2:
-        return whole(width, height)
+    if not NARROWEST_PX / 2 <= half < max(width, height) / 2:
+        return None
     return Region(x - half, y - half, 2 * half)
 
 
@@ -152,15 +154,9 @@ def seen_of(points: Points) -> Points:
     return [point for point in points if point[2] > SEEN]
 
 
-def one_seen(points: Points, numbers: list[int]) -> bool:
-    """Return whether one of the keypoints *numbers* was seen."""
-    return any(points[number][2] > SEEN for number in numbers)
-
-
 def reach(points: Points, x: float, y: float) -> float:
     """Return how far *points* are from *x*, *y* along the axis where that is most."""
-    xs, ys, _ = zip(*points, strict=True)
-    return float(max(x - min(xs), max(xs) - x, y - min(ys), max(ys) - y))
+    return max([max(abs(px - x), abs(py - y)) for px, py, _ in points])
 
 
 def torso_centre(points: Points) -> tuple[float, float]:

@@ -87,7 +87,7 @@ class PoseTracker:
         points, spent_ms = self._look(frame.pixels, region, rotation)
         self._state = self._judge(points, frame)
         follows = self._state == "pose"
-        self._region = held(region, closer(points, *size)) if follows else None
+        self._region = held(region, around(points, *size)) if follows else None
         more_ms = self._look_again(frame, points, region)
         return Estimate(
             self._state,
@@ -143,7 +143,7 @@ class PoseTracker:
         body = is_pose(found, held=False) and self._bed.holds(found, pixels, other)
         score = mean_score(found) if body else 0.0
         if orientation.compare(frame.exposed, mean_score(points), score):
-            self._region = closer(found, *upright_size(pixels, other))
+            self._region = around(found, *upright_size(pixels, other))
         return spent_ms
 
     def _look_for_another(self, frame: Frame, points: Points) -> float:
@@ -153,12 +153,6 @@ class PoseTracker:
         found, spent_ms = self._careful_eye.look(frame.pixels, region, rotation, hidden)
         self._company.note(frame.exposed, found, hidden)
         return spent_ms
-
-
-def closer(points: Points, width: int, height: int) -> Region | None:
-    """Return the region around a body, ``None`` if that would be all of the frame."""
-    region = around(points, width, height)
-    return None if region == whole(width, height) else region
 
 
 def held(region: Region | None, wanted: Region | None) -> Region | None:
@@ -237,7 +231,7 @@ class View:
         self._looks.append(found)
         self.score += mean_score(found)
         self.spent_ms += spent_ms
-        self._region = around(found, *self.size)
+        self._region = around(found, *self.size) or whole(*self.size)
 
     @property
     def points(self) -> Points:

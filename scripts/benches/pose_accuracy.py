@@ -111,8 +111,10 @@ def followed(model: Model, picture: Labelled, care: Care) -> float:
     """Return how like the truth the second look at *picture* is, as video is read."""
     height, width = picture.pixels.shape[:2]
     eye = Eye(model, care)
-    first, _ = eye.look(picture.pixels, whole(width, height), 0)
-    second, _ = eye.look(picture.pixels, around(first, width, height), 0)
+    everything = whole(width, height)
+    first, _ = eye.look(picture.pixels, everything, 0)
+    closer = around(first, width, height) or everything
+    second, _ = eye.look(picture.pixels, closer, 0)
     return likeness(np.array(second)[:, :2], picture)
 
 
