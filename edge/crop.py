@@ -103,6 +103,7 @@ class Cutter:
         self.care = care
         self._square = np.zeros((size, size * 3), np.uint8)
         self._spare = np.empty(0, np.uint8)
+        self._picked = np.empty((0, 0), np.uint8)
         self._planned: tuple[object, ...] = ()
         self._plan: Plan
 
@@ -123,7 +124,8 @@ class Cutter:
         if wanted != self._planned:  # a body at rest asks for the same many times
             self._plan, self._planned = self._new_plan(*wanted), wanted
             self._square[:] = 0
-        lines = np.ascontiguousarray(pixels).reshape(height, width * 3)
+            self._picked = self._square[self._plan.rows, self._plan.columns].copy()
+        lines = pixels.reshape(height, width * 3)
         self._fill(self._square[self._plan.rows, self._plan.columns], lines)
         upright = self._square.reshape(self.size, self.size, 3)
         return upright if rotation == 0 else np.rot90(upright, -rotation // 90)
@@ -143,8 +145,9 @@ class Cutter:
             strip, spare = spare, strip
         strip = strip.reshape(rows, length)
         if len(plan.bytes) == 1:
-            # "clip" lets numpy write in place; every index is valid anyway.
-            np.take(strip, plan.bytes[0], axis=1, out=inside, mode="clip")
+            # "clip" lets numpy write in place, if the place is in one piece; every
+            # index is valid anyway.
+            inside[:] = strip.take(plan.bytes[0], 1, self._picked, "clip")
         else:
             picked = np.concatenate([strip[:, each].ravel() for each in plan.bytes])
             inside[:] = folded(picked, inside.size).reshape(inside.shape)

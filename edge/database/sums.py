@@ -57,7 +57,8 @@ def whole(value: int) -> int:
 
 def text(value: str) -> str:
     """Return *value* without what no file can hold: lone surrogates."""
-    return str(value).encode("utf-8", "replace").decode()
+    plain = str(value)
+    return plain if plain.isascii() else plain.encode("utf-8", "replace").decode()
 
 
 def real(value: float) -> float:
