@@ -37,23 +37,26 @@ DARK_NOISE = 15.0
 
 
 class Keeper:
-    """Commits poses each half second, and what is left when asked."""
+    """Commits poses before one waits longer than half a second, or when asked."""
 
     def __init__(self, folder: Path) -> None:
         self._store = Store(folder / "recording.db")
         self._poses: list[Record] = []
-        self._committed = time.monotonic()
+        self._oldest = 0.0  # when it came
 
     def keep(self, pose: Pose) -> None:
         """Take *pose*."""
+        now = time.monotonic()
+        if not self._poses:
+            self._oldest = now
         self._poses.append(pose)
-        if time.monotonic() - self._committed >= COMMIT_S:
+        if now - self._oldest >= COMMIT_S:
             self.commit()
 
     def commit(self) -> None:
         """Return once all is on the disk."""
         self._store.append(self._poses)
-        self._poses, self._committed = [], time.monotonic()
+        self._poses = []
 
 
 def rows() -> list[Row]:
