@@ -115,8 +115,6 @@ def run(arguments: argparse.Namespace) -> int:
     flash = arguments.flash is not None
     with children(folder, settings_file, settings, flash) as state:
         print(f"Recording. The page: http://127.0.0.1:{port}/", flush=True)
-        if arguments.seconds is None:
-            print("Ctrl-C stops the demo.", flush=True)
         last = stay(settings, state, arguments.seconds)
     summary = summarise(settings, last)
     print(table(summary))
@@ -211,6 +209,8 @@ def stay(settings: config.Settings, first: BoxState, seconds: float | None) -> B
     deadline = time.monotonic() + (seconds or float("inf"))
     state = first
     with contextlib.suppress(KeyboardInterrupt):
+        if seconds is None:
+            print("Ctrl-C stops the demo.", flush=True)  # from now on it does
         while time.monotonic() < deadline:
             time.sleep(min(0.5, max(0.0, deadline - time.monotonic())))
             with contextlib.suppress(ControlError):
