@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Be a board until the time is over or a signal comes; leave no link behind."""
-    stopping = threading.Event()
+    stopping, answering = threading.Event(), threading.Lock()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(number, lambda *_: stopping.set())
     board = _board(arguments)
@@ -52,10 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"simulating {arguments.board} on {arguments.link}", flush=True)
         signal.setitimer(signal.ITIMER_REAL, arguments.for_s)
         if arguments.verbs:
-            threading.Thread(target=_listen, args=(board,), daemon=True).start()
+            told = board, answering
+            threading.Thread(target=_listen, args=told, daemon=True).start()
         board.run(stopping)
     finally:
         board.close()
+    answering.acquire()  # for good: nothing may be in mid-print when Python ends
     print(", ".join(f"{n} {name}" for name, n in board.tally._asdict().items()))
     return 0
 
@@ -76,14 +78,21 @@ def _board(arguments: argparse.Namespace) -> SimulatedBoard:
     )
 
 
-def _listen(board: SimulatedBoard) -> None:
-    """Do to *board* what the lines of standard input say; answer each with a line."""
-    for line in sys.stdin:
-        try:
-            happen(board, *line.split())
-            print("done", flush=True)
-        except (EdgeError, TypeError, ValueError) as error:
-            print(f"not done: {error}", flush=True)
+def _listen(board: SimulatedBoard, answering: threading.Lock) -> None:
+    """
+    Do to *board* what the lines of standard input say; answer each with a line, under
+    the lock *answering*.
+    """
+    # Not sys.stdin, which Python closes as it ends, though this thread still reads.
+    with open(sys.stdin.fileno(), closefd=False) as lines:
+        for line in lines:
+            try:
+                happen(board, *line.split())
+                answer = "done"
+            except (EdgeError, TypeError, ValueError) as error:
+                answer = f"not done: {error}"
+            with answering:
+                print(answer, flush=True)
 
 
 def happen(board: SimulatedBoard, verb: str = "", *words: str) -> None:
