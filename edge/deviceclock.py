@@ -120,12 +120,13 @@ class DeviceClock:
         Return what `observe` says of several reads, one after the other: the samples
         of read k end before *stops*[k], and it was read at *received*[k].
         """
-        if self._all_follow(counter, received):
-            return self._take(counter, stops, received)
-        indices: list[Indices] = []
+        taken = self._take(counter, stops, received)
+        indices = [np.arange(self._next - taken, self._next)]
         found: list[Break] = []
-        first = 0
+        first = taken
         for stop, at in zip(stops, received, strict=True):
+            if stop <= taken:
+                continue
             seen = self.observe(counter[first:stop], at)
             indices.append(seen.indices)
             found += [lost._replace(at=lost.at + first) for lost in seen.breaks]
@@ -161,18 +162,25 @@ class DeviceClock:
 
     def _take(
         self, counter: Indices, stops: Sequence[int], received: Sequence[MonotonicNs]
-    ) -> Continuity:
-        """Take reads in which nothing is missing: the usual case, made quick."""
-        began, first = self._next, 0
+    ) -> int:
+        """
+        Take reads in which nothing is missing, the usual case, made quick: return how
+        many samples they had. None if something is, not all if there is doubt.
+        """
+        if not self._all_follow(counter, received):
+            return 0
+        first = 0
         for stop, at in zip(stops, received, strict=True):
-            if stop > first:
-                self._envelope.add(began + stop - 1, at, stop - first)
-                first = stop
-        self._next = began + first
-        self._counter = int(counter[-1])
-        self._received = received[-1]
+            if stop == first:
+                continue
+            self._next += stop - first
+            self._envelope.add(self._next - 1, at, stop - first)
+            self._received, first = at, stop
+            if self._envelope.late_ns > MISFIT_NS:
+                break
+        self._counter = int(counter[first - 1])
         self._doubt()
-        return Continuity(np.arange(began, began + first), ())
+        return first
 
     def _doubt(self) -> None:
         """Have a new segment begin if samples come later than their counter allows."""

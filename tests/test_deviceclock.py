@@ -382,8 +382,10 @@ def test_lines_that_come_together_are_dated_in_order() -> None:
     assert instants.tolist() == [950 * MS + 1, 950 * MS + 2]
 
 
-def test_several_reads_at_once_are_seen_as_one_by_one() -> None:
-    seed = random.randrange(2**32)
+@pytest.mark.parametrize("seed", [53, 79, None])
+def test_several_reads_at_once_are_seen_as_one_by_one(seed: int | None) -> None:
+    """In 53 and 79 samples come late for their counter in the midst of the reads."""
+    seed = random.randrange(2**32) if seed is None else seed
     print(f"seed {seed}")
     chance = random.Random(seed)
     for _ in range(200):
