@@ -12,17 +12,19 @@ from box import Box, alive, descendants, running_box, stream_is, wait_for
 
 from edge.control import Post
 from edge.history import History
-from edge.records import BoxNs, MonotonicNs
+from edge.records import BoxNs, Event, MonotonicNs
 from edge.simulator import SimulatedBoard
 
 ALWAYS = BoxNs(0), BoxNs(2**62)
 
 
+def events_of(box: Box) -> list[Event]:
+    with History(box.settings.database) as history:
+        return list(history.events(*ALWAYS))
+
+
 def kinds(box: Box) -> list[tuple[str, str, str]]:
-    history = History(box.settings.database)
-    return [
-        (event.kind, event.stream, event.cause) for event in history.events(*ALWAYS)
-    ]
+    return [(event.kind, event.stream, event.cause) for event in events_of(box)]
 
 
 def test_records_a_board_and_stops_with_everything_saved(tmp_path: Path) -> None:
@@ -32,8 +34,8 @@ def test_records_a_board_and_stops_with_everything_saved(tmp_path: Path) -> None
         last = box.client.state()
         assert box.stop() == 0
 
-    history = History(box.settings.database)
-    samples = sum(chunk.counts.size for chunk in history.chunks(*ALWAYS))
+    with History(box.settings.database) as history:
+        samples = sum(chunk.counts.size for chunk in history.chunks(*ALWAYS))
     assert samples >= last.saved["samples"]
     assert kinds(box)[-1] == ("session", "", "recording ended")
     assert not box.settings.control_socket.exists()
@@ -50,8 +52,8 @@ def test_absent_board_is_waited_for_and_lost_one_taken_back(tmp_path: Path) -> N
             box.until(stream_is("ecg", "ok"))
         assert box.stop() == 0
 
-    segments = History(box.settings.database).segments()
-    assert len(segments) == 2
+    with History(box.settings.database) as history:
+        assert len(history.segments()) == 2
     assert any(kind == "gap" for kind, _, _ in kinds(box))
 
 
@@ -77,8 +79,7 @@ def test_board_that_returns_mute_is_never_called_fine(tmp_path: Path) -> None:
         box.until(stream_is("ecg", "ok"))
         assert box.stop() == 0
 
-    history = History(box.settings.database)
-    events = [one for one in history.events(*ALWAYS) if one.kind == "state"]
+    events = [one for one in events_of(box) if one.kind == "state"]
     states = [one.detail["to"] for one in events if one.stream == "ecg"]
     assert states[states.index("lost") + 1] == "stale"
 
@@ -164,10 +165,10 @@ def test_pause_between_two_sessions_is_a_gap_with_its_cause(
 
     (gap,) = [event for event in kinds(box) if event[:2] == ("gap", "")]
     assert ("cut off" in gap[2]) == kill
-    history = History(box.settings.database)
-    first, second = history.sessions()
+    with History(box.settings.database) as history:
+        first, second = history.sessions()
+        starts = [chunk.start for chunk in history.chunks(*ALWAYS)]
     assert second.started > first.started
-    starts = [chunk.start for chunk in history.chunks(*ALWAYS)]
     assert starts == sorted(starts)
 
 
@@ -179,12 +180,12 @@ def test_marker_and_ecg_record_are_on_the_card_when_answered(tmp_path: Path) -> 
         (sampled,) = box.client.ecg_records([Post(None, arrived, values)])
         box.kill()
 
-    history = History(box.settings.database)
-    (chunk,) = history.chunks(*ALWAYS)
-    segment = history.segments()[chunk.segment]
+    with History(box.settings.database) as history:
+        (chunk,) = history.chunks(*ALWAYS)
+        segment = history.segments()[chunk.segment]
+        (vital,) = history.vitals(*ALWAYS)
     assert chunk.start == sampled
     assert chunk.counts[0, 1] / segment.gain[1] == 0.5
-    (vital,) = history.vitals(*ALWAYS)
     assert (vital.name, vital.value, vital.sampled) == ("heart_rate", 72.0, sampled)
     assert ("marker", "", "turned the patient") in kinds(box)
 
