@@ -164,8 +164,9 @@ class DeviceClock:
         self, counter: Indices, stops: Sequence[int], received: Sequence[MonotonicNs]
     ) -> int:
         """
-        Take reads in which nothing is missing, the usual case, made quick: return how
-        many samples they had. None if something is, not all if there is doubt.
+        Take reads in which nothing is missing, the usual case, made quick. Return how
+        many samples were taken: 0 if one is missing, those up to the first read that
+        raises a doubt, else all.
         """
         if not self._all_follow(counter, received):
             return 0
