@@ -85,10 +85,22 @@ def test_planted_delay_is_found(planted_ms: int, rate: int) -> None:
     found = compare(spots, ecg_pulses(*an_ecg(dice, pulses, 60, rate)))
 
     assert abs(found.offset_ms - planted_ms) < 5
-    assert abs(found.offset_ms - planted_ms) < found.uncertainty_ms + 4  # 125 Hz
     assert found.uncertainty_ms < 15
     assert found.pulses >= 0.8 * len(pulses)
     assert (found.light_x, found.light_y) == (2 * LIGHT, 2 * LIGHT + 1)
+
+
+@pytest.mark.parametrize("rate", [125, 500])
+def test_uncertainty_holds_the_truth_in_nine_of_ten_tests(rate: int) -> None:
+    held = 0
+    for seed in range(40):
+        dice = np.random.default_rng(seed)
+        pulses = begins(dice, 60)
+        spots = some_spots(dice, pulses, 60, 0.012)
+        found = compare(spots, ecg_pulses(*an_ecg(dice, pulses, 60, rate)))
+        held += abs(found.offset_ms - 12) <= found.uncertainty_ms
+
+    assert held >= 36
 
 
 def test_pulses_are_found_between_heart_beats_and_over_gaps() -> None:
@@ -111,9 +123,8 @@ def test_no_pulse_and_no_light_are_said() -> None:
     pulses = begins(dice, 30)
     times, values = an_ecg(dice, np.array([999.0]), 30, 250)
     dark = some_spots(dice, np.array([999.0]), 30, 0)
-    found = Pulses(
-        *(START + np.rint((pulses + x) * S).astype(np.int64) for x in (0, 0.2))
-    )
+    begins_ns = START + np.rint(pulses * S).astype(np.int64)
+    found = Pulses(begins_ns, begins_ns + S // 5, 4e6)
 
     with pytest.raises(InputError, match="pulses in the ECG"):
         ecg_pulses(times, values)
@@ -123,6 +134,10 @@ def test_no_pulse_and_no_light_are_said() -> None:
         ecg_pulses(times[:0], values[:0])
     with pytest.raises(InputError, match="light in view"):
         compare(dark, found)
+    bright = some_spots(dice, pulses, 30, 0)
+    seen = bright.exposed < found.begins[3]
+    with pytest.raises(InputError, match="too few pictures"):
+        compare(Spots(bright.exposed[seen], bright.levels[seen], bright.places), found)
 
 
 def test_meter_keeps_the_spots_that_change_and_no_picture() -> None:
