@@ -9,9 +9,9 @@ import pytest
 from box import alive, descendants, wait_for
 
 
-def ignore_interrupts() -> None:
-    """Do what a shell does to a command that it starts in the background."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def started_in_background(yes: bool) -> None:
+    """Do what a shell does: it has a command in the background ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN if yes else signal.default_int_handler)
 
 
 @pytest.mark.parametrize(
@@ -22,23 +22,22 @@ def test_demo_ends_with_all_it_started(
     tmp_path: Path, in_background: bool, end: signal.Signals
 ) -> None:
     command = [sys.executable, "-m", "edge", "demo", "--data", str(tmp_path)]
-    demo = subprocess.Popen(
+    with subprocess.Popen(
         [*command, "--port", "0"],
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=ignore_interrupts if in_background else None,
-    )
-    try:
-        assert demo.stdout
-        assert "Recording." in demo.stdout.readline()
-        assert "Ctrl-C" in demo.stdout.readline()
-        children = descendants(demo.pid)
-        assert len(children) >= 4  # board, recorder, page and vision
-        demo.send_signal(end)
-        summary, _ = demo.communicate(timeout=30)
-    finally:
-        demo.kill()
-        demo.wait()
+        preexec_fn=lambda: started_in_background(in_background),
+    ) as demo:
+        try:
+            assert demo.stdout
+            assert "Recording." in demo.stdout.readline()
+            assert "Ctrl-C" in demo.stdout.readline()
+            children = descendants(demo.pid)
+            assert len(children) >= 4  # board, recorder, page and vision
+            demo.send_signal(end)
+            summary, _ = demo.communicate(timeout=30)
+        finally:
+            demo.kill()
 
     assert "joined rows" in summary
     wait_for(lambda: not any(map(alive, children)) or None)
