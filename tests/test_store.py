@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -346,6 +347,26 @@ def other(path: Path) -> Iterator[subprocess.Popen[str]]:
         assert process.stdout.readline() == "open\n"
         yield process
         process.kill()
+
+
+def test_a_new_store_does_not_bring_pandas_along(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "packages"
+    other.mkdir()
+    (other / "pandas.py").touch()
+    script = """
+        import sys
+        from pathlib import Path
+        from edge.store import Store
+        Store(Path(sys.argv[1])).close()
+        assert "sqlite_utils" in sys.modules and "pandas" not in sys.modules
+        import pandas  # as whoever needs it may
+    """
+
+    subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), path],
+        env={**os.environ, "PYTHONPATH": str(other)},
+        check=True,
+    )
 
 
 def test_a_second_recorder_is_refused(path: Path, other: subprocess.Popen[str]) -> None:

@@ -1,17 +1,19 @@
 """
 The tables, and how one version of them becomes the next.
 
-The only file that knows sqlite-utils, and loads it only to make or change tables: it
-brings pandas along where that is installed, 80 MB that no reader needs. Every step is
-one transaction, so that a file is of version N − 1 or N and never between, whenever
-the power goes.
+The only file that knows sqlite-utils, and loads it only to make or change tables, and
+without pandas, which it would bring along where that is installed: 70 MB that a
+recorder keeps for weeks. Every step is one transaction, so that a file is of version
+N − 1 or N and never between, whenever the power goes.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
 
 from edge.errors import StoreError
 
@@ -121,9 +123,24 @@ def migrate(connection: sqlite3.Connection, steps: tuple[Step, ...] = STEPS) -> 
             f"known are up to {len(steps)})"
         )
     if found < len(steps):
-        from sqlite_utils import Database
+        with hidden("pandas"):
+            from sqlite_utils import Database
 
         migrations(steps).apply(Database(connection, use_counts_table=False))
+
+
+@contextmanager
+def hidden(package: str) -> Iterator[None]:
+    """Let imports of *package* fail meanwhile, as if it were not installed."""
+    modules = cast(dict[str, object], sys.modules)
+    if package in modules:  # somebody else needs it
+        yield
+        return
+    modules[package] = None
+    try:
+        yield
+    finally:
+        del modules[package]
 
 
 def migrations(steps: tuple[Step, ...]) -> Migrations:
