@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from edge import config, edgetpu
+from edge.messages import Doing, Message, Over, Stage
 from edge.records import Pose
-from edge.vision import Doing, Message, Over, Stage
 
 Device = Literal["cpu", "tpu"]
 

@@ -11,6 +11,7 @@ import logging
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -28,11 +29,11 @@ from edge import config
 from edge.clock import BoxClock
 from edge.errors import ControlError
 from edge.life import Device, End, Ladder, Life, tpu_wanted
+from edge.messages import Doing, Look, Message, Orders, Seen, Watch, Watched
 from edge.movement import Movement
 from edge.records import BoxNs, Event, Pose, Record
 from edge.streams import Stream
 from edge.synctest import Spots
-from edge.vision import START, Doing, Look, Message, Orders, Seen, Watch, Watched
 from edge.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -245,7 +246,7 @@ def start(orders: Orders) -> tuple[subprocess.Popen[bytes], Connection]:
     with theirs:
         descriptor = theirs.fileno()
         process = subprocess.Popen(
-            [*START, str(descriptor)],
+            [sys.executable, "-m", "edge.vision", str(descriptor)],
             pass_fds=[descriptor],
             stdin=subprocess.DEVNULL,
         )

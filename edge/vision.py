@@ -6,7 +6,7 @@ holds the interpreter lock while it loads, and because a camera call can hang fo
 It never repairs itself: on any fault it ends, and the recorder starts a new one
 (`edge.supervision`), which is also what reopening a camera or a TPU takes.
 
-Started by `START` with the number of its end of a socket pair.
+Started as ``python -m edge.vision`` with the number of its end of a socket pair.
 """
 
 import ctypes
@@ -18,97 +18,36 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
-from typing import Literal, NamedTuple, cast
+from typing import cast
 
 import numpy as np
 
-from edge import config
 from edge.crop import Rotation
 from edge.errors import EdgeError, SourceEnded, SourceError
+from edge.messages import (
+    Doing,
+    Look,
+    Orders,
+    Over,
+    Seen,
+    Watch,
+    Watched,
+)
 from edge.models import Model, find_model, load_model
 from edge.nextframe import NextFrame
 from edge.pose import Estimate, PoseTracker, estimate
 from edge.records import BoxNs, Event, Frame, Pose
 from edge.sources import FrameSource, open_frames
-from edge.synctest import LightMeter, Spots
+from edge.synctest import LightMeter
 
 logger = logging.getLogger(__name__)
-
-START = (sys.executable, "-c", "import edge.vision; edge.vision.main()")
-"""The command; not ``-m``, which would make the classes below another module's."""
 
 FRAME_WITHIN_S = 0.25
 """How long one read of the camera may wait."""
 
-Stage = Literal[
-    "load model", "open camera", "read camera", "infer", "look at upload", "idle"
-]
-
-
-class Orders(NamedTuple):
-    """What the recorder tells a new vision process; the first message on the pipe."""
-
-    camera: config.Camera
-    pose: config.Pose
-    device: Literal["cpu", "tpu"]
-    offset_ns: int  # box time − monotonic time
-    pause_s: float  # how long to serve uploads only after the camera failed
-
-
-class Doing(NamedTuple):
-    """The stage that begins now; the recorder knows how long it may take."""
-
-    stage: Stage
-    about: str = ""
-
-
 UPLOAD_LOOKS = 2
 """At the whole picture and once closer: the camera waits meanwhile, and on annotated
 pictures a third and a fourth change nothing (``scripts/bench pose-turned``)."""
-
-
-class Look(NamedTuple):
-    """A picture to look at: an upload."""
-
-    number: int
-    width: int
-    height: int
-    pixels: bytes  # RGB, height × width × 3
-
-
-class Seen(NamedTuple):
-    """The answer to `Look`."""
-
-    number: int
-    estimate: Estimate
-    model: str
-    device: str
-
-
-class Watch(NamedTuple):
-    """A request to follow the brightness of the picture: a sync test."""
-
-    number: int
-    seconds: float
-
-
-class Watched(NamedTuple):
-    """The answer to `Watch`."""
-
-    number: int
-    spots: Spots
-
-
-class Over(NamedTuple):
-    """Why this process will end; if the camera failed it serves uploads for a while."""
-
-    part: Literal["camera", "model"]
-    ended: bool  # a recording is over: nothing to mend
-    cause: str
-
-
-Message = Doing | Seen | Watched | Over | Pose | Event
-"""What the vision process says."""
 
 
 def main() -> None:
@@ -262,3 +201,7 @@ def die_with_parent() -> None:
     """Ask the kernel to end this process with the thread that started it."""
     set_parent_death_signal = 1  # PR_SET_PDEATHSIG in linux/prctl.h
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

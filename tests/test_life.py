@@ -13,8 +13,8 @@ from edge.life import (
     Life,
     limit_s,
 )
+from edge.messages import Doing, Over, Stage
 from edge.records import BoxNs, Pose
-from edge.vision import Doing, Over, Stage
 
 POSE = Pose(
     BoxNs(0), 0, "sensor", "camera", "pose", np.zeros((17, 3), np.float32),

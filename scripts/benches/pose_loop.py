@@ -18,12 +18,13 @@ import numpy as np
 
 from edge import config
 from edge.crop import Cutter, whole
+from edge.messages import Orders
 from edge.models import Model, find_model, load_model
 from edge.pose import PoseTracker
 from edge.records import Frame, Pose, Record
 from edge.sources.synthetic import SyntheticCamera
 from edge.store import Store
-from edge.vision import Orders, as_pose
+from edge.vision import as_pose
 from scripts.benches import Row, side_by_side
 
 FRAMES = 150
