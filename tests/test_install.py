@@ -1,7 +1,9 @@
 """What can be said of the installer without installing: its words and its parts."""
 
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +74,31 @@ def test_numpy_of_the_system_is_not_replaced(
     assert done.stdout.count("numpy==") == numpy_lines
     assert done.stdout.count("sha256") == 2 + numpy_lines
     assert "pillow==12.0.0 \\\n    --hash=sha256:dd\n" in done.stdout
+
+
+@pytest.mark.parametrize("harm", ["", "moved", "copied", "newer Python", "isolated"])
+def test_environment_that_does_not_fit_is_made_afresh(
+    harm: str, tmp_path: Path
+) -> None:
+    first, place = tmp_path / "a clone", tmp_path / "another clone"
+    settings = {"EDGE_SYSTEM_PACKAGES": "1"} if harm == "isolated" else {}
+    made = place if harm in ("", "newer Python", "isolated") else first
+    venv = [sys.executable, "-m", "venv", "--without-pip", made / ".venv"]
+    subprocess.run(venv, check=True)
+    if harm == "moved":
+        made.rename(place)
+    elif harm == "copied":
+        shutil.copytree(made, place, symlinks=True)
+    elif harm == "newer Python":
+        written = place / ".venv/pyvenv.cfg"
+        written.write_text(
+            re.sub(r"version = 3\.\d+", "version = 3.1", written.read_text())
+        )
+
+    done = subprocess.run(
+        ["bash", "-c", ". scripts/environment; fits"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "EDGE_VENV": str(place / ".venv"), **settings},
+    )
+
+    assert (done.returncode == 0) == (harm == "")
