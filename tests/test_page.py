@@ -369,6 +369,16 @@ def test_the_export_page_arms_and_downloads(bed: Bed) -> None:
             lambda: driver.find_element(By.CSS_SELECTOR, "#downloads a"), "a download"
         )
         assert "table=joined" in link.get_attribute("href")
+        driver.find_element(By.ID, "deidentify").click()
+        until(
+            lambda: (
+                "&deidentify=true"
+                in driver.find_element(By.CSS_SELECTOR, "#downloads a").get_attribute(
+                    "href"
+                )
+            ),
+            "a download without names",
+        )
         driver.find_element(By.ID, "arm").click()
         until(lambda: "export arm" in [do for do, _ in bed.recorder.asked], "armed")
         assert overlaps(driver) == []

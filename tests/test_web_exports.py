@@ -20,6 +20,7 @@ from web_rig import (
 
 from edge.config import Settings
 from edge.records import BoxNs, Event
+from edge.store import Store
 from edge.web.app import make_app
 
 
@@ -27,6 +28,7 @@ class Page:
     """The page of one minute that was recorded."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.recorder = QuietRecorder()
         self.app = make_app(
             make_recording(folder), self.recorder, Settings(), folder / "web"
@@ -115,6 +117,26 @@ def test_a_download_is_written_down(page: Page) -> None:
     assert answer.status == 200
     assert answer.headers["content-disposition"].endswith('filename="vitals.csv"')
     assert page.recorder.exports == [("vitals.csv from -10s to the end", "local")]
+
+
+def test_a_download_leaves_out_what_a_person_wrote(page: Page) -> None:
+    past = page.folder / "recording.db"
+    at = BoxNs(STARTED + 70 * SECOND)
+    with Store(past, ballast_bytes=0) as store:
+        upload = pose(70)._replace(source="upload", picture="mueller.jpg")
+        store.append([Event(at, None, "marker", "", "Mr Mueller turned"), upload])
+
+    for table, canary in (("joined", b"mueller.jpg"), ("events", b"Mueller")):
+        address = f"/export.csv?table={table}"
+        assert canary in page.get(address).body
+        veiled = page.get(f"{address}&deidentify=true")
+        assert veiled.status == 200
+        assert canary not in veiled.body
+        assert veiled.body.count(b"\n") == page.get(address).body.count(b"\n")
+    assert "events.csv from the beginning to the end, de-identified" in [
+        what for what, _ in page.recorder.exports
+    ]
+    assert page.get("/export.csv?deidentify=perhaps").status == 400
 
 
 def test_a_download_does_not_need_the_recorder(page: Page) -> None:

@@ -87,6 +87,14 @@ def query_text(request: BaseRequest, name: str, longest: int) -> str:
     return text
 
 
+def query_truth(request: BaseRequest, name: str) -> bool:
+    """Return whether *name* of the query is true, refusing what is no truth value."""
+    text = request.query.get(name, "false")
+    if text not in ("true", "false"):
+        refuse(400, f"{name} must be true or false")
+    return bool(text == "true")
+
+
 def json_body(request: BaseRequest) -> dict[str, Any]:
     """Return the JSON object in the body, refusing anything else."""
     if request.content_type.split(";")[0].strip().lower() != "application/json":

@@ -15,7 +15,7 @@ from bottle import HTTPResponse
 from edge.columns import COLUMNS, LEGACY_VITALS
 from edge.export import Options
 from edge.export.csv import make_table
-from edge.export.recording import Recording
+from edge.export.recording import Recording, Veil
 from edge.export.span import find_span
 from edge.history import History
 from edge.join import sample_times
@@ -40,6 +40,7 @@ class Stretch(NamedTuple):
     table: str  # of TABLES
     first: str  # ISO or relative time, "" for the beginning
     until: str
+    veil: Veil | None = None  # de-identified
 
 
 class Downloads:
@@ -70,12 +71,13 @@ class Downloads:
             "Content-Type": "text/csv; charset=utf-8",
             "Content-Disposition": f'attachment; filename="{stretch.table}.csv"',
         }
-        blocks = self._blocks(stretch.table, span)
+        blocks = self._blocks(stretch, span)
         return HTTPResponse(Body(blocks, self._slots.release), **headers)
 
-    def _blocks(self, name: str, span: tuple[BoxNs, BoxNs]) -> Iterator[bytes]:
+    def _blocks(self, stretch: Stretch, span: tuple[BoxNs, BoxNs]) -> Iterator[bytes]:
+        name = stretch.table
         with self._open_past() as past:
-            recording = Recording(past, *span)
+            recording = Recording(past, *span, stretch.veil)
             table = make_table(name, recording, Options((name,), self._tolerance_ns))
             yield table.header
             for block in table.blocks():

@@ -15,12 +15,13 @@ from edge.columns import LEGACY, JoinedRow, legacy_cells
 from edge.control import Post
 from edge.errors import ControlError, PictureError
 from edge.export import TABLES
+from edge.export.recording import Veil
 from edge.history import History
 from edge.joined import join_block
 from edge.pictures import read_picture, shrink
 from edge.records import VITALS, Pose, UtcNs
 from edge.stamps import named_zone, stamp
-from edge.web.answers import as_json, header, query_text, refuse
+from edge.web.answers import as_json, header, query_text, query_truth, refuse
 from edge.web.box import PERSON, Box, arrival
 from edge.web.download import Downloads, Stretch
 from edge.web.files import serve
@@ -130,8 +131,10 @@ class Legacy:
         if table not in TABLES:
             refuse(400, f"table must be one of {', '.join(TABLES)}")
         first, until = (query_text(request, name, 64) for name in ("from", "to"))
-        answer = self._downloads.csv(Stretch(table, first, until))
+        veil = Veil() if query_truth(request, "deidentify") else None
+        answer = self._downloads.csv(Stretch(table, first, until, veil))
         what = f"{table}.csv from {first or 'the beginning'} to {until or 'the end'}"
+        what += ", de-identified" if veil else ""
         try:
             self._box.recorder.exported(what, request.environ[PERSON].name)
         except ControlError as error:  # nobody records; the data can still be had

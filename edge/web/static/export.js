@@ -83,10 +83,10 @@ function drive(found) {
 const order = () => ({ from: iso("from"), to: iso("to"), tables: ticked("tables"), formats: ticked("formats"), deidentify: $("deidentify").checked });
 
 async function estimate() {
-  const range = new URLSearchParams({ from: iso("from"), to: iso("to") });
+  const { deidentify } = order(), range = new URLSearchParams({ from: iso("from"), to: iso("to") });
   $("downloads").replaceChildren(...ticked("tables").map((name) => {
     const item = make("li"), link = make("a", TABLES[name] ?? name);
-    link.href = `export.csv?table=${name}&${range}`;
+    link.href = `export.csv?table=${name}&${range}&deidentify=${deidentify}`;
     link.download = name + ".csv";
     item.append(link);
     return item;
