@@ -17,6 +17,9 @@ from typing import Any
 
 from edge.errors import ConfigError
 
+INSTALLED = Path("/etc/ecg-pose-edge/edge.toml")
+"""Where `scripts/install` puts the settings, and the units read them."""
+
 Check = Callable[[Any], str]
 """Returns what is wrong with a value, "" if nothing is."""
 

@@ -1,6 +1,7 @@
 """`edge web` and `edge account` as programs."""
 
 import http.client
+import io
 import json
 import re
 import shutil
@@ -16,7 +17,10 @@ from pathlib import Path
 import pytest
 from test_web_server import connect, echo, get
 
+from edge.__main__ import main
+from edge.commands.web import INSTALLED_STATE
 from edge.web import certificate
+from edge.web.accounts import Accounts
 from edge.web.server import Server, listen
 
 PHRASE = "correct horse battery"
@@ -158,3 +162,35 @@ def test_account_makes_lists_and_removes(settings: Path) -> None:
     assert "15 to 128" in weak.stderr
     assert gone.returncode == 0
     assert unknown.stderr == "edge: there is no account 'anna'\n"
+
+
+def test_accounts_of_an_installed_box_are_those_of_its_page(
+    settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A shell has no STATE_DIRECTORY, and README's command no --config."""
+    monkeypatch.delenv("STATE_DIRECTORY", raising=False)
+    monkeypatch.setattr("edge.config.INSTALLED", settings)
+    monkeypatch.setattr("edge.commands.web.INSTALLED_STATE", tmp_path / "state")
+    monkeypatch.setattr("sys.stdin", io.StringIO(PHRASE + "\n"))
+    page = Accounts(tmp_path / "state")  # runs on
+    assert page.names() == {}
+
+    assert main(["account", "add", "anna", "--role", "admin"]) == 0
+    assert page.names() == {"anna": "admin"}
+    assert main(["account", "remove", "anna"]) == 0
+    assert page.names() == {}
+
+
+def test_the_folder_of_the_page_is_its_units() -> None:
+    unit = Path(__file__).parent.parent / "systemd/edge-web.service"
+    assert f"\nStateDirectory={INSTALLED_STATE.name}\n" in unit.read_text()
+    assert str(INSTALLED_STATE.parent) == "/var/lib"
+
+
+def test_accounts_that_cannot_be_read_are_told_in_a_line(settings: Path) -> None:
+    (settings.parent / "web").write_text("no folder")
+    done = edge("account", "--config", settings, "list")
+
+    assert done.returncode == 1
+    assert "accounts.json cannot be read" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -14,8 +14,9 @@ from edge.web.accounts import ROLES, Accounts
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the configuration file, what to do, and for whom."""
     parser.add_argument(
-        "--config", type=Path, required=True, metavar="FILE", help="configuration file"
-    )
+        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
+        help="%(default)s",
+    )  # fmt: skip
     parser.add_argument(
         "--role", choices=ROLES, default="viewer", help="default: %(default)s"
     )
@@ -25,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Change or list the accounts; a pass phrase is read from the terminal or stdin."""
-    accounts = Accounts(state_folder(config.load(arguments.config)))
+    settings = config.load(arguments.config)
+    accounts = Accounts(state_folder(settings, arguments.config))
     if arguments.action == "list":
         for name, role in sorted(accounts.names().items()):
             print(f"{name:32} {role}")

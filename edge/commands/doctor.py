@@ -8,20 +8,19 @@ from edge import config
 from edge.doctor import examine
 from edge.doctor.machine import Finding, Machine
 
-INSTALLED = Path("/etc/ecg-pose-edge/edge.toml")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the configuration file and the form of the answer."""
     parser.add_argument(
-        "--config", type=Path, metavar="FILE", help=f"instead of {INSTALLED}"
+        "--config", type=Path, metavar="FILE", help=f"instead of {config.INSTALLED}"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the findings; 0 if none is a fault."""
-    path = arguments.config or (INSTALLED if INSTALLED.exists() else None)
+    found = config.INSTALLED if config.INSTALLED.exists() else None
+    path = arguments.config or found
     settings = config.load(path) if path else config.Settings()
     findings = examine(settings, Machine())
     print(as_json(findings) if arguments.json else as_table(findings))

@@ -10,8 +10,6 @@ from edge import config
 from edge.control import Client
 from edge.export.span import RELATIVE
 
-CONFIG = Path("/etc/ecg-pose-edge/edge.toml")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take what to do and with which drive."""
@@ -28,8 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", dest="until", default="", metavar="TIME")
     parser.add_argument("--since-last", action="store_true", help="what is new to it")
     parser.add_argument(
-        "--config", type=Path, default=CONFIG, metavar="FILE", help="%(default)s"
-    )
+        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
+        help="%(default)s",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 

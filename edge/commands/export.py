@@ -29,7 +29,6 @@ from edge.export.span import RELATIVE, find_span
 from edge.history import History
 from edge.records import BoxNs
 
-CONFIG = Path("/etc/ecg-pose-edge/edge.toml")
 REDRAW_EVERY_S = 0.2
 TELL_EVERY_S = 0.5
 NICE = 10
@@ -76,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --deidentify: move all times by so much")
     add("--key", metavar="AGE", help="public key (age1…) to seal all files to; "
         "default on a drive: the configuration's")
-    add("--config", type=Path, metavar="FILE", help=f"default: {CONFIG}")
+    add("--config", type=Path, metavar="FILE", help=f"default: {config.INSTALLED}")
     add("--database", type=Path, metavar="FILE", help="a recording without one")
     add("--zone", help="of times without one; default: the configuration's, or UTC")
     add("--json", action="store_true", help="progress and result for programs")
@@ -153,7 +152,7 @@ def read_settings(arguments: argparse.Namespace) -> config.Settings:
     """Return the settings; the defaults where only a database is named."""
     if arguments.database and not arguments.config:
         return config.Settings()
-    return config.load(arguments.config or CONFIG)
+    return config.load(arguments.config or config.INSTALLED)
 
 
 def one_table(order: Order, place: str) -> int:

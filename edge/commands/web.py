@@ -21,12 +21,16 @@ from edge.web.server import Server, listen
 
 logger = logging.getLogger(__name__)
 
+INSTALLED_STATE = Path("/var/lib/ecg-pose-edge-web")
+"""StateDirectory= of edge-web.service, which alone is told of it by systemd."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the configuration file, and address and port in place of its own."""
     parser.add_argument(
-        "--config", type=Path, required=True, metavar="FILE", help="configuration file"
-    )
+        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
+        help="%(default)s",
+    )  # fmt: skip
     parser.add_argument("--host", help="address to listen on, in place of [web] host")
     parser.add_argument("--port", type=int, help="port, in place of [web] port")
     parser.add_argument("--debug", action="store_true", help="log every request")
@@ -43,18 +47,17 @@ def run(arguments: argparse.Namespace) -> int:
     settings = replace(settings, web=web)
     level = logging.DEBUG if arguments.debug else logging.INFO
     logging.basicConfig(level=level, format="%(message)s")
-    return serve(settings)
+    return serve(settings, state_folder(settings, arguments.config))
 
 
-def serve(settings: config.Settings) -> int:
-    """Serve until a signal comes; 0."""
+def serve(settings: config.Settings, state: Path) -> int:
+    """Serve with the page's own folder *state* until a signal comes; 0."""
     manager = ServiceManager()
     asked = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
     listener = listen(settings.web.host, settings.web.port, listening_sockets())
     door = door_of(settings, listener)
-    state = state_folder(settings)
     context = certificate.context(state, door.hosts) if door.tls else None
     client = Client(settings.control_socket)
     accounts = Accounts(state)
@@ -77,10 +80,16 @@ def door_of(settings: config.Settings, listener: socket.socket) -> Door:
     return Door(loopback, settings.web.tls or not loopback, settings.web.hosts)
 
 
-def state_folder(settings: config.Settings) -> Path:
-    """Return the page's own folder: systemd's, else one beside the recording."""
+def state_folder(settings: config.Settings, file: Path) -> Path:
+    """
+    Return the page's own folder: systemd's, also in a shell that reads the
+    configuration *file* of the installed box, else one beside the recording.
+    """
     given = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    return Path(given) if given else settings.box.data_dir / "web"
+    if given:
+        return Path(given)
+    installed = file.resolve() == config.INSTALLED.resolve()
+    return INSTALLED_STATE if installed else settings.box.data_dir / "web"
 
 
 def announce(door: Door, listener: socket.socket, state: Path) -> None:

@@ -38,6 +38,8 @@ class StateFile:
             except FileNotFoundError:
                 self._seen, self._table = None, {}
                 return self._table
+            except OSError as error:
+                raise unreadable(self.path, error, "use sudo") from error
             mark = (status.st_mtime_ns, status.st_size, status.st_ino)
             if mark != self._seen:
                 self._table = parse(self.path)
@@ -71,12 +73,17 @@ def parse(path: Path) -> Table:
     try:
         table = json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); set it aside") from error
+        raise unreadable(path, error, "set it aside") from error
     if not isinstance(table, dict) or not all(
         isinstance(entry, dict) for entry in table.values()
     ):
         raise StoreError(f"{path} is damaged; set it aside")
     return table
+
+
+def unreadable(path: Path, error: Exception, mend: str) -> StoreError:
+    """Return what is said of a file *path* that cannot be read."""
+    return StoreError(f"{path} cannot be read ({error}); {mend}")
 
 
 def write_whole(path: Path, data: bytes) -> None:
