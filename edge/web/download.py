@@ -96,7 +96,8 @@ class Body:
         self._closed = False
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._pieces
+        yield from self._pieces
+        self.close()  # not every server does
 
     def close(self) -> None:
         """Let the recording go."""
