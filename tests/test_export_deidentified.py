@@ -6,14 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_export import START, S, edge, pose, recorded
+from test_export import START, UTC_AHEAD, S, edge, pose, recorded
 
+from edge.errors import SourceUnavailable
+from edge.given import Line, Refused, file_name, segment_of
+from edge.ledger import Ledger
+from edge.opening import loaded
 from edge.records import BoxNs, ClockReading, Event, Record, Session, UtcNs
 from edge.store import Store
 
 DAYS = -1234.5
 SHIFT_NS = round(DAYS * 86_400 * S)
-CANARIES = ("Mr. Y", "bedside-7", "canary.jpg", "reading by", "2025", "1763")
+CANARIES = ("Mr. Y", "Mueller", "bedside-7", "canary.jpg", "reading by", "2025", "1763")
 
 
 @pytest.fixture
@@ -24,10 +28,42 @@ def database(tmp_path: Path) -> Path:
     records: list[Record] = [*recorded(), upload, by, named]
     records.append(ClockReading(2, BoxNs(START + 31 * S), UtcNs(START), False, 0))
     records.append(pose(START + 32 * S, 0.5))
+    records += of_a_file("Mueller 1951.csv", START + 3 * S)
     path = tmp_path / "recording.db"
     with Store(path) as store:
         store.append(records)
     return path
+
+
+def of_a_file(name: str, at: int) -> list[Record]:
+    """Return what is kept of an ECG file, and of one that cannot be read."""
+    utc = UtcNs(at + UTC_AHEAD)
+    lines = [
+        Line(2, utc, {"ecg_lead1": 0.5}),
+        Refused(3, "heart_rate = 'Hans Mueller' is not a number"),
+    ]
+    ledger = Ledger([ClockReading(1, START, UtcNs(START + UTC_AHEAD), True, 0)])
+    segment = segment_of(2, 1, "file", f"{name} 20ac1b836968")
+    with pytest.raises(SourceUnavailable) as missing:
+        file_name(Path(name))
+    unread = Event(BoxNs(at), None, "state", "ecg", str(missing.value))
+    return [*loaded(segment, lines, ledger, BoxNs(at)), unread]
+
+
+def test_states_keep_their_causes(database: Path, tmp_path: Path) -> None:
+    with Store(database) as store:
+        detail: dict[str, object] = {"from": "ok", "to": "lost"}
+        at = BoxNs(START + 9 * S)
+        store.append([Event(at, None, "state", "ecg", "the board was pulled", detail)])
+
+    assert edge(database, "--deidentify", "--output", str(tmp_path / "out")) == 0
+
+    states = [
+        row["cause"]
+        for row in table(tmp_path / "out" / "events.csv")
+        if row["kind"] == "state"
+    ]
+    assert states == ["", "", "the board was pulled"]
 
 
 def test_nothing_leads_back(database: Path, tmp_path: Path) -> None:

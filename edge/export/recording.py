@@ -2,8 +2,8 @@
 What an export reads: one stretch of the recording with its dates and names.
 
 Whatever flows out is tallied on its way, so that the manifest can say how complete it
-is. De-identified (`Veil`), all times are moved by one constant and what a person wrote
-is left out; the subject's code stays.
+is. De-identified (`Veil`), what a person wrote is left out, and all times are moved by
+one constant if one is given; the subject's code stays.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,18 @@ from edge.database.signals import PoseBlock
 from edge.export.tally import EcgTally, PoseTally, VitalTally
 from edge.history import History
 from edge.ledger import Ledger
-from edge.records import BoxNs, EcgChunk, Event, Vital
+from edge.records import BoxNs, EcgChunk, Event, Segment, Vital
 
 
 class Veil(NamedTuple):
     """What a de-identified export changes."""
 
     shift_ns: int = 0  # added to every time, UTC and box time alike
+
+
+def veiled(segment: Segment) -> Segment:
+    """Return *segment* without the name that a person gave to an ECG file."""
+    return segment._replace(board="") if segment.source == "file" else segment
 
 
 class Recording:
@@ -35,7 +40,10 @@ class Recording:
         self.veil = veil
         self.shift_ns = veil.shift_ns if veil else 0
         self.sessions = {session.id: session for session in history.sessions()}
-        self.segments = history.segments()
+        self.segments = {
+            number: veiled(segment) if veil else segment
+            for number, segment in history.segments().items()
+        }
         self.readings = history.clock_readings()
         self.ledger = Ledger(self.readings, self.sessions.values())
         self.tally_ecg: EcgTally | None = None

@@ -268,7 +268,13 @@ def event_cells(recording: Recording, batch: Sequence[Event]) -> list[Cells]:
 
 def veiled(event: Event) -> Event:
     """Return *event* without what a person wrote and what could tell when or who."""
-    if event.kind in ("gap", "state", "drop", "session"):
+    # Alone among the states of the ECG, what is said of [ecg] file leads to none: it
+    # tells the file's name and quotes its lines.
+    of_file = (event.kind, event.stream) == (
+        "state",
+        "ecg",
+    ) and "to" not in event.detail
+    if event.kind in ("gap", "state", "drop", "session") and not of_file:
         return event._replace(detail={})
     return event._replace(cause="", detail={})
 
