@@ -225,6 +225,7 @@ class Recorder:
         )
         heart = HeartFlow()
         identity = ""
+        over = False
         while not worker.stopping.is_set():
             cause = "the recorder stopped"
             try:
@@ -234,10 +235,10 @@ class Recorder:
             except SourceError as error:
                 cause = str(error)
                 self.intake.put(self.ecg.enter("lost", self.clock.now(), cause))
-                if isinstance(error, SourceEnded):
-                    worker.stopping.wait()
+                over = isinstance(error, SourceEnded)
             self.intake.put(flow.lost(cause))
-            worker.pause(REOPEN_S)
+            while worker.pause(REOPEN_S) and over:  # nothing to open any more
+                pass
 
     def _read_ecg(
         self, worker: Worker, source: EcgSource, flow: EcgFlow, heart: HeartFlow

@@ -4,15 +4,19 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from box import Box, alive, descendants, running_box, stream_is, wait_for
+from test_sources import chunks, records, session
 
+from edge import config, daemon
 from edge.control import Post
 from edge.history import History
-from edge.records import BoxNs, Event, MonotonicNs
+from edge.recorder import BEAT_LIMIT_S, Recorder
+from edge.records import BoxNs, EcgChunk, Event, MonotonicNs
 from edge.simulator import SimulatedBoard
 
 ALWAYS = BoxNs(0), BoxNs(2**62)
@@ -82,6 +86,27 @@ def test_board_that_returns_mute_is_never_called_fine(tmp_path: Path) -> None:
     events = [one for one in events_of(box) if one.kind == "state"]
     states = [one.detail["to"] for one in events if one.stream == "ecg"]
     assert states[states.index("lost") + 1] == "stale"
+
+
+def test_replay_that_is_over_is_all_saved_and_keeps_the_recorder(
+    tmp_path: Path,
+) -> None:
+    sent = chunks(15)
+    folder = session(tmp_path / "session", [sent], recorder=os.getpid())
+    ecg = config.Ecg("replay", port=str(folder), board="openbci-cyton")
+    none = config.Camera(source="none")
+    settings = config.Settings(config.Box(data_dir=tmp_path), none, ecg=ecg)
+    kept = [made for made in records([sent]) if isinstance(made, EcgChunk)]
+    samples = sum(made.counts.size for made in kept)
+    with daemon.open_store(settings) as store:
+        recorder = Recorder(settings, store, threading.Event())
+        recorder.begin()
+        recorder.start()
+        wait_for(lambda: "is over" in recorder.ecg.state.cause or None)
+        too_late = MonotonicNs(time.monotonic_ns() + round(BEAT_LIMIT_S * 1e9))
+        wait_for(lambda: recorder.saved["samples"] == samples or None, within_s=5)
+        wait_for(lambda: recorder.moving(too_late) or None, within_s=5)
+        assert recorder.stop()
 
 
 def test_second_recorder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
