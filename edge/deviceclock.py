@@ -34,6 +34,9 @@ BITS_PER_BYTE = 10
 ARRIVAL_UNCERTAINTY_NS = 20_000_000
 """Of a line dated by its arrival: FTDI's 16 ms latency timer and some scheduling."""
 
+CATCHING_UP = 1.5
+"""What was held up comes at more than so many times its sampling rate."""
+
 COUNTED_HERE = 2**62
 """Where a counter turns that the caller keeps."""
 
@@ -74,14 +77,15 @@ class DeviceClock:
 
     *modulus* is where the board's counter turns; 0 for a board that sends none, whose
     samples the caller counts: then one that was lost on the way is missed by nobody,
-    and the uncertainty allows for it.
+    and the uncertainty allows for it. So it does for a counter that turns faster than
+    time can tell.
     """
 
     def __init__(self, sampling_rate_hz: float, modulus: int) -> None:
         self._period_ns = SECOND_NS / sampling_rate_hz
-        self._uncounted = not modulus
         self._modulus = modulus or COUNTED_HERE
         self._turn_ns = self._modulus * self._period_ns
+        self._uncounted = not modulus or self._turn_ns < 2 * MISFIT_NS
         self._next = 0  # index of the sample to come
         self._counter = -1  # of the newest sample
         self._received = MonotonicNs(0)
@@ -127,6 +131,10 @@ class DeviceClock:
         for stop, at in zip(stops, received, strict=True):
             if stop <= taken:
                 continue
+            if stop > first and self._paused(
+                counter[first:], stop - first, at, received[-1]
+            ):
+                self.reset(f"nothing came for {(at - self._received) / 1e9:.1f} s")
             seen = self.observe(counter[first:stop], at)
             indices.append(seen.indices)
             found += [lost._replace(at=lost.at + first) for lost in seen.breaks]
@@ -183,6 +191,27 @@ class DeviceClock:
         self._doubt()
         return first
 
+    def _paused(
+        self, counter: Indices, count: int, at: MonotonicNs, last: MonotonicNs
+    ) -> bool:
+        """
+        Return whether the board paused, or lost whole turns of its counter, before the
+        *count* samples read at *at*, though its *counter* goes on: what is read up to
+        *last* neither makes up for the silence nor comes faster than it is sampled.
+        """
+        silence, span = at - self._received, last - at
+        first_step = (int(counter[0]) - self._counter) % self._modulus
+        if (
+            not 2 * MISFIT_NS <= silence <= LONGEST_GAP_NS
+            or span < MISFIT_NS
+            or first_step != 1
+            or not self._envelope.knows
+        ):
+            return False
+        missing_ns = silence + span - len(counter) * self._period_ns
+        came_ns = (len(counter) - count) * self._period_ns
+        return missing_ns > 2 * MISFIT_NS and came_ns < CATCHING_UP * span
+
     def _doubt(self) -> None:
         """Have a new segment begin if samples come later than their counter allows."""
         if self._envelope.late_ns > MISFIT_NS:
@@ -205,7 +234,8 @@ class DeviceClock:
             resets = self._begin(0, steps, self._cause)
         else:
             resets = self._misfit(steps, received)
-        return self._next - 1 + np.cumsum(steps), breaks(steps, resets)
+        hidden = self._modulus if self._turn_ns < 2 * MISFIT_NS else 0
+        return self._next - 1 + np.cumsum(steps), breaks(steps, resets, hidden)
 
     def _misfit(self, steps: Indices, received: MonotonicNs) -> Break | None:
         """
@@ -240,16 +270,22 @@ class DeviceClock:
         return Break(at, -1, cause, True)
 
 
-def breaks(steps: Indices, resets: Break | None) -> tuple[Break, ...]:
-    """Return where *steps* are not 1, and *resets*, in order."""
+def breaks(steps: Indices, resets: Break | None, hidden: int) -> tuple[Break, ...]:
+    """
+    Return where *steps* are not 1, and *resets*, in order. A loss of *hidden* samples,
+    unless that is 0, is seen by nobody.
+    """
     found = [] if resets is None else [resets]
     for at in np.flatnonzero(steps != 1).tolist():
         lost = int(steps[at]) - 1
         if lost < 0:
-            found.append(Break(at, 0, "a sample came twice", False))
+            twice = f"a sample came twice, or {hidden - 1} were lost"
+            cause = twice if hidden else "a sample came twice"
+            found.append(Break(at, 0, cause, False))
         else:
             samples = "sample" if lost == 1 else "samples"
-            found.append(Break(at, lost, f"{lost} {samples} lost", False))
+            least = "at least " if hidden else ""
+            found.append(Break(at, lost, f"{least}{lost} {samples} lost", False))
     return tuple(sorted(found))
 
 

@@ -121,6 +121,68 @@ def test_samples_held_up_and_delivered_in_small_pieces_are_no_loss(
     assert last == board.sent - 1
 
 
+def in_reads(clock: DeviceClock, samples: range, now: int, modulus: int) -> list[Break]:
+    """Deliver *samples* of 4 ms by fours from *now* on, 0.4 s of reads at a time."""
+    found: list[Break] = []
+    for first in range(samples.start, samples.stop, 100):
+        counter = np.arange(first, first + 100) % modulus
+        arrivals_ns = [MonotonicNs(now + read * 16 * MS) for read in range(25)]
+        now += 400 * MS
+        found += clock.observe_reads(counter, range(4, 101, 4), arrivals_ns).breaks
+    return found
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1.024, 5.0, 9.5])
+@pytest.mark.parametrize("modulus", [256, 2**62])
+def test_board_that_pauses_and_counts_on_begins_a_segment(
+    seconds: float, modulus: int
+) -> None:
+    """What comes after is dated after the pause, at once."""
+    clock = DeviceClock(250, 0 if modulus > 256 else modulus)
+    in_reads(clock, range(5000), S, modulus)
+    resumed = S + 20 * S + round(seconds * S)
+
+    found = in_reads(clock, range(5000, 5100), resumed, modulus)
+
+    assert [(one.at, one.lost, one.resets) for one in found] == [(0, -1, True)]
+    assert found[0].cause == f"nothing came for {seconds + 0.016:.1f} s"
+    timing = clock.stamp(5000)
+    taken = resumed - 3 * 4 * MS
+    assert abs(timing.start - taken) <= timing.uncertainty_ns
+
+
+def test_what_was_held_up_and_comes_quickly_is_no_loss() -> None:
+    """Three seconds are held up and then come at four times their rate."""
+    clock = DeviceClock(250, 256)
+    in_reads(clock, range(5000), S, 256)
+    counter = np.arange(5000, 6000) % 256
+    at = [MonotonicNs(S + 23 * S + read * 16 * MS) for read in range(63)]
+
+    found = clock.observe_reads(counter, [*range(16, 1000, 16), 1000], at).breaks
+
+    assert found == ()
+    timing = clock.stamp(5000)
+    assert abs(timing.start - (S + 20 * S + 4 * MS)) <= timing.uncertainty_ns + 16 * MS
+
+
+def test_counter_that_turns_before_time_can_tell_says_so() -> None:
+    """Sixteen samples of a BITalino at 1000 Hz: 20 lost look like 4, 16 like none."""
+    clock, sample, now, found = DeviceClock(1000, 16), 0, S, list[Break]()
+    for read in range(1250):
+        sample += {1000: 20, 1125: 15}.get(read, 0)
+        now = S + (sample + 16) * MS
+        counter = np.arange(sample, sample + 16) % 16
+        found += clock.observe(counter, MonotonicNs(now)).breaks
+        sample += 16
+
+    assert [one.cause for one in found[1:]] == [
+        "at least 4 samples lost",
+        "a sample came twice, or 15 were lost",
+    ]
+    timing = clock.stamp(sample - 1 - 16 - 16)  # as the counter says: 32 are hidden
+    assert abs(timing.start - (now - MS)) <= timing.uncertainty_ns + MS
+
+
 def test_backlog_after_a_stall_is_no_loss(board: Board) -> None:
     """Five seconds come at once, in reads as long as the kernel's buffer."""
     end = board.now + 1250 * 4 * MS
