@@ -263,21 +263,55 @@ def test_failure_is_said_and_tried_again_when_it_comes_back(tmp_path: Path) -> N
     assert [event.detail["whole"] for event in bench.kept] == [False, False]  # type: ignore[union-attr]
 
 
-def test_stretch_of_a_failed_export_outlives_a_restart(tmp_path: Path) -> None:
+def test_stretch_of_what_is_new_outlives_a_restart(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, FAILS)
+    bench.drives.append(STICK)
+    bench.ask("enrol", by="nurse", drive="sda1")
+    bench.drives[:] = [STICK._replace(insertion="2")]
+    bench.turns(over)
+
+    bench.program = WORKS
+    for number, begins in ((2, "--from=box:5"), (3, "--from= ")):
+        bench.desk = bench.fresh()
+        bench.drives[:] = [STICK._replace(insertion=str(number + 1))]
+        bench.turns(over)
+        assert begins in bench.ran()[number - 1]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_new_order_is_of_the_recording_as_it_is_now(
+    tmp_path: Path, restarted: bool
+) -> None:
     bench = Bench(tmp_path, FAILS)
     bench.drives.append(STICK)
     bench.ask("arm", by="nurse")
     bench.turns(over)
 
-    bench.program = WORKS
-    bench.desk = bench.fresh()
-    bench.ask("arm", by="somebody else")
-    bench.turns(over)
+    if restarted:
+        bench.desk = bench.fresh()
     bench.ask("arm", by="nurse")
-    bench.turns(lambda state: len(bench.ran()) == 3 and over(state))
+    bench.turns(lambda state: len(bench.ran()) == 2 and over(state))
 
-    assert "box:5" in bench.ran()[1]
-    assert "box:5" not in bench.ran()[2]
+    assert "--from= --to= " in bench.ran()[1]
+
+
+def test_order_after_a_cancelled_one_is_of_the_recording_as_it_is_now(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, FAILS.replace("sys.exit(", "import time; time.sleep(60)#"))
+    bench.drives.append(STICK)
+    bench.ask("enrol", by="nurse", drive="sda1")
+    bench.drives[:] = [STICK._replace(insertion="2")]
+    bench.turns(lambda state: bool(bench.ran()))
+    bench.ask("cancel")
+    bench.turns(over)
+
+    bench.drives[:] = [STICK._replace(insertion="3")]
+    bench.turns(lambda state: len(bench.ran()) == 2)
+    bench.ask("cancel")
+    bench.turns(over)
+
+    assert "--from= --to= --since-last" in bench.ran()[1]
 
 
 def test_enrolled_drive_gets_what_is_new_at_every_insertion(tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ class Desk:
         with self._lock:
             if self._run:
                 raise ControlError("an export is being written; wait or cancel it")
+            self._begin_afresh()
             self._order, self._again = order, False
             self._until = time.monotonic() + ARMED_S
             self._say("armed", "insert the drive")
@@ -113,6 +114,7 @@ class Desk:
         """Take the order back, and stop what is being written in good order."""
         with self._lock:
             self._order = None
+            self._begin_afresh()
             if self._run:
                 self._run.cancel()
             else:
@@ -205,21 +207,32 @@ class Desk:
 
     def _finish(self, run: Run) -> None:
         self._run = None
-        if run.span:
-            begun = {"what": what(run.order), "span": run.span}
-            self._kept["pending"][run.drive.id] = begun
+        self._kept["pending"].pop(run.drive.id, None)
         if run.done:
-            self._kept["pending"].pop(run.drive.id, None)
             self._say("done", f"{run.drive.label} is safe to remove")
         else:
             self._say("failed", run.complaint)
-            if not run.cancelled:  # pulled by mistake: the same drive may come back
-                self._order = {**run.order, "drive": run.drive.id}
-                self._again = True
-                self._until = time.monotonic() + ARMED_S
+            if not run.cancelled:
+                self._wait_for_again(run)
         self._keep()
         self._put([run.event(self._now())])
         logger.info("export: %s", self._sentence)
+
+    def _wait_for_again(self, run: Run) -> None:
+        """Let the drive of *run*, pulled by mistake perhaps, have the same stretch."""
+        if run.span:
+            begun = {"what": what(run.order), "span": run.span}
+            self._kept["pending"][run.drive.id] = begun
+        self._order, self._again = {**run.order, "drive": run.drive.id}, True
+        self._until = time.monotonic() + ARMED_S
+
+    def _begin_afresh(self) -> None:
+        """Take what a person asks for from now on by the recording as it then is."""
+        pending = self._kept["pending"].items()
+        self._kept["pending"] = {
+            drive: begun for drive, begun in pending if begun["what"]["since_last"]
+        }
+        self._keep()
 
     def _expire(self) -> None:
         if self._order and time.monotonic() > self._until:
