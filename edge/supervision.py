@@ -39,6 +39,8 @@ from edge.worker import Worker
 logger = logging.getLogger(__name__)
 
 LOOK_WITHIN_S = 5.0
+EXIT_WITHIN_S = 1.0
+"""A driver may hang while a process ends; whoever waits for that does not beat."""
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Rising pause between lives that never worked; a life that worked begins again."""
 
@@ -148,8 +150,7 @@ class Supervision:
             life = Life(device, self._ladder, time.monotonic())
             return self._follow(worker, process, pipe, life)
         finally:
-            process.kill()
-            process.wait()
+            kill(process)
             with self._sending:
                 self._pipe = None
             pipe.close()
@@ -256,6 +257,16 @@ def start(orders: Orders) -> tuple[subprocess.Popen[bytes], Connection]:
 
 
 def death(process: subprocess.Popen[bytes]) -> str:
-    """Return by what *process* died."""
-    code = process.wait()
+    """Return by what *process* died, which has let go of its pipe."""
+    try:
+        code = process.wait(EXIT_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        return "it hung while it ended"
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill *process*; one that a driver holds in the kernel is left behind."""
+    process.kill()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(EXIT_WITHIN_S)

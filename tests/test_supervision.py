@@ -3,6 +3,7 @@ The vision process and its replacement; a whole box whose parts fail: `test_faul
 """
 
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import Self
@@ -16,6 +17,7 @@ from edge import config, edgetpu
 from edge.clock import BoxClock
 from edge.errors import ControlError
 from edge.life import TPU_WINDOW_S, Ladder
+from edge.recorder import BEAT_LIMIT_S
 from edge.records import Event, Pose, Record
 from edge.streams import Stream
 from edge.supervision import Supervision
@@ -117,6 +119,27 @@ def test_stopped_supervision_leaves_no_process() -> None:
         box.wait_for_poses("cpu")
         below = descendants(os.getpid())
     assert not any(map(alive, below))
+
+
+HANGS_IN_ITS_EXIT = """#!{python}
+import os, sys, threading
+os.close(int(sys.argv[-1]))
+threading.Event().wait(60)
+"""
+
+
+def test_vision_that_hangs_while_it_ends_is_replaced_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vision = tmp_path / "python"
+    vision.write_text(HANGS_IN_ITS_EXIT.format(python=sys.executable))
+    vision.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(vision))
+    with Watched(config.Camera(source="synthetic"), config.Pose(device="cpu")) as box:
+        (hung,) = wait_for(lambda: descendants(os.getpid()) or None)
+        wait_for(lambda: box.supervision.restarts or None, within_s=BEAT_LIMIT_S)
+        assert not alive(hung)
+        wait_for(lambda: "it hung while it ended" in str(box.causes()) or None)
 
 
 def test_ladder_goes_down_after_three_failures_and_up_after_ten_minutes() -> None:
