@@ -26,6 +26,10 @@ from edge.syncing import SyncTest
 
 SAVED_WITHIN_S = 5.0
 
+STATED_EVERY_NS = 60_000_000_000
+"""The segment of uploads is stated again each time: it leaves the ring when it is old
+and nothing was uploaded for long, while its recorder still runs."""
+
 
 def handlers(recorder: Recorder) -> dict[str, Handler]:
     """Return the requests that the control socket answers."""
@@ -47,6 +51,7 @@ class Requests:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._upload_segment: Segment | None = None
+        self._stated: BoxNs | None = None  # when that was put last
         self._uploading = threading.Lock()
         self._sync = SyncTest(recorder)
 
@@ -142,11 +147,13 @@ class Requests:
 
     def _ecg_records(self, instants: list[BoxNs], posts: list[Post]) -> list[Record]:
         new: list[Record] = []
-        segment = self._upload_segment
+        recorder, segment = self._recorder, self._upload_segment
         if segment is None:
-            recorder = self._recorder
             segment = segment_of(next(recorder.segment_ids), recorder.session, "upload")
+        now = recorder.clock.now()
+        if self._stated is None or now - self._stated >= STATED_EVERY_NS:
             new.append(segment)
+            self._stated = now
         for instant, post in zip(instants, posts, strict=True):
             values = {str(name): float(value) for name, value in post.values.items()}
             new += records_of(segment, instant, values)

@@ -23,7 +23,7 @@ from edge.records import Event, Record, Segment, Session
 logger = logging.getLogger(__name__)
 
 LIVE_SEGMENTS = 64
-"""The newest ones are known by heart, should the file have to be begun anew."""
+"""Those stated last are known by heart, should the file have to be begun anew."""
 
 
 class LastingFile:
@@ -90,9 +90,10 @@ class LastingFile:
             if isinstance(record, Session):
                 self._session = record
             elif isinstance(record, Segment):
+                self._segments.pop(record.id, None)
                 self._segments[record.id] = record
         while len(self._segments) > LIVE_SEGMENTS:
-            del self._segments[min(self._segments)]
+            del self._segments[next(iter(self._segments))]
 
     def begin_anew(self, why: str) -> Writer:
         """

@@ -1,0 +1,55 @@
+"""What the recorder keeps for the page, over longer than the ring holds."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+from records_store import EVER, S, segment
+
+from edge import config
+from edge.clock import BoxClock
+from edge.history import History
+from edge.recorder import Recorder
+from edge.records import BoxNs, EcgChunk
+from edge.requests import handlers
+from edge.store import Store
+
+RETENTION_H = 0.01
+"""36 s, which stand for weeks."""
+
+
+def test_upload_is_read_back_though_none_came_for_as_long_as_the_ring_holds(
+    tmp_path: Path,
+) -> None:
+    settings = config.Settings(
+        box=config.Box(data_dir=tmp_path),
+        camera=config.Camera(source="none"),
+        ecg=config.Ecg(source="none"),
+    )
+    with Store(tmp_path / "recording.db", retention_h=RETENTION_H) as store:
+        recorder = Recorder(settings, store, threading.Event())
+        recorder.begin()
+        keeper, *_ = recorder.workers
+        keeper.start()
+        upload = handlers(recorder)["ecg_records"]
+
+        def post(at: BoxNs) -> None:
+            recorder.clock = BoxClock(at, lambda: 0)
+            upload({"posts": [(at, 0, {"ecg_lead1": 1.0})]}, b"")
+
+        post(recorder.started)
+        for number in range(2, 82):  # a loose cable: each time a segment
+            at = BoxNs(recorder.started + number * 2 * S)
+            counts = np.zeros((250, 3), np.int32)
+            begun = segment(number)._replace(session=recorder.session)
+            ticket = recorder.intake.put([begun, EcgChunk(number, at, 4e6, 0, counts)])
+            recorder.intake.wait(ticket, 5)
+        late = BoxNs(recorder.started + 170 * S)
+        post(late)
+        assert keeper.stop(5)
+    with History(settings.database) as history:
+        known = history.segments()
+        newest = [one for one in history.chunks(*EVER) if one.start >= late - S]
+
+    assert [known[one.segment].source for one in newest] == ["upload"]
+    assert len(known) < 80  # the ring turned
