@@ -1,6 +1,5 @@
 """An export to a USB drive: armed or enrolled by a person, whole, then unmounted."""
 
-import json
 import sys
 import threading
 import time
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 from drive_helper import Helper, drive_helper
-from test_export import START, S, recorded
+from test_export import START, recorded
 
 from edge import drives
 from edge.__main__ import main
@@ -22,7 +21,7 @@ from edge.errors import ControlError, ExportError
 from edge.export import errand
 from edge.export.desk import Desk
 from edge.export.errand import ROOM, choose
-from edge.records import BoxNs, Event, Record
+from edge.records import Event, Record
 from edge.store import Store
 
 WITHIN_S = 30.0
@@ -100,28 +99,6 @@ def test_drive_that_another_process_left_mounted(
     assert export(database) == 0
 
     assert helper.asked == ["mount sda1", "release sda1", "mount sda1", "release sda1"]
-
-
-def test_since_the_last_export_to_this_drive(database: Path, helper: Helper) -> None:
-    end = START + 5 * S
-    detail: dict[str, object] = {
-        "drive": "stick/1", "whole": True, "end_box_ns": str(end),
-    }  # fmt: skip
-    other = {"drive": "stick/2", "whole": True, "end_box_ns": str(end + S)}
-    broken = {"drive": "stick/1", "whole": False, "end_box_ns": str(end + S)}
-    with Store(database) as store:
-        store.append(
-            [
-                Event(BoxNs(end), BoxNs(end), "export", "export", "", said)
-                for said in (detail, other, broken)
-            ]
-        )
-
-    assert export(database, "--since-last") == 0
-
-    (folder,) = (helper.medium / ROOM).iterdir()
-    said = json.loads((folder / "manifest.json").read_text())
-    assert said["request"]["begin_box_ns"] == str(end)
 
 
 def test_names_on_the_drive_are_those_of_fat(database: Path, helper: Helper) -> None:

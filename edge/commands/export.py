@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from edge.errors import ControlError, ExportError
 from edge.export import TABLES, WRITERS, Options
 from edge.export.claim import span_of_earlier
 from edge.export.csv import make_table, write_table
-from edge.export.errand import as_line, choose, last_end, to_drive
+from edge.export.errand import as_line, choose, content, reached, to_drive
 from edge.export.folder import DiskFolder
 from edge.export.job import Job, Progress
 from edge.export.output import LARGEST_PART, Output, files_in
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--to", dest="until", default="", metavar="TIME",
         help="the same; default: the end")
     add("--since-last", action="store_true",
-        help="from where the last export to this drive ended")
+        help="from up to where this drive has the same formats and tables")
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument("--output", default="", metavar="DIR|FILE.csv|-",
         help="folder for all files; or the joined table alone, - to standard output")
@@ -118,6 +119,11 @@ class Order:
             self.veil = Veil(round(arguments.shift_days * DAY_NS))
         elif arguments.shift_days:
             raise ExportError("--shift-days goes with --deidentify")
+
+    @property
+    def content(self) -> Detail:
+        """What the recorder keeps of what is in the export."""
+        return content(self.formats, self.options.tables, self.veil is not None)
 
     def note(self, place: str, span: tuple[BoxNs, BoxNs], detail: Detail) -> None:
         """Let the recorder keep who exported what, if it is there."""
@@ -193,12 +199,12 @@ def to_a_drive(order: Order, arguments: argparse.Namespace, cancel: Begun) -> in
     wanted = "" if arguments.drive == "any" else arguments.drive
     drive = choose(present(), wanted)
     with History(order.database) as history:
-        begin, end = order.span(history)
+        request = order.request(order.span(history))
         if arguments.since_last:
-            begin = max(begin, last_end(history, drive) or begin)
+            request = replace(request, begin=reached(history, drive, request))
+    begin, end = request.begin, request.end
     if begin >= end:
         raise ExportError("nothing was recorded since the last export to this drive")
-    request = order.request((begin, end))
     if arguments.json:
         print(as_line(begin=str(begin), end=str(end), drive=drive.id), flush=True)
     with suppress(OSError):
@@ -208,7 +214,8 @@ def to_a_drive(order: Order, arguments: argparse.Namespace, cancel: Begun) -> in
     report(done.said, f"{done.folder} on {drive.label}", done.size, arguments.json)
     if not arguments.json:
         print("safe to remove")
-        order.note(drive.label, (begin, end), {"drive": drive.id, "bytes": done.size})
+        detail = {"drive": drive.id, "bytes": done.size, **order.content}
+        order.note(drive.label, (begin, end), detail)
     return 0
 
 

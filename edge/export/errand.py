@@ -9,7 +9,7 @@ import errno
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -68,17 +68,50 @@ def choose(drives: Sequence[Drive], wanted: str = "") -> Drive:
     return sound[0]
 
 
-def last_end(history: History, drive: Drive) -> BoxNs | None:
-    """Return where the last whole export to *drive* ended, ``None`` without one."""
-    ends = [
-        int(str(event.detail["end_box_ns"]))
+def reached(history: History, drive: Drive, request: Request) -> BoxNs:
+    """
+    Return up to where *drive* has all that *request* asks for, by the whole exports to
+    it that were kept in the recording: where the request begins, if there is none.
+    """
+    spans = sorted(
+        span_of(event.detail)
         for event in history.events(BoxNs(-(2**62)), BoxNs(2**62))
         if event.kind == "export"
         and event.detail.get("drive") == drive.id
         and event.detail.get("whole") is True
-        and str(event.detail.get("end_box_ns", "")).isdecimal()
-    ]
-    return BoxNs(max(ends)) if ends else None
+        and holds(event.detail, request)
+    )
+    until = request.begin
+    for begin, end in spans:
+        if begin <= until:  # an export of the last hour alone leaves a hole before it
+            until = max(until, end)
+    return until
+
+
+def span_of(detail: Mapping[str, Any]) -> tuple[BoxNs, BoxNs]:
+    """Return the stretch of an export with *detail*, an empty one if none is said."""
+    names = ("begin_box_ns", "end_box_ns")
+    begin, end = (str(detail.get(name, "")) for name in names)
+    known = begin.isdecimal() and end.isdecimal()
+    return (BoxNs(int(begin)), BoxNs(int(end))) if known else (BoxNs(0), BoxNs(0))
+
+
+def holds(detail: Mapping[str, Any], request: Request) -> bool:
+    """Return whether an export with *detail* has all kinds of files of *request*."""
+    wanted = content(request.formats, request.options.tables, request.veil is not None)
+    return detail.get("deidentify") is wanted["deidentify"] and all(
+        set(wanted[name]) <= set(detail.get(name) or ())
+        for name in ("formats", "tables")
+    )
+
+
+def content(
+    formats: Sequence[str], tables: Sequence[str], deidentify: bool
+) -> dict[str, Any]:
+    """Return what the event of an export says of its content."""
+    return {
+        "formats": list(formats), "tables": list(tables), "deidentify": deidentify,
+    }  # fmt: skip
 
 
 def folder_name(history: History, request: Request) -> str:

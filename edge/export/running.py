@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from edge.drives import Drive
+from edge.export.errand import content
 from edge.records import BoxNs, Event
 
 ENDS_WITHIN_S = 2.0
@@ -58,19 +59,20 @@ class Run:
 
     def event(self, now: BoxNs) -> Event:
         """Return what the recording keeps of it."""
-        whole = bool(self.done)
+        whole, order = bool(self.done), self.order
         detail: dict[str, object] = {
             "drive": self.drive.id,
             "label": self.drive.label,
-            "by": self.order["by"],
+            "by": order["by"],
             "whole": whole,
+            **content(order["formats"], order["tables"], order["deidentify"]),
         }
         if self.span:
             detail |= {"begin_box_ns": self.span[0], "end_box_ns": self.span[1]}
         if whole:
             detail |= {"files": self.done["files"], "bytes": self.done["size"]}
         what = "exported" if whole else f"export failed: {self.complaint}"
-        sentence = f"{what}, to {self.drive.label}, for {self.order['by']}"
+        sentence = f"{what}, to {self.drive.label}, for {order['by']}"
         return Event(self.began, now, "export", "export", sentence, detail)
 
     def _read_progress(self) -> None:

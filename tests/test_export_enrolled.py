@@ -1,0 +1,78 @@
+"""An enrolled drive: what is new, all of it, at every insertion."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drive_helper import Helper
+from test_export import START, S
+from test_export_drive import (
+    STICK,
+    WORKS,
+    Bench,
+    database,
+    export,
+    helper,
+    over,
+)
+
+from edge.export import TABLES
+from edge.export.errand import ROOM
+from edge.records import BoxNs, Event
+from edge.store import Store
+
+__all__ = ["database", "helper"]  # fixtures
+
+Said = dict[str, Any]
+
+
+def exported(begin_s: float, end_s: float, **other: Any) -> Said:
+    """Return what the recording keeps of an export of these seconds to the stick."""
+    return {
+        "drive": "stick/1", "whole": True, "formats": ["csv"], "tables": list(TABLES),
+        "deidentify": False, "begin_box_ns": str(START + round(begin_s * S)),
+        "end_box_ns": str(START + round(end_s * S)), **other,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("exports", "reached_s"),
+    [
+        ([exported(0, 5)], 5),
+        ([exported(2, 5), exported(0, 3)], 5),
+        ([exported(0, 2), exported(8, 9)], 2),  # armed meanwhile: the last second
+        ([exported(0, 2), exported(1, 9, tables=["events"])], 2),
+        ([exported(0, 2), exported(2, 9, formats=["edf"])], 2),
+        ([exported(0, 2), exported(2, 9, deidentify=True)], 2),
+        ([exported(0, 2), exported(2, 9, formats=["edf", "csv"])], 9),
+        ([exported(0, 2), exported(2, 9, whole=False)], 2),
+        ([exported(0, 2), exported(2, 9, drive="stick/2")], 2),
+        ([exported(0, 2), {"drive": "stick/1", "whole": True}], 2),
+        ([exported(0, 2), exported(8, 9), exported(2, 8)], 9),
+    ],
+)
+def test_what_the_drive_has_not_is_exported(
+    database: Path, helper: Helper, exports: list[Said], reached_s: float
+) -> None:
+    at = BoxNs(START + 9 * S)
+    with Store(database) as store:
+        store.append([Event(at, at, "export", "export", "", said) for said in exports])
+
+    assert export(database, "--since-last") == 0
+
+    (folder,) = (helper.medium / ROOM).iterdir()
+    said = json.loads((folder / "manifest.json").read_text())
+    assert said["request"]["begin_box_ns"] == str(START + round(reached_s * S))
+
+
+def test_recording_keeps_what_was_in_an_export(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, WORKS)
+    bench.drives.append(STICK)
+    bench.ask("arm", by="nurse", tables=["events"], formats=["csv", "edf"])
+    bench.turns(over)
+
+    (event,) = bench.kept
+    assert isinstance(event, Event)
+    wanted = {"tables": ["events"], "formats": ["csv", "edf"], "deidentify": False}
+    assert wanted.items() <= event.detail.items()
