@@ -54,6 +54,11 @@ def csv_line(rng: random.Random, number: int) -> tuple[bytes, Rows]:
     return line.encode(), [leads]
 
 
+def stamped_value(rng: random.Random, number: int) -> tuple[bytes, Rows]:
+    line, [leads] = csv_line(rng, number)
+    return b",".join(line.split(b",")[::2][:2]) + b"\n", [leads[:1]]
+
+
 def cyton_packet(rng: random.Random, number: int) -> tuple[bytes, Rows]:
     counts = [rng.randrange(-(2**23), 2**23) for _ in range(8)]
     channels = b"".join(count.to_bytes(3, "big", signed=True) for count in counts)
@@ -131,6 +136,7 @@ def crc4(frame: bytes) -> int:
 
 KINDS = [
     Kind("csv", csv_line),
+    Kind("csv", stamped_value, {"columns": ("timestamp", "ecg")}),
     Kind("healthypi", healthypi_packet),
     Kind("healthypi3", healthypi_packet),
     Kind("healthypi5", healthypi5_packet),
@@ -224,16 +230,19 @@ def cuts(data: bytes, rng: random.Random, longest: int) -> Iterator[bytes]:
 
 
 def damage(data: bytearray, rng: random.Random, times: int) -> None:
-    """Flip, lose and add bytes, as cables, overruns and resets do."""
+    """Flip, lose and add bytes, as cables, overruns and resets do; join lines."""
     for _ in range(times):
         at = rng.randrange(len(data))
-        kind = rng.choice(["flip", "lose", "add", "double"])
+        kind = rng.choice(["flip", "lose", "add", "double", "join"])
         if kind == "flip":
             data[at] ^= 1 << rng.randrange(8)
         elif kind == "lose":
             del data[at : at + rng.randrange(1, 50)]
         elif kind == "add":
             data[at:at] = rng.randbytes(rng.randrange(1, 50))
+        elif kind == "join":
+            newline = data.find(b"\n", at)
+            data[newline : newline + 1] = b"," if newline >= 0 else b""
         else:
             data[at:at] = data[at : at + rng.randrange(1, 50)]
 
@@ -479,6 +488,27 @@ def test_csv_columns_without_lead_or_twice_are_refused(
 ) -> None:
     with pytest.raises(ConfigError, match="name each once, and at least one ECG lead"):
         make_decoder("csv", columns=columns)
+
+
+@pytest.mark.parametrize("longest", [1, 100, 10_000])
+@pytest.mark.parametrize(
+    ("columns", "line"),
+    [
+        (("ecg",), "0.10,0.20,0.30"),
+        (("heart_rate", "ecg"), "72,0.1,0.2,98"),
+        (("a", "b"), "1,2\r,3,4"),
+        (("a", "b"), "1\r,2"),
+    ],
+)
+def test_csv_line_of_other_columns_is_damaged_however_it_comes(
+    columns: tuple[str, ...], line: str, longest: int
+) -> None:
+    decoder = make_decoder("csv", columns=columns)
+    data = f"\n{line}\n".encode() + f"{line}\n".encode() * 20
+    got = feed(decoder, cuts(data, random.Random(longest), longest))
+
+    assert not len(got.counts)
+    assert decoder.tally == (0, 21, len(data))
 
 
 def test_csv_first_line_counts_only_if_it_is_whole() -> None:

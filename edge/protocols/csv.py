@@ -135,7 +135,9 @@ class Csv:
         ends = separators[len(self._columns) - 1 :: len(self._columns)]
         if (
             len(separators) != len(ends) * len(self._columns)
-            or np.count_nonzero(newlines) != np.count_nonzero(newlines[ends])
+            or not newlines[ends].all()  # each line has these columns, no multiple
+            or np.count_nonzero(newlines) != len(ends)
+            or block.count(b"\r") != block.count(b"\r\n")
             or (len(block) > LONGEST_LINE_BYTES and longest(ends) > LONGEST_LINE_BYTES)
         ):
             return None
