@@ -341,6 +341,14 @@ def test_an_unknown_name_is_refused_like_a_wrong_phrase(lan: Lan) -> None:
     assert lan.login("nobody").json == lan.login("anna", "wrong" * 4).json
 
 
+@pytest.mark.parametrize("path", ["/login", "/first-use"])
+def test_a_stranger_sends_little_before_it_is_read(lan: Lan, path: str) -> None:
+    words = {"name": "anna", "passphrase": PHRASE, "code": "x"}
+
+    assert lan.ask("POST", path, {**words, "more": [{}] * 50_000}).status == 413
+    assert lan.ask("POST", path, {**words, "more": [{}] * 5_000}).status != 413
+
+
 # ------------------------------------------------------------------ other sites
 
 

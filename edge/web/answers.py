@@ -35,6 +35,10 @@ REASONS = {
 """What is said of an error that says nothing itself."""
 
 
+LARGEST_FORM = 65_536
+"""Bytes of a form without a file, and of JSON: strangers send it before they log in."""
+
+
 def as_json(data: object, status: int = 200, **headers: str) -> HTTPResponse:
     """Return an answer of JSON with sorted keys; NaN and infinity are refused."""
     body = json.dumps(data, sort_keys=True, allow_nan=False, separators=(",", ":"))
@@ -95,17 +99,28 @@ def query_truth(request: BaseRequest, name: str) -> bool:
     return bool(text == "true")
 
 
+def body(request: BaseRequest, most: int) -> bytes:
+    """Return the body, refusing one of more than *most* bytes before it is read."""
+    length = max(0, request.content_length)
+    if length > most:
+        refuse(413, f"the body must be at most {most} bytes")
+    data = bytes(request.environ["wsgi.input"].read(length)) if length else b""
+    if len(data) < length:
+        refuse(400, "the body ended early")
+    return data
+
+
 def json_body(request: BaseRequest) -> dict[str, Any]:
     """Return the JSON object in the body, refusing anything else."""
     if request.content_type.split(";")[0].strip().lower() != "application/json":
         refuse(415, "the body must be application/json")
     try:
-        body = json.loads(request.body.read())
+        data = json.loads(body(request, LARGEST_FORM))
     except (ValueError, RecursionError):
         refuse(400, "the body is not JSON")
-    if not isinstance(body, dict):
+    if not isinstance(data, dict):
         refuse(400, "the body must be a JSON object")
-    return body
+    return data
 
 
 def text_field(body: dict[str, Any], name: str, longest: int) -> str:

@@ -6,10 +6,7 @@ from urllib.parse import parse_qsl
 
 from bottle import BaseRequest
 
-from edge.web.answers import refuse
-
-LARGEST_FORM = 65_536
-"""Bytes of a form without a file."""
+from edge.web.answers import LARGEST_FORM, body, refuse
 
 LARGEST_PICTURE = 20 * 1024 * 1024
 """Bytes of an uploaded file."""
@@ -50,17 +47,6 @@ def read_form(request: BaseRequest) -> Form:
         boundary = (found[1] or found[2]).encode("latin-1", "replace")
         return multipart(body(request, LARGEST_PICTURE + LARGEST_FORM), boundary)
     return Form({}, {})
-
-
-def body(request: BaseRequest, most: int) -> bytes:
-    """Return the body, refusing one of more than *most* bytes before it is read."""
-    length = max(0, request.content_length)
-    if length > most:
-        refuse(413, f"the body must be at most {most} bytes")
-    data = bytes(request.environ["wsgi.input"].read(length)) if length else b""
-    if len(data) < length:
-        refuse(400, "the body ended early")
-    return data
 
 
 def urlencoded(data: bytes) -> dict[str, str]:
