@@ -1,6 +1,7 @@
 """Who is let in: a test for each line of the threat model that speaks of the page."""
 
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -201,6 +202,33 @@ def test_state_files_are_for_the_owner_alone(lan: Lan) -> None:
     lan.login("anna")
     for path in (lan.folder / "web").iterdir():
         assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_no_link_in_the_folder_of_the_page_is_followed(tmp_path: Path) -> None:
+    """The page's own user lays it; root runs `edge account`."""
+    foreign = tmp_path / "shadow"
+    foreign.write_text("root's own\n")
+    folder = tmp_path / "web"
+    folder.mkdir()
+    (folder / "accounts.part").symlink_to(foreign)
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    Accounts(folder).add_token("script", "viewer")
+
+    assert foreign.read_text() == "root's own\n"
+    assert foreign.stat().st_uid == os.geteuid()
+    kept = (folder / "accounts.json").lstat()
+    assert kept.st_uid == folder.stat().st_uid
+    assert kept.st_mode & 0o170777 == 0o100600, "a file, and no link"
+
+
+def test_a_linked_folder_of_the_page_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "web").symlink_to(tmp_path / "etc")
+
+    with pytest.raises(StoreError, match="cannot write"):
+        Accounts(tmp_path / "web").add_token("script", "viewer")
+    assert list((tmp_path / "etc").iterdir()) == []
 
 
 # ------------------------------------------------------------------ sessions

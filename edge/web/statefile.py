@@ -52,15 +52,12 @@ class StateFile:
 
         :raises StoreError: if it cannot be written
         """
-        part = self.path.with_suffix(".part")
+        data = json.dumps(table, indent=1).encode()
         with self.lock:
             try:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                write_whole(part, json.dumps(table, indent=1).encode())
-                part.replace(self.path)
+                replace_whole(self.path, data)
             except OSError as error:
-                with suppress(OSError):
-                    part.unlink()
                 raise StoreError(f"cannot write {self.path}: {error}") from error
 
 
@@ -86,12 +83,28 @@ def unreadable(path: Path, error: Exception, mend: str) -> StoreError:
     return StoreError(f"{path} cannot be read ({error}); {mend}")
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write *data* to the card; as root, for the owner of the folder."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-        file.truncate()
+def replace_whole(path: Path, data: bytes) -> None:
+    """
+    Put *data* on the card in place of the file *path*; as root, for the owner of its
+    folder. No link is followed there: that owner could have laid it for root.
+    """
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        part = path.with_suffix(".part").name
+        with suppress(FileNotFoundError):
+            os.unlink(part, dir_fd=folder)
+        write_new(folder, part, data)
+        os.replace(part, path.name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def write_new(folder: int, name: str, data: bytes) -> None:
+    """Write the file *name*, which is not there yet, in the open *folder*."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    with os.fdopen(os.open(name, flags, 0o600, dir_fd=folder), "wb") as file:
         if os.geteuid() == 0:
-            owner = path.parent.stat()
+            owner = os.fstat(folder)
             os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
         file.write(data)
         file.flush()
