@@ -14,8 +14,8 @@ from edge import config
 from edge.control import Server
 from edge.errors import StoreError
 from edge.export.desk import Desk
-from edge.protocols import make_decoder
-from edge.recorder import STOP_WITHIN_S, Recorder, decoder_options
+from edge.pipeline import decoder_of
+from edge.recorder import STOP_WITHIN_S, Recorder
 from edge.records import MonotonicNs
 from edge.requests import handlers
 from edge.store import Store
@@ -31,10 +31,10 @@ def run(settings: config.Settings) -> int:
     """
     Record until a signal says to stop; return the exit code.
 
-    :raises ConfigError: if the board does not know its options
+    :raises ConfigError: if the board is not as the settings say
     :raises StoreError: if the data folder cannot be used, or is in use
     """
-    make_decoder(settings.ecg.board, **decoder_options(settings.ecg))
+    decoder_of(settings.ecg)
     manager = ServiceManager()
     ending = threading.Event()
     with signals(ending), ExitStack() as stack:

@@ -16,9 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge import config
 from edge.clock import BoxClock
 from edge.deviceclock import Break, DeviceClock, arrivals
-from edge.protocols import Board, Decoder, Packets, Reading
+from edge.errors import ConfigError
+from edge.protocols import Board, Decoder, Packets, Reading, make_decoder
 from edge.records import (
     BoxNs,
     EcgChunk,
@@ -262,6 +264,27 @@ class EcgFlow:
     def _words(self, packets: Packets, instant: BoxNs) -> list[Record]:
         """Return what the board said in words, as events."""
         return [Event(instant, None, "board", "ecg", note) for note in packets.notes]
+
+
+def decoder_of(ecg: config.Ecg) -> Decoder:
+    """
+    Return a new decoder for the board that *ecg* names.
+
+    :raises ConfigError: if the board does not know its options or has fewer leads than
+        have a name, or two have the same
+    """
+    options = {"columns": ecg.columns} if ecg.board == "csv" and ecg.columns else {}
+    decoder = make_decoder(ecg.board, **options)
+    there = decoder.board.leads
+    if len(ecg.leads) > len(there):
+        raise ConfigError(
+            f"[ecg] leads names {len(ecg.leads)}, but the board {ecg.board} has "
+            f"{len(there)}: {', '.join(there)}"
+        )
+    twice = {name for name in ecg.leads if ecg.leads.count(name) > 1}
+    if twice:
+        raise ConfigError(f"[ecg] leads names {', '.join(sorted(twice))} twice")
+    return decoder
 
 
 def with_leads(board: Board, leads: tuple[str, ...]) -> Board:

@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from edge import config
 from edge.clock import BoxClock, LedgerKeeper
@@ -29,8 +28,7 @@ from edge.opening import (
     notices_of,
     pause_before,
 )
-from edge.pipeline import EcgFlow
-from edge.protocols import make_decoder
+from edge.pipeline import EcgFlow, decoder_of
 from edge.records import (
     BoxNs,
     EcgChunk,
@@ -214,7 +212,7 @@ class Recorder:
         """Serial port → intake, reopened for ever."""
         ecg = self.settings.ecg
         flow = EcgFlow(
-            make_decoder(ecg.board, **decoder_options(ecg)),
+            decoder_of(ecg),
             self.clock,
             self.session,
             self.segment_ids,
@@ -277,11 +275,6 @@ class Recorder:
             board = flow.decoder.board.name
             cause = f"the port is open but no {board} sample comes; is the board on?"
             self.intake.put(self.ecg.enter("stale", now, cause))
-
-
-def decoder_options(ecg: config.Ecg) -> dict[str, Any]:
-    """Return what the configuration says to the decoder of its board."""
-    return {"columns": ecg.columns} if ecg.board == "csv" and ecg.columns else {}
 
 
 def tell(records: list[Record]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge import config
+from edge.__main__ import main
 from edge.errors import ConfigError
 
 MANUAL = Path(__file__).parent.parent / "config" / "edge.toml"
@@ -83,6 +84,31 @@ def test_a_region_that_is_no_part_of_the_picture_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=r"\[camera\] region = .*: must be"):
         config.load(write(tmp_path, f"[camera]\nregion = {region}"))
+
+
+@pytest.mark.parametrize(
+    ("ecg", "words"),
+    [
+        (
+            'board = "olimex"\nleads = ["1", "2", "3", "4", "5", "6", "7"]',
+            "has 6",
+        ),
+        ('board = "healthypi"\nleads = ["I", "II"]', "has 1"),
+        ('leads = ["I", "I"]', "I twice"),
+    ],
+)
+def test_leads_and_columns_that_the_board_has_not_are_refused(
+    ecg: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text(f'[box]\ndata_dir = "."\n[ecg]\n{ecg}\n')
+
+    for command in (["check-config", str(file)], ["run", "--config", str(file)]):
+        assert main(command) == 1
+        said = capsys.readouterr().err
+        assert words in said
+        assert len(said.splitlines()) == 1
+    assert [*tmp_path.iterdir()] == [file]  # no recording was begun
 
 
 def test_a_region_may_be_whole_numbers(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from edge import config
+from edge.pipeline import decoder_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,5 +15,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Say that the file is good; mistakes are raised as one `ConfigError`."""
     settings = config.load(arguments.file)
+    decoder_of(settings.ecg)
     print(f"{arguments.file} is good; the recording goes to {settings.database}")
     return 0

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edge import config
 from edge.errors import ConfigError, SourceEnded, SourceError
-from edge.protocols import make_decoder
+from edge.pipeline import decoder_of
 from edge.sources import EcgSource, open_ecg, open_frames
 from edge.sources.recording import FrameLog, SerialLog, serial_path, write_settings
 
@@ -34,9 +34,7 @@ class Session:
         self.bytes = self.frames = self.parts = 0
         self._settings = settings
         self._folder = folder
-        ecg = settings.ecg
-        columns = {"columns": ecg.columns} if ecg.columns else {}
-        self._board = make_decoder(ecg.board, **columns).board
+        self._board = decoder_of(settings.ecg).board
 
     def record_serial(self) -> None:
         """Keep the bytes of the ECG port until stopped; a lost port is waited for."""
