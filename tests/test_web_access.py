@@ -275,6 +275,21 @@ def test_sessions_end_with_the_account(lan: Lan) -> None:
     assert vera("GET", "/status").status == 401
 
 
+@pytest.mark.parametrize("gone_between", [False, True])
+def test_sessions_end_for_good_with_a_new_pass_phrase(
+    lan: Lan, gone_between: bool
+) -> None:
+    anna, vera = lan.browser("anna"), lan.browser("vera")
+    if gone_between:
+        lan.accounts.remove("vera")
+    lan.accounts.add("vera", PHRASE, "viewer")
+
+    assert vera("GET", "/status").status == 401
+    assert anna("GET", "/status").status == 200
+    assert lan.browser("vera")("GET", "/status").status == 200
+    assert set(anna("GET", "/me").json) == {"name", "role", "csrf", "first_use", "open"}
+
+
 class HandClock:
     """A monotonic clock that a test turns."""
 

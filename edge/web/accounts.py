@@ -40,6 +40,7 @@ class Person(NamedTuple):
 
     name: str
     role: Role
+    salt: str = ""  # of the pass phrase they have: another with every new one
 
 
 LOCAL = Person("local", "admin")
@@ -114,7 +115,7 @@ class Accounts:
         found = self._hash(phrase[: LONGEST + 1], salt)
         if not wanted or not hmac.compare_digest(found, wanted):
             return None
-        return Person(name, role_of(entry))
+        return person_of(name, entry)
 
     def bearer(self, token: str) -> Person | None:
         """Return the script that *token* belongs to."""
@@ -124,10 +125,10 @@ class Accounts:
                 return Person(name, role_of(entry))
         return None
 
-    def role(self, name: str) -> Role | None:
-        """Return what *name* may do now, ``None`` if the account is gone."""
+    def person(self, name: str) -> Person | None:
+        """Return who *name* is now, ``None`` if the account is gone."""
         entry = self._file.read().get(name)
-        return None if entry is None else role_of(entry)
+        return None if entry is None else person_of(name, entry)
 
     def begin(self, code: str, name: str, phrase: str) -> Person | None:
         """
@@ -141,7 +142,7 @@ class Accounts:
             if not wanted or not hmac.compare_digest(given, wanted.encode()):
                 return None
             self.add(name, phrase, "admin")
-            return Person(name, "admin")
+            return self.person(name)
 
     def _put(self, name: str, entry: dict[str, object]) -> None:
         with self._file.lock:
@@ -159,6 +160,11 @@ class Accounts:
 def digest(token: str) -> str:
     """Return what is kept of a random token."""
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+def person_of(name: str, entry: dict[str, object]) -> Person:
+    """Return whose account *entry* is."""
+    return Person(name, role_of(entry), str(entry.get("salt", "")))
 
 
 def role_of(entry: dict[str, object]) -> Role:

@@ -80,7 +80,8 @@ class Guard:
         session = self._sessions.find(request.get_cookie(self._cookie) or "")
         if session is None:
             return {}
-        return {**session.person._asdict(), "csrf": session.csrf}
+        person = session.person
+        return {"name": person.name, "role": person.role, "csrf": session.csrf}
 
     def login(self, request: BaseRequest, name: str, phrase: str) -> HTTPResponse:
         """Begin a session, or say that name or pass phrase are wrong."""

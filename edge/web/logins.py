@@ -2,8 +2,8 @@
 Sessions of people who logged in, and how often somebody may try.
 
 The browser has a random token; the file `sessions.json` has its SHA-256. Sessions end
-after 15 minutes without a request, after 12 hours, at logout, when the account goes
-and when the box restarts. Time is the kernel's monotonic clock.
+after 15 minutes without a request, after 12 hours, at logout, when the account goes or
+has a new pass phrase, and when the box restarts. Time is the kernel's monotonic clock.
 """
 
 import ipaddress
@@ -72,6 +72,7 @@ class Sessions:
                 del table[key]
             table[digest(token)] = {
                 "name": person.name,
+                "salt": person.salt,
                 "csrf": secrets.token_urlsafe(32),
                 "began": now,
                 "seen": now,
@@ -88,13 +89,13 @@ class Sessions:
             entry = self._file.read().get(key)
             if entry is None or not self._alive(entry, now):
                 return None
-            role = self._accounts.role(str(entry["name"]))
-            if role is None:
+            person = self._accounts.person(str(entry["name"]))
+            if person is None or person.salt != entry.get("salt"):
                 return None
             if now - cast(float, entry["seen"]) > WRITTEN_EVERY_S:
                 table = {**self._file.read(), key: {**entry, "seen": now}}
                 self._file.write(table)
-        return Session(Person(str(entry["name"]), role), str(entry["csrf"]))
+        return Session(person, str(entry["csrf"]))
 
     def close(self, token: str) -> None:
         """End the session of *token*."""
