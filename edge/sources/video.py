@@ -9,6 +9,7 @@ own pace, so that the rest of the box cannot tell it from a camera.
 import math
 import threading
 import time
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
@@ -69,7 +70,7 @@ class Video:
             self._decode()
         except SourceError as error:
             failure = error
-        except OSError as error:  # PyAV's errors are OSErrors
+        except video_errors() as error:
             failure = SourceLost(f"{self._name} failed: {error}")
         self._container.close()
         with self._fresh:
@@ -78,7 +79,9 @@ class Video:
 
     def _decode(self) -> None:
         began = MonotonicNs(time.monotonic_ns())
-        for sequence, picture in enumerate(self._container.decode(video=0)):
+        for sequence, picture in enumerate(self._pictures()):
+            if picture is None:
+                continue
             media_ns = round(1e9 * (picture.time or 0.0))
             if not self._live:
                 wait_s = (began + media_ns - time.monotonic_ns()) / 1e9
@@ -96,6 +99,15 @@ class Video:
             with self._fresh:
                 self._newest = frame
                 self._fresh.notify_all()
+
+    def _pictures(self) -> Iterator[Any]:
+        """Yield each picture, ``None`` for a packet that cannot be decoded."""
+        for packet in self._container.demux(video=0):
+            try:
+                pictures = packet.decode()
+            except video_errors():  # damaged: a cable or a disk does that now and then
+                pictures = [None]
+            yield from pictures
 
     def _instant(
         self, media_ns: int, began: MonotonicNs, received: MonotonicNs
@@ -130,11 +142,21 @@ def open_source(camera: config.Camera) -> Video:
         container = (
             av.open(name, format="v4l2", options=options) if live else av.open(name)
         )
-        if not container.streams.video:
-            raise SourceUnavailable(f"{name} has no pictures in it")
-    except OSError as error:
+    except video_errors() as error:
+        mend = (
+            "is it a whole video?"
+            if Path(name).is_file()
+            else "is it plugged in, and is this user in the group video?"
+        )
         raise SourceUnavailable(
-            f"{name} cannot be opened: {error.strerror or error}; is it plugged in, "
-            "and is this user in the group video?"
+            f"{name} cannot be opened: {error.strerror or error}; {mend}"
         ) from error
+    if not container.streams.video:
+        container.close()
+        raise SourceUnavailable(f"{name} has no pictures in it: name a video")
     return Video(container, name, live, math.ceil(1e9 / camera.rate_hz))
+
+
+def video_errors() -> tuple[type[Any], ...]:
+    """Return what PyAV raises: not all of its errors are OSErrors."""
+    return OSError, import_module("av").FFmpegError
