@@ -8,6 +8,7 @@ import pytest
 from drive_helper import Helper
 from test_export import START, S
 from test_export_drive import (
+    FAILS,
     STICK,
     WORKS,
     Bench,
@@ -76,3 +77,64 @@ def test_recording_keeps_what_was_in_an_export(tmp_path: Path) -> None:
     assert isinstance(event, Event)
     wanted = {"tables": ["events"], "formats": ["csv", "edf"], "deidentify": False}
     assert wanted.items() <= event.detail.items()
+
+
+OTHER = STICK._replace(name="sdb1", id="stick/2", label="OTHER")
+
+
+def both_enrolled(bench: Bench) -> None:
+    bench.drives += [STICK, OTHER]
+    for drive in bench.drives:
+        bench.ask("enrol", by="nurse", drive=drive.name)
+    bench.desk = bench.fresh()
+
+
+def written_to(bench: Bench) -> list[str]:
+    """Return the drives that got an export, in order."""
+    return [options.split()[1] for options in bench.ran()]
+
+
+def test_two_enrolled_drives_that_are_there_at_a_restart_both_get_theirs(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, WORKS)
+    both_enrolled(bench)
+
+    bench.turns(lambda state: len(bench.ran()) == 2 and over(state))
+
+    assert written_to(bench) == ["--drive=sda1", "--drive=sdb1"]
+    for _ in range(5):
+        bench.desk.turn()
+    assert len(bench.ran()) == 2
+
+
+def test_enrolled_drive_waits_until_the_order_of_a_person_is_over(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, WORKS)
+    both_enrolled(bench)
+    third = STICK._replace(name="sdc1", id="stick/3")
+    bench.ask("arm", by="nurse", drive=third.id)
+    for _ in range(5):
+        bench.desk.turn()
+    assert bench.ran() == []
+
+    bench.drives.append(third)
+    bench.turns(lambda state: len(bench.ran()) == 3 and over(state))
+
+    assert written_to(bench) == ["--drive=sdc1", "--drive=sda1", "--drive=sdb1"]
+
+
+def test_enrolled_drive_waits_for_another_to_come_back_and_gets_its_own(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path, FAILS)
+    both_enrolled(bench)
+    bench.turns(over)
+    bench.desk.turn()
+    assert written_to(bench) == ["--drive=sda1"]
+
+    bench.ask("cancel")  # nobody brings it back
+    bench.turns(lambda state: len(bench.ran()) == 2 and over(state))
+
+    assert written_to(bench) == ["--drive=sda1", "--drive=sdb1"]

@@ -174,7 +174,9 @@ class Desk:
 
     def _begin(self, drives: list[Drive]) -> None:
         fresh = [drive for drive in drives if visit(drive) not in self._seen]
-        self._seen |= {visit(drive) for drive in fresh}
+        enrolled = [drive for drive in fresh if drive.id in self._kept["enrolled"]]
+        # An enrolled one that has to wait for its turn is still new then.
+        self._seen |= {visit(drive) for drive in fresh if drive not in enrolled}
         if self._order and self._again:
             # A drive that failed gets another try only when it is plugged in anew.
             wanted = [drive for drive in fresh if drive.id == self._order["drive"]]
@@ -189,10 +191,8 @@ class Desk:
                 return
             self._start(drive, self._order)
             return
-        for drive in fresh:
-            if drive.id in self._kept["enrolled"]:
-                self._start(drive, self._kept["enrolled"][drive.id])
-                return
+        for drive in enrolled[:1]:
+            self._start(drive, self._kept["enrolled"][drive.id])
 
     def _start(self, drive: Drive, order: dict[str, Any]) -> None:
         earlier = self._kept["pending"].get(drive.id, {})
