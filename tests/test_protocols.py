@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from edge import config
 from edge.errors import ConfigError
 from edge.protocols import DECODERS, Decoder, Packets, make_decoder
+from edge.protocols.csv import COLUMNS
 from edge.records import MISSING, VITALS
 
 FUZZ_BYTES = int(float(os.environ.get("EDGE_FUZZ_BYTES", "1e7")))
@@ -469,6 +470,48 @@ def test_csv_header_again_means_that_the_board_restarted() -> None:
 
     assert got.counts[:, 0].tolist() == [1_000_000, 2_000_000, 3_000_000]
     assert got.notes == ("a header line again: the board has started anew",)
+
+
+def test_csv_header_that_lost_its_beginning_costs_no_line() -> None:
+    header = ",".join(COLUMNS).encode() + b"\n"
+    unit = b"2025-06-29T14:22:00,72,1,2,3,120,80,98\n"
+    for cut in range(len(header)):
+        got = feed(make_decoder("csv"), [header[cut:], *[unit] * 20])
+
+        assert got.counts.tolist() == [[1_000_000, 2_000_000, 3_000_000]] * 20, cut
+        assert len(got.readings) == 8
+
+
+def test_csv_header_cut_within_a_lead_leaves_the_configured_order() -> None:
+    decoder = make_decoder("csv", columns=("ecg_lead1", "ecg_lead2"))
+
+    assert decoder.feed(b"lead1,ecg_lead2\n1,2\n").counts.tolist() == [
+        [1_000_000, 2_000_000]
+    ]
+
+
+def test_csv_header_that_lost_a_comma_costs_no_line() -> None:
+    decoder = make_decoder("csv", columns=("a", "heart_rate", "b"))
+    got = feed(decoder, [b"b,a,heart_rate\n2,1,60\nba,heart_rate\n", b"2,1,60\n" * 9])
+
+    assert got.counts.tolist() == [[1_000_000, 2_000_000]] * 10
+    assert "a damaged header line: the columns are as before it" in got.notes
+
+
+def test_csv_numbers_before_names_are_no_header() -> None:
+    decoder = make_decoder("csv", columns=("a", "b", "c"))
+    got = decoder.feed(b"\n1,2,3\n1,2,c\n1,2,3\n")
+
+    assert got.counts.tolist() == [[1_000_000, 2_000_000, 3_000_000]] * 2
+    assert decoder.tally.damaged == 1
+
+
+def test_csv_port_that_returns_has_the_configured_order() -> None:
+    decoder = make_decoder("csv", columns=("a", "b"))
+    decoder.feed(b"b,a,c\n2,1,0\n")
+    decoder.restart()
+
+    assert decoder.feed(b"\n1,2\n").counts.tolist() == [[1_000_000, 2_000_000]]
 
 
 def test_csv_columns_are_the_configurations() -> None:

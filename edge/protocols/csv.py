@@ -3,13 +3,14 @@ Boards that send lines: numbers between commas, a line a sample.
 
 Which column is what is a matter of configuration; without one it is the eight fields
 of the original system. A line with the names of columns is a header and sets their
-order. The leads are sent in millivolts and kept in nanovolts, so nothing is lost. A
-line that holds ``!`` says that an electrode is off (SparkFun AD8232 sketch,
+order until the port is lost, or until a line fits only the order before it: then the
+header was damaged. The leads are sent in millivolts and kept in nanovolts, so nothing
+is lost. A line that holds ``!`` says that an electrode is off (SparkFun AD8232 sketch,
 `Heart_Rate_Display_Arduino.ino`).
 
 Lines carry no checksum and no counter; the board sends at its own pace. The first
-line may have lost its beginning, so it counts only as a header, or when it starts
-with a whole timestamp.
+line may have lost its beginning, so it counts only as a header that begins with a
+column or names all that are used, or when it starts with a whole timestamp.
 """
 
 import re
@@ -47,6 +48,7 @@ LEAD_OFF = -np.inf  # in place of a lead's millivolts
 NUMERIC = b"0123456789+-.eE \t"
 PLAIN = NUMERIC + b",\r\nTZ:/"  # with those of a timestamp
 WORDS = re.compile(rb"[ -~]*[A-Za-z]{3}[ -~]*")
+NO_NAME = re.compile("[-+.0-9]")  # how numbers begin, and no column's name
 TIMESTAMP = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[^,]*,")
 NOTES_AT_MOST = 8  # a call; a board that talks without end is not quoted in full
 
@@ -72,6 +74,8 @@ class Csv:
             checked=False,
             baud=baud,
         )
+        self._configured = columns
+        self._proven = columns  # the order that lines had, whatever a header says now
         self._order(columns)
         self._rest = b""
         self._whole = False  # the next line begins where the board began it
@@ -100,6 +104,8 @@ class Csv:
         self._skipped_bytes += len(self._rest)
         self._rest = b""
         self._whole = self._overlong = False
+        self._proven = self._configured
+        self._order(self._configured)
         self._stated.restart()
 
     def _keep(self, rest: bytes) -> None:
@@ -149,8 +155,13 @@ class Csv:
             numbers = [float(field or b"nan") for field in fields]
         except ValueError:
             return None
-        self._lines += len(ends)
+        self._count(len(ends))
         return self._table(numbers, len(ends)), ends + 1
+
+    def _count(self, lines: int) -> None:
+        """Count *lines* that fit the present order of columns."""
+        self._lines += lines
+        self._proven = self._columns
 
     def _table(self, numbers: list[float], lines: int) -> Table:
         """Return *numbers*, sent line by line, with the columns as configured."""
@@ -175,7 +186,7 @@ class Csv:
             if row is None:
                 self._skipped_bytes += len(line) + 1
             else:
-                self._lines += 1
+                self._count(1)
                 rows.append(row)
                 ends.append(end)
         table = np.concatenate(rows) if rows else np.empty((0, len(self._names)))
@@ -192,8 +203,7 @@ class Csv:
             return None
         if fields == [b"!"] and len(self._names) == 1:
             return np.array([[LEAD_OFF]])
-        numbers = None if torn else self._numbers(fields)
-        if numbers:
+        if not torn and (numbers := self._fitting(fields, notes)):
             return self._table(numbers, 1)
         if not torn and len(fields) == 1 and WORDS.fullmatch(text):
             notes.append(text.decode("ascii").strip()[:80])
@@ -205,12 +215,30 @@ class Csv:
         """Return whether *fields* are names of columns; take their order if so."""
         names = [field.strip().decode("ascii").lower() for field in fields]
         known = [name for name in names if name in self._names]
-        if not known or len(set(known)) < len(known):
+        begun = self._whole or names[0] in (*self._names, "timestamp")
+        if (
+            not known
+            or len(set(known)) < len(known)
+            or not (begun or len(known) == len(self._names))
+            or any(NO_NAME.match(name) for name in names if name not in self._names)
+        ):
             return False
         if self._lines:
             notes.append("a header line again: the board has started anew")
         self._order(names)
         return True
+
+    def _fitting(self, fields: list[bytes], notes: list[str]) -> list[float] | None:
+        """Return the numbers in *fields*, in the order of the header or before it."""
+        header = self._columns
+        if (numbers := self._numbers(fields)) or header == self._proven:
+            return numbers
+        self._order(self._proven)
+        if numbers := self._numbers(fields):
+            notes.append("a damaged header line: the columns are as before it")
+        else:
+            self._order(header)
+        return numbers
 
     def _numbers(self, fields: list[bytes]) -> list[float] | None:
         """Return the numbers in *fields*, without the columns that are not used."""
