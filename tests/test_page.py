@@ -95,6 +95,10 @@ class Bed:
             records.append(Vital(now, "oxygen_saturation", 97.0, "", "serial", False))
             self.recorder.keep(*records)
 
+    def pass_time(self, seconds: int) -> None:
+        """Let the box record on for *seconds*, of which nothing is drawn."""
+        self._offset += seconds * SECOND
+
     def close(self) -> None:
         self._stop.set()
         self._thread.join()
@@ -329,6 +333,31 @@ def test_holding_says_that_it_is_not_live(bed: Bed) -> None:
         driver.find_element(By.TAG_NAME, "body").send_keys(Keys.ARROW_LEFT)
         driver.find_element(By.ID, "hold").click()
         assert not driver.find_element(By.ID, "held").is_displayed()
+
+
+def test_a_held_curve_stays_however_long_it_is_held(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        driver.find_element(By.TAG_NAME, "body").send_keys("h")
+        drawn = until(partial(still, driver), "a still picture")
+        before = driver.execute_script("return now()")
+        bed.pass_time(40)
+        passed = partial(driver.execute_script, "return now() - arguments[0]", before)
+        until(lambda: passed() > 40_000, "answers of 40 s later")
+
+        assert still(driver) == drawn
+        driver.find_element(By.ID, "hold").click()
+        until(lambda: still(driver) != drawn, "it goes on")
+
+
+def still(driver: Any) -> str:
+    """Return what is drawn on the axis if it stays for a moment."""
+    first, second = driver.execute_async_script(
+        "const done = arguments[0], look = () => document.getElementById('axis')"
+        ".toDataURL(), first = look(); setTimeout(() => done([first, look()]), 300)"
+    )
+    return str(first) if first == second else ""
 
 
 def test_two_tabs_both_live(bed: Bed) -> None:

@@ -2,7 +2,7 @@
 // The live page. It plays a little behind the recorder, on the recorder's clock alone:
 // the browser's own clock is looked at only to notice that it slept.
 
-const POLL_MS = 500, STALE_MS = 3000, COMPUTED_STALE_MS = 9000, KEEP_MS = 16000, GIVE_UP_MS = 2500;
+const POLL_MS = 500, STALE_MS = 3000, COMPUTED_STALE_MS = 9000, KEEP_MS = 16000, NEAR_MS = 1500, GIVE_UP_MS = 2500;
 const PLAIN = "12px system-ui, sans-serif", BOLD = "600 " + PLAIN;
 const $ = (id) => document.getElementById(id);
 const on = (id, event, act) => $(id).addEventListener(event, act);
@@ -90,11 +90,11 @@ function take(reply, sent, got) {
   tellEvents();
 }
 
-function forget() {
-  const oldest = now() - KEEP_MS;
-  for (const [list, time] of [[chunks, "end"], [poses, "at"]]) {
-    list.sort((a, b) => a[time] - b[time]);
-    while (list.length && list[0][time] < oldest) list.shift();
+function forget() { // all but the newest, and what a hold shows, however long it lasts
+  const kept = (first, last) => last >= now() - KEEP_MS || (held !== null && last >= held - KEEP_MS && first <= held + NEAR_MS);
+  for (const [list, first, last] of [[chunks, "start", "end"], [poses, "at", "at"]]) {
+    const left = list.filter((entry) => kept(entry[first], entry[last])).sort((a, b) => a[last] - b[last]);
+    list.splice(0, list.length, ...left);
   }
   for (const row of [...events.keys()].sort((a, b) => a - b).slice(0, -40)) events.delete(row);
 }
@@ -245,7 +245,7 @@ function tellParts(gone) {
 }
 
 function tellPose(gone) {
-  const pose = near(poses, playhead(), 1500);
+  const pose = near(poses, playhead(), NEAR_MS);
   const ms = pose ? now() - pose.at : Infinity;
   set($("pose-age"), held !== null ? "held" : !pose ? "none" : gone ? "old" : ago(ms));
   set($("pose-note"), !pose ? "" : pose.state === "pose" ? `${pose.device} ${Math.round(pose.ms)} ms · ${pose.source}` :
@@ -628,8 +628,8 @@ let drawn = 0, told = 0, wasDead = true;
 function describe() {
   const end = playhead(), names = leadNames({ begin: end - 10000, end });
   label($("axis"), dead() ? "Nothing live is drawn." :
-    `${names.length ? "ECG of leads " + names.join(", ") : "No ECG"}; ${near(poses, end, 1500)?.state === "pose" ? "a body is seen" : "no body is seen"}.`);
-  label($("body"), dead() ? "Nothing live is drawn." : near(poses, end, 1500)?.state === "pose" ? "Skeleton of the person in the picture." : "No body is seen.");
+    `${names.length ? "ECG of leads " + names.join(", ") : "No ECG"}; ${near(poses, end, NEAR_MS)?.state === "pose" ? "a body is seen" : "no body is seen"}.`);
+  label($("body"), dead() ? "Nothing live is drawn." : near(poses, end, NEAR_MS)?.state === "pose" ? "Skeleton of the person in the picture." : "No body is seen.");
 }
 
 function frame(at) {
