@@ -26,7 +26,9 @@ CPU_LIMIT_S = 15.0
 """For the stages in which the model works, on the CPU: it cannot be stuck as a USB
 device can, only slow, and a process that is started afresh is slower still."""
 NO_FRAME_S = 2.5
-"""A camera that is open and sends nothing for so long is opened anew: seen in 3 s."""
+NO_FRAME_PERIODS = 2.5
+"""A camera that is open and sends nothing for so long is opened anew: seen in 3 s, or
+in the time of three pictures where it takes them more slowly than one a second."""
 BETWEEN_FRAMES = ("read camera", "look at upload")
 TPU_FAILURES = 3
 TPU_WINDOW_S = 600.0
@@ -73,6 +75,12 @@ def limit_s(stage: Stage, device: Device) -> float:
     return CPU_LIMIT_S if working and device == "cpu" else STAGE_LIMITS_S[stage]
 
 
+def no_frame_s(camera: config.Camera) -> float:
+    """Return how long *camera*, once it is open, may send nothing, in seconds."""
+    slowest_hz = min(camera.rate_hz, camera.slowest_rate_hz)
+    return max(NO_FRAME_S, NO_FRAME_PERIODS / slowest_hz)
+
+
 class End(NamedTuple):
     """How one vision process ended."""
 
@@ -83,11 +91,21 @@ class End(NamedTuple):
 
 
 class Life:
-    """One vision process on *device*, begun at *now_s* (monotonic seconds)."""
+    """
+    One vision process on *device*, begun at *now_s* (monotonic seconds), whose camera
+    may send nothing for *silence_s*.
+    """
 
-    def __init__(self, device: Device, ladder: Ladder, now_s: float) -> None:
+    def __init__(
+        self,
+        device: Device,
+        ladder: Ladder,
+        now_s: float,
+        silence_s: float = NO_FRAME_S,
+    ) -> None:
         self._device = device
         self._ladder = ladder
+        self._silence_s = silence_s
         self._stage: Stage = "load model"
         self._moved_s = now_s
         self._last_frame_s = now_s
@@ -111,7 +129,7 @@ class Life:
         if now_s - self._moved_s > limit_s(self._stage, self._device):
             return self._end(f"'{self._stage}' hung; restarted")
         reading = self._stage == "read camera"
-        if reading and now_s - self._last_frame_s > NO_FRAME_S:
+        if reading and now_s - self._last_frame_s > self._silence_s:
             return self._end("the camera sends no frames; reopened")
         if now_s > self._look_up_s:
             self._look_up_s = now_s + LOOK_UP_S

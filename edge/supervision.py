@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from edge import config
 from edge.clock import BoxClock
 from edge.errors import ControlError
-from edge.life import Device, End, Ladder, Life, tpu_wanted
+from edge.life import Device, End, Ladder, Life, no_frame_s, tpu_wanted
 from edge.messages import Doing, Look, Message, Orders, Seen, Watch, Watched
 from edge.movement import Movement
 from edge.records import BoxNs, Event, Pose, Record
@@ -147,7 +147,7 @@ class Supervision:
         with self._sending:
             self._pipe = pipe
         try:
-            life = Life(device, self._ladder, time.monotonic())
+            life = Life(device, self._ladder, time.monotonic(), no_frame_s(camera))
             return self._follow(worker, process, pipe, life)
         finally:
             kill(process)

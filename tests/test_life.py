@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from edge import config
 from edge.life import (
     LOOK_UP_S,
     NO_FRAME_S,
@@ -12,6 +13,7 @@ from edge.life import (
     Ladder,
     Life,
     limit_s,
+    no_frame_s,
 )
 from edge.messages import Doing, Over, Stage
 from edge.records import BoxNs, Pose
@@ -57,6 +59,24 @@ def test_open_camera_that_sends_nothing_is_reopened() -> None:
     assert end is not None
     assert "no frames" in end.cause
     assert not end.worked
+
+
+@pytest.mark.parametrize(
+    ("rate_hz", "slowest_hz", "most_s"),
+    [(15.0, 10.0, NO_FRAME_S), (15.0, 0.2, 12.5), (0.1, 10.0, 25.0)],
+)
+def test_slow_camera_is_waited_for(
+    rate_hz: float, slowest_hz: float, most_s: float
+) -> None:
+    camera = config.Camera(rate_hz=rate_hz, slowest_rate_hz=slowest_hz)
+    life = Life("cpu", NEVER, 0.0, no_frame_s(camera))
+    for at in np.arange(0.0, most_s, 0.25):
+        life.hear(Doing("read camera"), float(at))
+        assert life.verdict(float(at)) is None
+    life.hear(Doing("read camera"), most_s + 0.3)
+    end = life.verdict(most_s + 0.3)
+    assert end is not None
+    assert "no frames" in end.cause
 
 
 def test_uploads_do_not_hide_a_camera_that_sends_nothing() -> None:

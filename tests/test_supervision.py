@@ -121,6 +121,13 @@ def test_stopped_supervision_leaves_no_process() -> None:
     assert not any(map(alive, below))
 
 
+def test_poses_come_from_a_camera_slower_than_its_silence_is_long() -> None:
+    slow = config.Camera(source="synthetic", rate_hz=0.3)
+    with Watched(slow, config.Pose(device="cpu")) as box:
+        box.wait_for_poses("cpu", more=2)
+        assert box.supervision.restarts == 0
+
+
 HANGS_IN_ITS_EXIT = """#!{python}
 import os, sys, threading
 os.close(int(sys.argv[-1]))
