@@ -24,7 +24,7 @@ from selenium.webdriver.common.keys import Keys
 from web_rig import SECOND, SEGMENT, StoringRecorder, ecg, picture, pose
 
 from edge.config import Settings
-from edge.records import BoxNs, EcgChunk, StreamState, Vital
+from edge.records import BoxNs, EcgChunk, Event, StreamState, Vital
 from edge.web.accounts import Accounts
 from edge.web.app import make_app
 from edge.web.guard import Door
@@ -63,8 +63,7 @@ class Bed:
         self._stop = threading.Event()
         self.flowing = threading.Event()
         self.flowing.set()
-        self._thread = threading.Thread(target=self._flow, daemon=True)
-        self._thread.start()
+        self._start()
         self.serve(listen("127.0.0.1", 0))
 
     def serve(self, listener: Any) -> None:
@@ -94,6 +93,19 @@ class Bed:
             records.append(Vital(now, "heart_rate", 61.0, "", "serial", True))
             records.append(Vital(now, "oxygen_saturation", 97.0, "", "serial", False))
             self.recorder.keep(*records)
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._flow, daemon=True)
+        self._thread.start()
+
+    def begin_anew(self) -> None:
+        """Go on with an empty database; of board and camera nothing comes any more."""
+        self._stop.set()
+        self._thread.join()
+        self.recorder.restart(anew=True)
+        self._stop.clear()
+        self.flowing.clear()
+        self._start()
 
     def pass_time(self, seconds: int) -> None:
         """Let the box record on for *seconds*, of which nothing is drawn."""
@@ -358,6 +370,24 @@ def still(driver: Any) -> str:
         ".toDataURL(), first = look(); setTimeout(() => done([first, look()]), 300)"
     )
     return str(first) if first == second else ""
+
+
+def test_nothing_of_another_database_stays_on_the_page(bed: Bed) -> None:
+    warm = Vital(bed.now(), "temperature", 36.6, "", "serial")
+    old = [Event(bed.now(), None, "gap", "ecg", f"old {n}", {}) for n in range(50)]
+    bed.recorder.keep(warm, *old)
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: "old 49" in text(driver, "events"), "what happened")
+        until(lambda: "36.6" in text(driver, "vitals"), "the temperature")
+        driver.find_element(By.TAG_NAME, "body").send_keys("h")
+        bed.begin_anew()
+        bed.recorder.marker("new", "local")
+        until(lambda: "new" in text(driver, "events"), "what happens now")
+
+        assert "old" not in text(driver, "events")
+        until(lambda: "36.6" not in text(driver, "vitals"), "no old value")
+        assert not driver.find_element(By.ID, "held").is_displayed()
 
 
 def test_two_tabs_both_live(bed: Bed) -> None:

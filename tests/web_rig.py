@@ -260,9 +260,12 @@ class StoringRecorder(QuietRecorder):
             )
         )
 
-    def restart(self) -> None:
-        """End and begin again, as after a power cut."""
+    def restart(self, anew: bool = False) -> None:
+        """End and begin again, as after a power cut; *anew* with an empty database."""
         self.close()
+        if anew:
+            for path in self.path.parent.glob(f"{self.path.name}*"):
+                path.unlink()
         self._writer = ThreadPoolExecutor(1)
         self._writer.submit(self._open).result()
 

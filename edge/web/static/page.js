@@ -70,7 +70,7 @@ async function poll() {
 }
 
 function take(reply, sent, got) {
-  if (reply.reset) for (const list of [chunks, poses]) list.length = 0;
+  if (reply.reset) beginAnew();
   live = reply;
   cursor = reply.cursor;
   Object.assign(segments, reply.segments);
@@ -88,6 +88,12 @@ function take(reply, sent, got) {
   else if (reply.poses.length && !chunks.length) learnDelay(reply.poses.at(-1).at);
   forget();
   tellEvents();
+}
+
+function beginAnew() { // with another database, or too far behind in this one
+  for (const list of [chunks, poses]) list.length = 0;
+  for (const map of [events, vitals]) map.clear();
+  if (held !== null) toggleHold();
 }
 
 function forget() { // all but the newest, and what a hold shows, however long it lasts
@@ -194,7 +200,7 @@ function tellVitals(gone) {
   for (const [name, title] of SHOWN) {
     const vital = combined(name);
     let card = $("vital-" + name);
-    if (!vital && (name === "respiration_rate" || name === "temperature")) continue;
+    if (!vital && !card && (name === "respiration_rate" || name === "temperature")) continue;
     if (!card) {
       card = make("div", null, "vital");
       card.id = "vital-" + name;
@@ -254,7 +260,7 @@ function tellPose(gone) {
 
 function tellEvents() {
   const list = [...events.values()].sort((a, b) => b.began - a.began || b.row - a.row).slice(0, 20);
-  const key = JSON.stringify(list.map((e) => [e.row, e.ended]));
+  const key = JSON.stringify(list.map((e) => [e.row, e.began, e.ended]));
   if (!list.length || $("events").dataset.key === key) return;
   $("events").dataset.key = key;
   $("events").replaceChildren(...list.map((event) => {
