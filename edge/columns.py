@@ -11,8 +11,11 @@ from typing import NamedTuple
 from edge.records import KEYPOINTS, VITALS, BoxNs, Pose, Segment, UtcNs
 from edge.stamps import stamp
 
-LEADS = 8
+LEADS = 16
 """The most leads that a board here has."""
+
+EARLY_LEADS = 8
+"""The columns of the others came later and stand at the end: no column ever moves."""
 
 LEGACY_LEADS = 3
 LEGACY_VITALS = tuple(VITALS)[:4]
@@ -153,7 +156,7 @@ def _ours() -> tuple[Column, ...]:
             unmatched_reason="why there is no ECG sample",
         ),
     ]
-    columns += [_lead(n) for n in range(LEGACY_LEADS + 1, LEADS + 1)]
+    columns += [_lead(n) for n in range(LEGACY_LEADS + 1, EARLY_LEADS + 1)]
     for name in VITALS:
         words = name.replace("_", " ")
         if name not in LEGACY_VITALS:
@@ -163,6 +166,7 @@ def _ours() -> tuple[Column, ...]:
             Column(f"{name}_reason", "", "%s", f"why there is no {words}"),
             Column(f"{name}_derived", "", "%s", f"True: {words} computed by the box"),
         ]
+    columns += [_lead(n) for n in range(EARLY_LEADS + 1, LEADS + 1)]
     return tuple(columns)
 
 
@@ -181,6 +185,13 @@ WINDOW_COLUMNS: tuple[Column, ...] = (
     ),
 )
 """Further columns where a window of ECG was asked for."""
+
+LATER: frozenset[str] = frozenset(
+    f"ecg_{of}lead{n}"
+    for of in ("", "window_")
+    for n in range(EARLY_LEADS + 1, LEADS + 1)
+)
+"""Columns that stand behind all others of a table."""
 
 Cell = str | int | float | bool | None
 
@@ -224,15 +235,15 @@ def _our_cells(row: JoinedRow) -> list[Cell]:
     ]  # fmt: skip
     found += _sample_cells(row.sample)
     found.append(row.reason or None)
-    millivolts = row.sample.millivolts if row.sample else ()
-    found += _padded(millivolts, LEADS)[LEGACY_LEADS:]
+    leads = _padded(row.sample.millivolts if row.sample else (), LEADS)
+    found += leads[LEGACY_LEADS:EARLY_LEADS]
     for name in VITALS:
         then = _vital(row, name)
         if name not in LEGACY_VITALS:
             found.append(then.value)
         found += [then.age_ms, then.reason or None]
         found.append(then.derived if then.value is not None else None)
-    return found
+    return found + leads[EARLY_LEADS:]
 
 
 def _sample_cells(sample: Sample | None) -> list[Cell]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.columns import COLUMNS, LEADS, WINDOW_COLUMNS
+from edge.columns import COLUMNS, LATER, LEADS, WINDOW_COLUMNS
 from edge.errors import InputError
 from edge.join import NONE, Times, nearest
 from edge.records import VITALS
@@ -214,7 +214,7 @@ def columns_of(poses: Sheet, window_ns: int) -> Iterator[str]:
     ours = [column.name for column in COLUMNS]
     if window_ns:
         ours += [column.name for column in WINDOW_COLUMNS]
-    yield from ours
+    yield from sorted(ours, key=LATER.__contains__)
     yield from (column for column in poses.columns if column not in ours)
 
 

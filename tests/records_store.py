@@ -45,7 +45,7 @@ def session(number: int = 1, started: int = START) -> Session:
 
 
 def segment(number: int = 1, source: str = "serial", leads: int = 3) -> Segment:
-    names = ("I", "II", "III", "V1", "V2", "V3", "V4", "V5")[:leads]
+    names = ("I", "II", "III", *(f"V{n}" for n in range(1, 14)))[:leads]
     return Segment(
         number, 1, source, "csv", names, (1000.0,) * leads, (0,) * leads,
         500.0, True, "counter",

@@ -109,4 +109,21 @@ def test_window_is_one_cell_a_lead() -> None:
     values = window_cells(matched())
 
     assert values[:3] == [-4.0, 4.0, "1 2"]
-    assert values[3:] == [None] * 7
+    assert values[3:] == [None] * 15
+
+
+def test_no_column_moves_for_a_later_one() -> None:
+    names = [column.name for column in COLUMNS]
+
+    assert names.index("ecg_lead8") == 92
+    assert names.index("movement_derived") == 116
+    assert names[117:] == [f"ecg_lead{number}" for number in range(9, 17)]
+
+
+def test_row_has_all_leads_of_the_largest_board() -> None:
+    assert matched().sample is not None
+    many = tuple(number / 8 for number in range(16))
+    row = matched()._replace(sample=matched().sample._replace(millivolts=many))
+    found = dict(zip((column.name for column in COLUMNS), cells(row), strict=True))
+
+    assert [found[f"ecg_lead{number}"] for number in range(1, 17)] == list(many)

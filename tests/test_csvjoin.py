@@ -174,6 +174,20 @@ def test_window_holds_the_samples_around(files: Files) -> None:
     assert row["ecg_window_lead1"] == "0.77 0.80 0.83"
 
 
+def test_all_leads_of_the_largest_board_are_joined(files: Files) -> None:
+    header = ",".join(f"EXG{number}_mv" for number in range(1, 17))
+    values = ",".join(str(number) for number in range(1, 17))
+    at = "2025-06-29T14:22:01"
+    ecg = f"timestamp,{header}\n{at},{values}\n"
+    (row,) = files.join(f"timestamp,mine\n{at},x\n", ecg, "--ecg-window-ms", "9")
+
+    for kind in ("ecg_lead", "ecg_window_lead"):
+        assert [row[f"{kind}{n}"] for n in range(1, 17)] == values.split(",")
+    names = list(row)
+    assert names.index("ecg_window_lead8") == names.index("ecg_lead9") - 1
+    assert names[-2:] == ["ecg_window_lead16", "mine"]
+
+
 def test_empty_sides_give_an_empty_answer(files: Files) -> None:
     assert files.join("timestamp\n", sample_ecg()) == []
     (row,) = files.join("timestamp\n2025-06-29T14:22:01\n", ECG_COLUMNS + "\n")

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from records_store import START, S, chunk, pose, segment, session, vital
 
+from edge.__main__ import main
 from edge.columns import COLUMNS, Cell, cells
 from edge.export.cells import unguarded
 from edge.export.joining import joined
 from edge.export.recording import Recording
 from edge.history import History
 from edge.joined import joined_rows
-from edge.records import BoxNs, ClockReading, Record, UtcNs
+from edge.records import BoxNs, ClockReading, EcgChunk, Record, UtcNs
 from edge.store import Store
 
 FLOAT32 = {column.name for column in COLUMNS if column.name.endswith(("_x", "_y"))} | {
@@ -27,7 +28,7 @@ def recording(random: np.random.Generator, path: Path) -> None:
     records: list[Record] = [
         session(1, START - 5 * S),
         segment(1, "serial", 3),
-        segment(2, "upload", 8),
+        segment(2, "upload", 16),
         ClockReading(1, START, UtcNs(START + 77), bool(random.integers(2)), 0),
         session(2, START + 40 * S),
         segment(3, "serial", 1)._replace(session=2),
@@ -39,7 +40,7 @@ def recording(random: np.random.Generator, path: Path) -> None:
             number = 1 if second < 40 else 3
             records.append(chunk(random, at, number, 3 if number == 1 else 1))
         if random.random() < 0.2:
-            records.append(chunk(random, at + int(random.integers(S)), 2, 8))
+            records.append(chunk(random, at + int(random.integers(S)), 2, 16))
         times = np.sort(random.integers(at, at + S, int(random.integers(12))))
         records += [pose(random, int(time)) for time in times]
         if random.random() < 0.5:
@@ -79,6 +80,25 @@ def test_cells_are_those_of_the_rows(
     for line, row in zip(found, rows, strict=True):
         for column, here, cell in zip(COLUMNS, line, cells(row), strict=True):
             assert agrees(here, cell, column.name), (column.name, here, cell)
+
+
+def test_all_leads_of_the_largest_board_are_there(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    counts = np.arange(16 * 125, dtype=np.int32).reshape(125, 16)
+    daisy = EcgChunk(1, START, 8e6, 1000, counts)
+    board = segment(1, "serial", 16)
+    with Store(tmp_path / "edge.db") as store:
+        store.append([session(), board, daisy, pose(random, START)])
+
+    out = tmp_path / "joined.csv"
+    words = ["--database", str(tmp_path / "edge.db"), "--output", str(out)]
+    assert main(["export", *words]) == 0
+
+    with out.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    found = [float(row[f"ecg_lead{number}"]) for number in range(1, 17)]
+    assert found == [number / 1000 for number in range(16)]
+    assert row["ecg_leads"].split() == list(board.leads)
 
 
 def test_no_ecg_at_all_is_said(tmp_path: Path) -> None:
