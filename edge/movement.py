@@ -16,7 +16,7 @@ WINDOW_NS = 500_000_000
 STATED_WINDOWS = 2
 """One number a second: the sum of two windows' ways."""
 FEWEST_POSES = 3
-"""Fewer in a window average too little."""
+"""Fewer in a window average too little: there are, below 6 pictures a second."""
 SCORE = 0.3
 """Keypoints below are guesses; MoveNet's model card draws the line here."""
 FEWEST_KEYPOINTS = 4
@@ -27,7 +27,9 @@ class Movement:
 
     def __init__(self) -> None:
         self._window = -1
+        self._frames = 0  # in this window
         self._poses: list[Pose] = []
+        self._few = False  # frames in a window of this second
         self._before: NDArray[np.float64] | None = None
         self._before_rotation = 0
         self._ways: list[float | None] = []
@@ -39,7 +41,8 @@ class Movement:
         if window != self._window:
             if self._window >= 0:
                 vitals = self._close(following=window == self._window + 1)
-            self._window, self._poses = window, []
+            self._window, self._frames, self._poses = window, 0, []
+        self._frames += 1
         if pose.state == "pose":
             self._poses.append(pose)
         return vitals
@@ -51,6 +54,7 @@ class Movement:
         turned = rotation != self._before_rotation
         same = self._before is not None and mean is not None and not turned
         self._ways.append(way(self._before, mean) if same else None)
+        self._few |= bool(self._poses) and self._frames < FEWEST_POSES
         self._before = mean if following else None
         self._before_rotation = rotation
         if len(self._ways) < STATED_WINDOWS:
@@ -59,7 +63,9 @@ class Movement:
         known = [way for way in ways if way is not None]
         at = BoxNs((self._window + 1) * WINDOW_NS)
         value = sum(known) if len(known) == STATED_WINDOWS else None
-        reason = "" if value is not None else "no pose"
+        doubt = "too_few_poses" if self._few else "no pose"
+        self._few = False
+        reason = "" if value is not None else doubt
         return [Vital(at, NAME, value, reason, "camera", True)]
 
 

@@ -70,6 +70,23 @@ def test_nobody_there_is_no_value_with_the_reason() -> None:
     assert {(vital.value, vital.reason) for vital in found} == {(None, "no pose")}
 
 
+@pytest.mark.parametrize("rate_hz", [0.3, 1, 2, 4, 5])
+@pytest.mark.parametrize(
+    ("state", "reason"), [("pose", "too_few_poses"), ("no pose", "no pose")]
+)
+def test_slow_camera_is_told_as_the_reason_where_somebody_is_there(
+    state: PoseState, reason: str, rate_hz: float
+) -> None:
+    movement = Movement()
+    found = [
+        vital
+        for number in range(30)
+        for vital in movement.feed(pose(number / rate_hz, BODY, state))
+    ]
+    assert found
+    assert {(vital.value, vital.reason) for vital in found} == {(None, reason)}
+
+
 def test_pause_of_the_camera_is_no_jump() -> None:
     movement = Movement()
     found: list[Vital] = []
