@@ -21,6 +21,10 @@ SECOND_NS = 1_000_000_000
 LONGEST_GAP_NS = 10 * SECOND_NS
 """A longer silence ends the segment: nobody knows what the board did meanwhile."""
 
+PACELESS_GAP_NS = 2 * SECOND_NS
+"""Samples of a board that sends at its own pace have a gap between them if they are
+further apart."""
+
 MISFIT_NS = 50_000_000
 """Counter and time may disagree by so much through bursts and scheduling; more, and
 the counter has lost its meaning: a board was restarted, packets vanished unnoticed."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from edge import config
 from edge.clock import BoxClock
-from edge.deviceclock import Break, DeviceClock, arrivals
+from edge.deviceclock import PACELESS_GAP_NS, Break, DeviceClock, arrivals
 from edge.errors import ConfigError
 from edge.protocols import Board, Decoder, Packets, Reading, make_decoder
 from edge.records import (
@@ -87,6 +87,8 @@ class EcgFlow:
         self._bytes: list[SerialChunk] = []
         self._segment = 0
         self._last_arrival: MonotonicNs | None = None
+        self._damaged = 0  # lines, when the newest sample came
+        self._only_damaged = False  # is what came since
 
     def feed(self, chunk: SerialChunk) -> list[Record]:
         """Take bytes in; return the records that are complete, usually none."""
@@ -184,8 +186,33 @@ class EcgFlow:
         owner: NDArray[np.intp],
         sizes: NDArray[np.int64],
     ) -> list[Record]:
+        damaged = self.decoder.tally.damaged
         if not len(packets.ends):
+            self._only_damaged = damaged > self._damaged
             return self._words(packets, self._box(chunks[-1].received))
+        instants, uncertainty_ns = self._arrived(packets, chunks, owner, sizes)
+        records: list[Record] = []
+        if not self._segment:
+            records += self._gap(BoxNs(int(instants[0])), self._cause, {})
+            records.append(self._begin(packets))
+            self.newest = BoxNs(int(instants[0]))
+        records += self._silences(instants)
+        self.newest = BoxNs(int(instants[-1]))
+        self._damaged, self._only_damaged = damaged, False
+        records += irregular_chunks(
+            self._segment, instants, packets.counts, uncertainty_ns, packets.reasons
+        )
+        records += self._readings(packets.readings, instants)
+        return records + self._words(packets, BoxNs(int(instants[0])))
+
+    def _arrived(
+        self,
+        packets: Packets,
+        chunks: list[SerialChunk],
+        owner: NDArray[np.intp],
+        sizes: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], int]:
+        """Return when each packet was sampled, by its arrival, and the uncertainty."""
         instants = np.empty(len(packets.ends), np.int64)
         edges = np.searchsorted(owner, np.arange(len(chunks) + 1))
         uncertainty_ns = 0
@@ -201,16 +228,22 @@ class EcgFlow:
             self._last_arrival = MonotonicNs(int(instants[mine.stop - 1]))
         instants += self._clock.offset_ns - self._latency_ns
         instants -= instants % 1000  # what a chunk's microseconds can say exactly
-        records: list[Record] = []
-        if not self._segment:
-            records += self._gap(BoxNs(int(instants[0])), self._cause, {})
-            records.append(self._begin(packets))
-        self.newest = BoxNs(int(instants[-1]))
-        records += irregular_chunks(
-            self._segment, instants, packets.counts, uncertainty_ns, packets.reasons
-        )
-        records += self._readings(packets.readings, instants)
-        return records + self._words(packets, BoxNs(int(instants[0])))
+        return instants, uncertainty_ns
+
+    def _silences(self, instants: NDArray[np.int64]) -> list[Record]:
+        """Return the gaps between the newest sample and those at *instants*."""
+        came = "only damaged lines" if self._only_damaged else "no sample"
+        steps = np.diff(instants, prepend=self.newest or 0)
+        return [
+            Event(
+                BoxNs(int(instants[at] - steps[at])),
+                BoxNs(int(instants[at])),
+                "gap",
+                "ecg",
+                f"{came} came for {steps[at] / 1e9:.1f} s",
+            )
+            for at in np.flatnonzero(steps > PACELESS_GAP_NS).tolist()
+        ]
 
     def _box(self, instant: MonotonicNs) -> BoxNs:
         return BoxNs(self._clock.box(instant) - self._latency_ns)

@@ -191,6 +191,43 @@ def test_lines_are_dated_by_arrival_and_keep_their_vitals() -> None:
     assert {vital.sampled for vital in vitals} <= set(instants)
 
 
+@pytest.mark.parametrize(
+    ("between", "cause"),
+    [
+        (b"", "no sample came for 9.9 s"),
+        (b"ESP32 ready\n", "no sample came for 9.9 s"),
+        (b"1,2,3\n", "only damaged lines came for 9.9 s"),
+    ],
+)
+@pytest.mark.parametrize("idle", [True, False])
+def test_silence_on_an_open_port_is_a_gap(
+    between: bytes, cause: str, idle: bool
+) -> None:
+    lines = WIRES["csv"].encode(patient(40))
+    at = [100_000_000 * (number + 98 * (number >= 20)) for number in range(40)]
+    chunks = [SerialChunk(MonotonicNs(t), b) for t, b in zip(at, lines, strict=True)]
+    flow = make_flow("csv")
+
+    records = [made for chunk in chunks[:20] for made in flow.feed(chunk)]
+    if idle:
+        records += flow.idle(MonotonicNs(3_000_000_000))
+    for late in range(5) if between else ():
+        early = SerialChunk(MonotonicNs(4_000_000_000 + late * 10**9), between)
+        records += flow.feed(early)
+    records += record(flow, chunks[20:])
+
+    assert len(of(Segment, records)) == 1
+    [gap] = [made for made in records if isinstance(made, Event) and made.kind == "gap"]
+    assert gap.cause == cause
+    times = [
+        made.start + 1000 * int(us)
+        for made in records
+        if isinstance(made, EcgChunk) and made.offsets_us is not None
+        for us in made.offsets_us
+    ]
+    assert (gap.began, gap.ended) == (times[19], times[20])
+
+
 def test_waiting_bytes_are_not_held_back_by_silence() -> None:
     packets = WIRES["openbci-cyton"].encode(patient(8))
     flow = make_flow()

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.database.signals import PoseBlock
+from edge.deviceclock import PACELESS_GAP_NS
 from edge.join import sample_times
 from edge.records import MISSING, BoxNs, EcgChunk, Segment, Vital
 
@@ -20,9 +21,6 @@ POSE_GAP_NS = 2_000_000_000
 
 PERIODS = 1.5
 """Samples further apart than so many periods have a gap between them."""
-
-PACELESS_GAP_NS = 2_000_000_000
-"""The same for a board that sends at its own pace."""
 
 Span = tuple[BoxNs, BoxNs]
 
