@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from records_store import START, S, pose, session, vital
 
 from edge.__main__ import main
+from edge.export import WRITERS
 from edge.export.recording import Recording
 from edge.export.stretches import plan, read
 from edge.history import History
@@ -272,6 +274,25 @@ def test_what_came_at_no_rate_is_said_to_be_missing(tmp_path: Path) -> None:
 
     assert len(said["remarks"]) == 2
     assert all("3 ECG samples" in remark for remark in said["remarks"])
+
+
+@pytest.mark.parametrize("name", [name for name in WRITERS if name != "parquet"])
+def test_damaged_session_costs_its_name_alone(tmp_path: Path, name: str) -> None:
+    path, out = tmp_path / "recording.db", tmp_path / "out"
+    with Store(path) as store:
+        store.append(with_gaps(2000))
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE sessions SET subject = 'nobody'")
+    other.close()
+
+    words = ["--database", str(path), "--output", str(out), "--formats", name]
+    assert main(["export", *words]) == 0
+
+    said = json.loads((out / "manifest.json").read_text())
+    assert said["damaged_rows_left_out"] > 0
+    assert sum(file["bytes"] for file in said["files"]) > 40_000
+    for file in out.iterdir():
+        assert b"nobody" not in file.read_bytes()
 
 
 def everything() -> list[Record]:

@@ -201,8 +201,7 @@ def header(recording: Recording, file: Plan) -> bytes:
     moment = np.datetime64(file.start_s, "s")
     year, month, day = str(moment)[:10].split("-")
     clock = str(moment)[11:].replace(":", ".")
-    codes = [recording.sessions[n].subject for n in [segment.session] if n]
-    subject = re.sub(r"[^!-~]", "_", "".join(codes)) or "X"
+    subject = re.sub(r"[^!-~]", "_", recording.subject(segment)) or "X"
     kind = "C" if len(file.stretches) == 1 else "D"
     main = [
         (f"{subject} X X X", 80),

@@ -80,6 +80,11 @@ class Recording:
         ever = self.history.chunks(BoxNs(-(2**62)), BoxNs(2**62))
         return next(ever, None) is not None
 
+    def subject(self, segment: Segment) -> str:
+        """Return the code of the subject of *segment*, "" if none is known."""
+        session = self.sessions.get(segment.session)
+        return session.subject if session else ""
+
     @property
     def session_ids(self) -> tuple[int, ...]:
         """The sessions that ran in the stretch."""

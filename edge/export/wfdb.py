@@ -114,9 +114,8 @@ def header(
             f"{name}.dat {number} {gain!r}({baseline})/mV {number} 0 "
             f"{first[place]} {check} 0 {plain}"
         )
-    session = recording.sessions.get(segment.session)
-    if session and session.subject:
-        lines.append(f"# subject: {session.subject}".replace("\n", " "))
+    if subject := recording.subject(segment):
+        lines.append(f"# subject: {subject}".replace("\n", " "))
     seconds, rest = divmod(stretch.start + recording.shift_ns, 10**9)
     lines.append(f"# box time of the first sample: {seconds} s {rest} ns")
     return ("\n".join(lines) + "\n").encode("ascii", "replace")
