@@ -94,6 +94,7 @@ class DeviceClock:
         self._counter = -1  # of the newest sample
         self._received = MonotonicNs(0)
         self._cause = "first samples"  # why the next samples begin a segment
+        self._silence = 0  # before the heap that came last, if nothing else came since
         self._first = 0  # index of the segment's first sample
         self._envelope = Envelope(self._period_ns, self._uncounted)
         self._before = self._envelope  # of the segment before
@@ -114,6 +115,9 @@ class DeviceClock:
             indices, found = self._interrupted(counter, received)
         else:
             indices = np.arange(self._next, self._next + count)
+        heap = count * self._period_ns > BACKLOG_NS
+        silence = max(received - self._received, self._silence)
+        self._silence = silence if heap else 0
         self._next = int(indices[-1]) + 1
         self._counter = int(counter[-1])
         self._received = received
@@ -133,11 +137,9 @@ class DeviceClock:
         found: list[Break] = []
         first = taken
         for stop, at in zip(stops, received, strict=True):
-            if stop <= taken:
+            if stop <= first:
                 continue
-            if stop > first and self._paused(
-                counter[first:], stop - first, at, received[-1]
-            ):
+            if self._paused(counter[first:], stop - first, at, received[-1]):
                 self.reset(f"nothing came for {(at - self._received) / 1e9:.1f} s")
             seen = self.observe(counter[first:stop], at)
             indices.append(seen.indices)
@@ -184,7 +186,7 @@ class DeviceClock:
             return 0
         first = 0
         for stop, at in zip(stops, received, strict=True):
-            if stop == first:
+            if stop <= first:
                 continue
             self._next += stop - first
             self._envelope.add(self._next - 1, at, stop - first)
@@ -204,13 +206,11 @@ class DeviceClock:
         *last* neither makes up for the silence nor comes faster than it is sampled.
         """
         silence, span = at - self._received, last - at
-        first_step = (int(counter[0]) - self._counter) % self._modulus
-        if (
-            not 2 * MISFIT_NS <= silence <= LONGEST_GAP_NS
-            or span < MISFIT_NS
-            or first_step != 1
-            or not self._envelope.knows
-        ):
+        if not 2 * MISFIT_NS <= silence <= LONGEST_GAP_NS or span < MISFIT_NS:
+            return False
+        steps = np.diff(counter, prepend=self._counter) % self._modulus
+        heap = count * self._period_ns > BACKLOG_NS
+        if heap or not (steps == 1).all() or not self._envelope.knows:
             return False
         missing_ns = silence + span - len(counter) * self._period_ns
         came_ns = (len(counter) - count) * self._period_ns
@@ -253,7 +253,7 @@ class DeviceClock:
         if late < -MISFIT_NS:
             at = int(steps.argmax())
             return self._begin(at, steps, "the counter ran ahead of time: a restart")
-        silence = received - self._received
+        silence = max(received - self._received, self._silence)
         backlog = len(steps) * self._period_ns > BACKLOG_NS
         # What goes on where it stopped, or comes in heaps, had only been held up.
         if steps[0] == 1 or backlog or min(late, silence) < 2 * MISFIT_NS:

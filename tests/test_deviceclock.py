@@ -165,6 +165,23 @@ def test_what_was_held_up_and_comes_quickly_is_no_loss() -> None:
     assert abs(timing.start - (S + 20 * S + 4 * MS)) <= timing.uncertainty_ns + 16 * MS
 
 
+def test_what_the_buffer_held_while_nobody_read_is_older_than_the_loss() -> None:
+    """Frozen for five seconds: 124 samples were kept, what came after them was not."""
+    clock = DeviceClock(250, 256)
+    in_reads(clock, range(5000), S, 256)
+    resumed = S + 25 * S
+    kept = np.arange(5000, 5124)
+    later = np.arange(6250, 6350)
+    at = [MonotonicNs(resumed + read * 16 * MS) for read in range(26)]
+
+    counter = np.concatenate([kept, later]) % 256
+    found = clock.observe_reads(counter, range(124, 225, 4), at).breaks
+
+    assert [(one.at, one.lost) for one in found] == [(124, 6250 - 5124)]
+    timing = clock.stamp(5000)
+    assert abs(timing.start - (S + 20 * S + 4 * MS)) <= timing.uncertainty_ns + 16 * MS
+
+
 def test_counter_that_turns_before_time_can_tell_says_so() -> None:
     """Sixteen samples of a BITalino at 1000 Hz: 20 lost look like 4, 16 like none."""
     clock, sample, now, found = DeviceClock(1000, 16), 0, S, list[Break]()
