@@ -229,6 +229,34 @@ def test_a_fault_is_named_in_words(bed: Bed) -> None:
         assert "lost" in text(driver, "part-camera")
 
 
+def test_what_is_read_aloud_rests_while_nothing_changes(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        assert heard(driver, ages=3) == 0
+        bed.server.stop()
+        until(lambda: "No connection" in text(driver, "headline"), "the headline")
+        assert heard(driver, ages=3) == 0
+
+
+def heard(driver: Any, ages: int) -> int:
+    """Return how often a screen reader hears the verdict while its age goes on."""
+    driver.execute_script(
+        "window.heard = 0; new MutationObserver(all => { for (const { target } of all)"
+        "if (!(target.closest ? target : target.parentNode).closest('[aria-hidden]'))"
+        "heard++; }).observe(document.getElementById('verdict'),"
+        "{ childList: true, characterData: true, subtree: true })"
+    )
+    seen: set[str] = set()
+
+    def grown() -> bool:
+        seen.add(text(driver, "why"))
+        return len(seen) > ages
+
+    until(grown, "its age")
+    return int(driver.execute_script("return heard"))
+
+
 def looks_dead(driver: Any) -> bool:
     """Return whether nothing on the page could be taken for live."""
     dead: bool = driver.execute_script(

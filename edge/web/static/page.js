@@ -161,16 +161,25 @@ function tellVerdict(gone) {
   if (gone) {
     level = "off";
     headline = live || trouble ? "No connection to the box" : "Asking the box …";
-    const silent = Math.max(tick() - answered, Date.now() - answeredWall);
     why = !live ? (trouble ? `Nothing here is live: ${trouble}.` : "This page has had no answer yet.")
-      : `Nothing here is live: ${trouble || "the page slept"}. Last answer ${span(silent)} ago. The box may still be recording.`;
-  } else {
-    why = why.replace(/\{(\d+(?:\.\d+)?)\}/g, (_, at) => `${clock(+at, false)} (${span(now() - at)})`);
+      : `Nothing here is live: ${trouble || "the page slept"}.${live.now_known ? ` Last answer at {${live.now}}.` : ""} The box may still be recording.`;
   }
   if ($("band").dataset.level !== level) $("band").dataset.level = level;
   set($("headline"), headline);
-  if (gone || $("why").dataset.key !== why) set($("why"), why);
+  tellWhy(why);
   document.title = `${{ ok: "●", warn: "▲", bad: "■", off: "✕" }[level]} ${headline}`;
+}
+
+function tellWhy(why) { // read aloud when it changes: its ages go on unheard
+  const parts = why.split(/\{(\d+(?:\.\d+)?)\}/).map((part, i) => i % 2 ? { at: +part, text: clock(+part, false) + " " } : { text: part });
+  const key = parts.map((part) => part.text).join("");
+  if ($("why").dataset.key !== key) {
+    $("why").dataset.key = key;
+    $("why").replaceChildren(...parts.flatMap(({ at, text }) => at === undefined ? text : [text, Object.assign(make("span"), { at })]));
+    for (const age of $("why").children) age.setAttribute("aria-hidden", "true");
+  }
+  const silent = Math.max(tick() - answered, Date.now() - answeredWall);
+  for (const age of $("why").children) set(age, `(${span(live.now + silent - age.at)})`);
 }
 
 function tellFacts(gone) {
