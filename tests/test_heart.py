@@ -84,7 +84,10 @@ def test_rate_does_not_depend_on_how_the_lead_was_cut() -> None:
     lead, _ = drawn(360.0, 40.0)
     whole = rates(lead, 360.0, len(lead))
     for each in (1, 7, 360, 5000):
-        assert rates(lead, 360.0, each) == whole
+        told = rates(lead, 360.0, each)
+        assert [rate[1:] for rate in told] == [rate[1:] for rate in whole]
+        for rate, same in zip(told, whole, strict=True):
+            assert abs(rate.instant - same.instant) <= 1  # starts are whole ns
 
 
 def test_rate_is_not_told_late() -> None:
@@ -146,6 +149,26 @@ def test_heart_that_stops_has_no_rate_after_four_seconds() -> None:
 
     assert all(rate.bpm is None for rate in told if seconds(rate) > last + 5)
     assert told[-1].reason == "no_beats"
+
+
+def test_long_segment_whose_period_is_refined_keeps_its_rates_and_instants() -> None:
+    """A heart a thousand times as slow makes a segment of 16 h out of a minute."""
+    lead, _ = drawn(250.0, 60.0)
+    slow, refined = 1000, 2.7e-6
+    heart = HeartRate(250.0)
+    told: list[Rate] = []
+    for at in range(0, len(lead), 100):
+        start = BoxNs(START + at * 4_000_000 * slow)
+        period_ns = 4e6 * slow * (1 + refined * (at // 100 % 2))
+        told += heart.feed(lead[at : at + 100], start, period_ns)
+
+    usual = np.median([rate.bpm for rate in rates(lead, 250.0) if rate.bpm])
+    assert len(told) >= 59 - LATEST_S
+    for second, rate in enumerate(told, 1):
+        off_s = seconds(rate) - second * slow
+        assert abs(off_s) < 1.1 * (LATEST_S + 1) * slow * refined
+        assert rate.bpm is not None or second <= 10
+        assert rate.bpm is None or rate.bpm * slow == pytest.approx(usual, rel=0.2)
 
 
 def test_gap_begins_anew() -> None:
