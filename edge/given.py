@@ -8,13 +8,13 @@ leads may be missing, and a vital for every number beside them.
 import csv
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from edge.errors import EdgeError, InputError, SourceUnavailable
+from edge.errors import InputError, SourceUnavailable
 from edge.records import MISSING, VITALS, BoxNs, EcgChunk, Record, Segment, UtcNs, Vital
 from edge.stamps import parse_stamp
 
@@ -91,31 +91,89 @@ def file_name(path: Path) -> str:
     :raises SourceUnavailable: if it cannot be read
     """
     try:
-        return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
+        if path.is_file() or not path.exists():  # a pipe would be waited for
+            return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}"
     except OSError as error:
-        raise SourceUnavailable(
-            f"the ECG file {path} cannot be read: {error.strerror}; see [ecg] file"
-        ) from error
+        raise unreadable(path, error.strerror) from error
+    raise unreadable(path, "it is no file")
+
+
+def unreadable(path: Path, cause: str | None) -> SourceUnavailable:
+    """Return what to say of the file at *path*."""
+    return SourceUnavailable(
+        f"the ECG file {path} cannot be read: {cause}; see [ecg] file"
+    )
 
 
 def read_file(path: Path, zone: str) -> Iterator[Line | Refused]:
     """
     Yield the lines of a CSV file with the original system's columns, in any order;
     stamps without a zone are in *zone*. A bad line is refused alone.
+
+    :raises SourceUnavailable: if it cannot be read
     """
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        for number, row in enumerate(csv.DictReader(file), 2):
-            try:
-                values = {
-                    name: number_of(name, text)
-                    for name, text in row.items()
-                    if (name in LEADS or name in VITALS) and text
-                }
-                yield Line(
-                    number, parse_stamp(row.get("timestamp") or "", zone), values
-                )
-            except EdgeError as error:
-                yield Refused(number, str(error))
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            yield from lines_of(file, zone)
+    except OSError as error:
+        raise unreadable(path, error.strerror) from error
+
+
+def lines_of(file: Iterable[str], zone: str) -> Iterator[Line | Refused]:
+    """Yield the lines of an open *file*, each read alone: a quote left open ends it."""
+    columns: list[str] = []
+    for number, text in enumerate(file, 1):
+        try:
+            if number == 1:
+                columns = header_of(text)
+            elif text.strip():
+                fields = dict(zip(columns, fields_of(text), strict=False))
+                yield line_of(number, fields, zone)
+        except InputError as error:
+            yield Refused(number, str(error))
+            if not columns:
+                return
+
+
+def fields_of(text: str) -> list[str]:
+    """
+    Return the fields of one line.
+
+    :raises InputError: if it is too long to be one
+    """
+    try:
+        return next(csv.reader([text]), [])
+    except csv.Error as error:
+        raise InputError(f"{text[:40]!r}… is no line of CSV: {error}") from error
+
+
+def header_of(text: str) -> list[str]:
+    """
+    Return the names of the columns.
+
+    :raises InputError: if there is no ``timestamp`` among them
+    """
+    columns = [name.strip() for name in fields_of(text)]
+    if "timestamp" not in columns:
+        raise InputError(
+            f"{text.strip()[:80]!r} has no column 'timestamp'; save the file as CSV in "
+            "UTF-8, with commas and a header"
+        )
+    return columns
+
+
+def line_of(number: int, fields: Mapping[str, str], zone: str) -> Line:
+    """
+    Return line *number* of a file, whose columns hold *fields*.
+
+    :raises InputError: if there is no time, or no number where one should be
+    """
+    values = {
+        name: number_of(name, text)
+        for name, text in fields.items()
+        if (name in LEADS or name in VITALS) and text
+    }
+    return Line(number, parse_stamp(fields.get("timestamp", ""), zone), values)
 
 
 def number_of(name: str, text: str) -> float:

@@ -110,14 +110,14 @@ def file_records(
     path = Path(settings.ecg.file)
     try:
         name = file_name(path)
+        if name in {segment.board for segment in history.segments().values()}:
+            return []
+        segment = segment_of(new_segment(), session.id, "file", name)
+        lines = read_file(path, settings.box.time_zone)
+        ledger = Ledger(history.clock_readings(), history.sessions())
+        return loaded(segment, lines, ledger, session.started)
     except SourceError as error:
         return [Event(session.started, None, "state", "ecg", str(error))]
-    if name in {segment.board for segment in history.segments().values()}:
-        return []
-    segment = segment_of(new_segment(), session.id, "file", name)
-    lines = read_file(path, settings.box.time_zone)
-    ledger = Ledger(history.clock_readings(), history.sessions())
-    return loaded(segment, lines, ledger, session.started)
 
 
 def loaded(

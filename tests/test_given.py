@@ -1,21 +1,29 @@
 """ECG records that somebody states: uploads, and a file at the start."""
 
 import csv
+import os
+import re
+import threading
 from pathlib import Path
 
 import pytest
 from box import Box
 
+from edge import config
+from edge.config import Camera, Ecg, Settings
 from edge.errors import InputError
 from edge.given import Line, Refused, read_file, records_of, segment_of
 from edge.history import History
-from edge.records import BoxNs, EcgChunk, Vital
+from edge.recorder import Recorder
+from edge.records import BoxNs, EcgChunk, Event, Record, Vital
 from edge.stamps import parse_stamp
+from edge.store import Store
 
 FIELDS = [
     "timestamp", "heart_rate", "ecg_lead1", "ecg_lead2", "ecg_lead3",
     "blood_pressure_systolic", "blood_pressure_diastolic", "oxygen_saturation",
 ]  # fmt: skip
+FILE = "timestamp,heart_rate,ecg_lead1\n2025-06-29T14:22:00,70,1\n"
 ALWAYS = BoxNs(0), BoxNs(2**62)
 SEGMENT = segment_of(3, 1, "upload")
 
@@ -79,6 +87,69 @@ def test_bad_lines_are_refused_alone_and_the_first_is_named(tmp_path: Path) -> N
     assert good[1].values == {"heart_rate": 71.0}
     assert [line.number for line in bad] == [3, 4, 6]
     assert "yesterday" in bad[0].cause
+
+
+def opened(folder: Path, file: Path) -> list[Record]:
+    """Return what a recorder with the ECG *file* begins with."""
+    settings = Settings(
+        config.Box(folder), camera=Camera(source="none"), ecg=Ecg(file=str(file))
+    )
+    with Store(settings.database) as store:
+        recorder = Recorder(settings, store, threading.Event())
+        recorder.begin()
+        return recorder.intake.take(0)
+
+
+@pytest.mark.parametrize("size", [10, 5_000])  # less and more than a field may have
+def test_quote_left_open_costs_its_own_line(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "ecg.csv"
+    good = "2025-06-29T14:22:00,70,1\n" * size
+    path.write_text(f'timestamp,heart_rate,ecg_lead1\n"2025{good}{good}')
+
+    records = opened(tmp_path, path)
+
+    assert sum(isinstance(made, EcgChunk) for made in records) == 2 * size - 1
+    last = records[-1]
+    assert isinstance(last, Event)
+    assert last.detail == {"loaded": 2 * size - 1, "refused": 1}
+    assert "first line 2: '2025" in last.cause
+
+
+def test_quoted_fields_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "ecg.csv"
+    path.write_text('"note","timestamp","ecg_lead1"\n"a, b","2025-06-29T14:22","1"\n')
+
+    assert [line[2:] for line in read_file(path, "UTC")] == [({"ecg_lead1": 1.0},)]
+
+
+@pytest.mark.parametrize(
+    ("content", "cause"),
+    [
+        (FILE.encode("utf-16"), "line 1: .*no column 'timestamp'; save .* in UTF-8"),
+        (FILE.replace(",", ";").encode(), "line 1: .*no column 'timestamp'"),
+        (FILE.encode().replace(b",70", b",7\xff"), "line 2: heart_rate"),
+        (FILE.encode().replace(b",70", b",7\0"), "line 2: heart_rate"),
+        (b"x" * 200_000, "line 1: 'x+'… is no line of CSV"),
+        (FILE.encode() + b"," * 10 + b"9" * 200_000, "line 3: .* is no line of CSV"),
+    ],
+)
+def test_file_that_is_none_is_an_event(
+    tmp_path: Path, content: bytes, cause: str
+) -> None:
+    (tmp_path / "ecg.csv").write_bytes(content)
+
+    event = opened(tmp_path, tmp_path / "ecg.csv")[-1]
+
+    assert isinstance(event, Event)
+    assert re.search(f"1 lines refused, first {cause}", event.cause)
+
+
+def test_what_is_no_file_is_an_event(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        event = opened(tmp_path, path)[-1]
+        assert isinstance(event, Event)
+        assert event.cause.endswith("cannot be read: it is no file; see [ecg] file")
 
 
 def test_missing_file_is_an_event_and_recording_goes_on(tmp_path: Path) -> None:
