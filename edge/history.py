@@ -192,6 +192,15 @@ class History:
                 lasts.append(last)
         return (min(firsts), max(lasts)) if firsts else None
 
+    def tally(self, kind: Kind, begin: BoxNs, end: BoxNs) -> int:
+        """Return how many rows begin in [*begin*, *end*); of chunks, the instants."""
+        what = "coalesce(sum(samples), 0)" if kind == "chunks" else "count(*)"
+        time = TABLES[kind].time
+        (row,) = self._reader.fetch(
+            f"SELECT {what} FROM {kind} WHERE {time} >= ? AND {time} < ?", (begin, end)
+        )
+        return numbered(row)
+
     def counts(self) -> Counts:
         """Return how much was saved since the file began."""
         totals = self._reader.totals()

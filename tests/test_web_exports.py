@@ -15,10 +15,12 @@ from web_rig import (
     ask,
     ecg,
     make_recording,
+    minute_of_records,
     pose,
 )
 
 from edge.config import Settings
+from edge.history import History
 from edge.records import BoxNs, Event
 from edge.store import Store
 from edge.web.app import make_app
@@ -188,6 +190,32 @@ def test_the_estimate_is_about_right(page: Page) -> None:
 
     assert tables["joined"]["rows"] == pytest.approx(300, rel=0.1)
     assert tables["joined"]["bytes"] > 100_000
+
+
+def test_the_estimate_knows_nothing_of_what_has_left(tmp_path: Path) -> None:
+    with Store(tmp_path / "recording.db", retention_h=1, ballast_bytes=0) as store:
+        store.append(minute_of_records())
+        for minute in range(1, 120):
+            seconds = range(60 * minute, 60 * minute + 60)
+            store.append([pose(second) for second in seconds])
+    with History(tmp_path / "recording.db") as past:
+        left = sum(1 for _ in past.poses(BoxNs(0), BoxNs(2**62)))
+    app = make_app(
+        tmp_path / "recording.db", QuietRecorder(), Settings(), tmp_path / "web"
+    )
+    tables = ask(app, "GET", "/exports/estimate").json["tables"]
+
+    assert left < 5000, "of 7740 the older ones left"
+    assert tables["joined"]["rows"] == pytest.approx(left, rel=0.02)
+
+
+def test_the_estimate_sees_where_nothing_was_recorded(page: Page) -> None:
+    whole = page.get("/exports/estimate").json["tables"]
+    silent = page.get("/exports/estimate?from=-40s&to=-30s").json["tables"]
+
+    assert whole["ecg"]["rows"] == 50 * 250
+    assert silent["joined"]["rows"] == pytest.approx(100, abs=2)
+    assert silent["ecg"]["rows"] < 130
 
 
 @pytest.fixture

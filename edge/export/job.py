@@ -7,13 +7,14 @@ The command line, the page and the USB drive all do this.
 import errno
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable
 from hashlib import sha256
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from edge.database.tables import Kind
 from edge.export import load_writer, manifest
 from edge.export.claim import UNFINISHED, claim
 from edge.export.folder import Folder, failure, plainly
@@ -24,8 +25,9 @@ from edge.export.request import Request, stated
 from edge.history import Counts, History
 from edge.records import BoxNs, UtcNs
 
-SAMPLED_NS = 60 * 10**9
-"""How much of the recording an estimate looks at, twice."""
+PARTS = 60
+PART_NS = 10 * 10**9
+"""An estimate looks at so many parts of a stretch; all of one of ten minutes."""
 
 BYTES_EACH: dict[str, tuple[str, int]] = {
     # stage → which of Counts it goes with, and about how many bytes one takes
@@ -152,23 +154,33 @@ def fill(
 
 
 def estimate(history: History, request: Request) -> int:
-    """
-    Return about how many bytes *request* takes, by how much was recorded in a minute
-    at the beginning and at the end of its stretch.
-    """
-    length = min(request.end - request.begin, SAMPLED_NS)
-    counted: Counter[str] = Counter()
-    for begin in (request.begin, BoxNs(request.end - length)):
-        end = BoxNs(begin + length)
-        for chunk in history.chunks(begin, end):
-            counted["instants"] += len(chunk.counts)
-        for block in history.pose_blocks(begin, end):
-            counted["poses"] += len(block.exposed)
-        counted["vitals"] += sum(1 for _ in history.vitals(begin, end))
-        counted["events"] += sum(1 for _ in history.events(begin, end))
-    share = (request.end - request.begin) / (2 * length)
+    """Return about how many bytes *request* takes."""
+    rows = rows_within(history, request.begin, request.end)
     sizes = [BYTES_EACH[stage] for stage in stages_of(request)]
-    return round(sum(counted[of] * size * share for of, size in sizes))
+    return sum(rows[of] * size for of, size in sizes)
+
+
+def rows_within(history: History, begin: BoxNs, end: BoxNs) -> dict[str, int]:
+    """
+    Return about how many instants, poses and vitals there are in [*begin*, *end*), by
+    parts of it, and how many events.
+    """
+    firsts = [begin + place * (end - begin) // PARTS for place in range(PARTS + 1)]
+    parts = [
+        (BoxNs(first), BoxNs(min(first + PART_NS, following)))
+        for first, following in pairwise(firsts)
+    ]
+    share = (end - begin) / sum(until - first for first, until in parts)
+    kinds: dict[str, Kind] = {
+        "instants": "chunks",
+        "poses": "poses",
+        "vitals": "vitals",
+    }
+    rows = {
+        name: round(share * sum(history.tally(kind, *part) for part in parts))
+        for name, kind in kinds.items()
+    }
+    return {**rows, "events": history.tally("events", begin, end)}
 
 
 def stages_of(request: Request) -> list[str]:

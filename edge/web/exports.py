@@ -8,7 +8,7 @@ from bottle import HTTPResponse, request
 
 from edge.errors import ControlError
 from edge.export import TABLES, WRITERS
-from edge.export.job import BYTES_EACH
+from edge.export.job import BYTES_EACH, rows_within
 from edge.export.span import find_span
 from edge.history import PAGE_ROWS, History
 from edge.records import Event
@@ -55,14 +55,12 @@ class Exports:
         zone = self._box.settings.box.time_zone
         with self._box.past() as past:
             begin, end = find_span(past, first, until, zone)
-            whole = find_span(past)
-            counts = past.counts()
-        share = (end - begin) / max(1, whole[1] - whole[0])
-        sizes = {}
-        for name in TABLES:
-            of, each = BYTES_EACH[name]
-            rows = round(getattr(counts, of) * share)
-            sizes[name] = {"rows": rows, "bytes": rows * each}
+            rows = rows_within(past, begin, end)
+        each = {name: BYTES_EACH[name] for name in TABLES}
+        sizes = {
+            name: {"rows": rows[of], "bytes": rows[of] * size}
+            for name, (of, size) in each.items()
+        }
         answer = {"begin": shapes.ms(begin), "end": shapes.ms(end), "tables": sizes}
         return as_json(answer)
 
