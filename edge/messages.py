@@ -74,5 +74,11 @@ class Over(NamedTuple):
     cause: str
 
 
-Message = Doing | Seen | Watched | Over | Pose | Event
+class Damaged(NamedTuple):
+    """So many pictures of the camera could not be read."""
+
+    pictures: int
+
+
+Message = Doing | Seen | Watched | Over | Damaged | Pose | Event
 """What the vision process says."""

@@ -69,6 +69,7 @@ class Frame(NamedTuple):
     stamp: Stamp  # "sensor", or "arrival" where the sensor's stamp failed its check
     pixels: NDArray[np.uint8]  # shape (height, width, 3), RGB, 0 to 255
     uncertainty_ns: int = 0  # half width of the interval that holds the true instant
+    damaged: int = 0  # pictures since the one before that could not be read
 
 
 class SerialChunk(NamedTuple):

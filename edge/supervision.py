@@ -29,7 +29,7 @@ from edge import config
 from edge.clock import BoxClock
 from edge.errors import ControlError
 from edge.life import Device, End, Ladder, Life, no_frame_s, tpu_wanted
-from edge.messages import Doing, Look, Message, Orders, Seen, Watch, Watched
+from edge.messages import Damaged, Doing, Look, Message, Orders, Seen, Watch, Watched
 from edge.movement import Movement
 from edge.records import BoxNs, Event, Pose, Record
 from edge.streams import Stream
@@ -193,6 +193,8 @@ class Supervision:
             if "another_person" in message.detail:
                 self._pose.count(another_person=message.detail["another_person"])
             self._put([message])
+        elif isinstance(message, Damaged):
+            self._camera.count(damaged=message.pictures)
         elif isinstance(message, Watched):
             if message.number in self._watches:
                 self._watches.pop(message.number).set_result(message.spots)

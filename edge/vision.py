@@ -25,6 +25,7 @@ import numpy as np
 from edge.crop import Rotation
 from edge.errors import EdgeError, SourceEnded, SourceError
 from edge.messages import (
+    Damaged,
     Doing,
     Look,
     Orders,
@@ -109,6 +110,8 @@ def watch(pipe: Connection, source: FrameSource, model: Model, orders: Orders) -
             pipe.send(Doing("read camera"))
         frame = following.result()
         if frame is not None:
+            if frame.damaged:
+                pipe.send(Damaged(frame.damaged))
             pipe.send(Doing("infer"))
             found = tracker.step(frame)
             pose = as_pose(frame, found, model, orders)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from box import wait_for
+from test_supervision import Watched
 
 from edge import config
 from edge.errors import SourceEnded, SourceLost, SourceUnavailable
@@ -38,12 +40,15 @@ def video(path: Path, damaged: int | None = None) -> config.Camera:
     return config.Camera(source="video", device=str(path))
 
 
-def played(camera: config.Camera) -> set[int]:
-    """Return the numbers of the pictures that were seen until the video was over."""
-    seen = set()
+def played(camera: config.Camera) -> dict[int, int]:
+    """
+    Return the numbers of the pictures that were seen until the video was over, each
+    with how many were damaged before it.
+    """
+    seen: dict[int, int] = {}
     with open_frames(camera) as source, suppress(SourceEnded):
         while frame := source.read(10.0):
-            seen.add(frame.sequence)
+            seen[frame.sequence] = frame.damaged
         raise AssertionError(f"nothing came after {seen}")
     return seen
 
@@ -51,13 +56,22 @@ def played(camera: config.Camera) -> set[int]:
 def test_video_is_played_to_its_end(tmp_path: Path) -> None:
     seen = played(video(tmp_path / "whole.avi"))
     assert PICTURES - 1 in seen
-    assert seen <= set(range(PICTURES))
+    assert set(seen) <= set(range(PICTURES))
+    assert not any(seen.values())
 
 
-def test_damaged_picture_is_left_out(tmp_path: Path) -> None:
+def test_damaged_picture_is_left_out_and_counted(tmp_path: Path) -> None:
     seen = played(video(tmp_path / "damaged.avi", damaged=5))
     assert PICTURES - 1 in seen
     assert 5 not in seen
+    assert sum(seen.values()) == 1
+
+
+def test_camera_tells_of_its_damaged_pictures(tmp_path: Path) -> None:
+    damaged = video(tmp_path / "damaged.avi", damaged=5)
+    with Watched(damaged, config.Pose(device="cpu")) as box:
+        wait_for(lambda: "is over" in box.camera.state.cause or None)
+        assert box.camera.state.damaged == 1
 
 
 @pytest.mark.parametrize("content", [b"", b"no video" * 1000], ids=["empty", "text"])

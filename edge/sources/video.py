@@ -34,6 +34,7 @@ class Video:
         self._frozen = Frozen(name) if live else None
         self._fresh = threading.Condition()
         self._newest: Frame | None = None
+        self._damaged = 0  # pictures since the last `read`
         self._failure: SourceError | None = None
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._play, name=name, daemon=True)
@@ -51,6 +52,9 @@ class Video:
             frame, self._newest = self._newest, None
             if frame is None and self._failure is not None:
                 raise self._failure
+            if frame is not None:
+                frame = frame._replace(damaged=self._damaged)
+                self._damaged = 0
             return frame
 
     def close(self) -> None:
@@ -85,9 +89,8 @@ class Video:
             media_ns = round(1e9 * (picture.time or 0.0))
             if not self._live:
                 wait_s = (began + media_ns - time.monotonic_ns()) / 1e9
-                self._closing.wait(max(0.0, wait_s))
-            if self._closing.is_set():
-                return
+                if self._closing.wait(max(0.0, wait_s)):
+                    return
             received = MonotonicNs(time.monotonic_ns())
             pixels = picture.to_ndarray(format="rgb24")
             if self._frozen is not None:
@@ -101,12 +104,16 @@ class Video:
                 self._fresh.notify_all()
 
     def _pictures(self) -> Iterator[Any]:
-        """Yield each picture, ``None`` for a packet that cannot be decoded."""
+        """Yield each picture until closed, ``None`` for one that cannot be decoded."""
         for packet in self._container.demux(video=0):
+            if self._closing.is_set():
+                return
             try:
                 pictures = packet.decode()
-            except video_errors():  # damaged: a cable or a disk does that now and then
+            except video_errors():  # a cable or a disk damages one now and then
                 pictures = [None]
+                with self._fresh:
+                    self._damaged += 1
             yield from pictures
 
     def _instant(
