@@ -5,6 +5,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from records_store import START, S, pose, session, vital
 
 from edge.__main__ import main
 from edge.export import WRITERS
+from edge.export.folder import DiskFolder
+from edge.export.job import Job
 from edge.export.recording import Recording
+from edge.export.request import Request
 from edge.export.stretches import plan, read
 from edge.history import History
 from edge.records import (
@@ -213,6 +217,79 @@ def test_edf_d_holds_every_count_and_onset(tmp_path: Path, scale: int) -> None:
     for _, times, _ in stored:
         began = (times[0] - START) / 1e9 + 0.1234567
         assert np.abs(onsets - began).min() < 1e-5
+
+
+@pytest.mark.filterwarnings("ignore")  # wfdb's own, about pandas
+@pytest.mark.parametrize("scale", [2000, 1_000_000])
+def test_no_file_is_larger_than_asked_for(tmp_path: Path, scale: int) -> None:
+    pyedflib = pytest.importorskip("pyedflib", reason="pyEDFlib is not installed")
+    wfdb = pytest.importorskip("wfdb", reason="wfdb is not installed")
+    path, out, limit = tmp_path / "recording.db", tmp_path, 60_000
+    with Store(path) as store:
+        store.append(with_gaps(scale))
+    span = START, BoxNs(START + 121 * S)
+    asked = Request(*span, ("edf", "edf-d", "wfdb"), part_bytes=limit)
+
+    for name in asked.formats:
+        with DiskFolder.at(out / name) as folder:
+            Job(path, replace(asked, formats=(name,)), folder, UtcNs(0)).run()
+
+    files = {name: sorted((out / name).glob("ecg-*")) for name in asked.formats}
+    for found in files.values():
+        assert len(found) > 1
+        assert max(file.stat().st_size for file in found) <= limit
+    with History(path) as history:
+        stored = expected(Recording(history, *span))
+    for read_one, name in ((edf_counts(pyedflib), "edf"), (wfdb_counts(wfdb), "wfdb")):
+        read_all = [read_one(file) for file in files[name] if file.suffix in SIGNALS]
+        times, counts = (np.concatenate(part) for part in zip(*read_all, strict=True))
+        for wanted, began, _ in stored:
+            place = int(np.abs(times - began[0]).argmin())
+            assert abs(times[place] - began[0]) < 2e6
+            there = wanted != MISSING
+            assert np.array_equal(
+                counts[place : place + len(wanted)][there], wanted[there]
+            )
+    onsets = np.concatenate(
+        [start_of(file) + onsets_of(file) for file in files["edf-d"]]
+    )
+    for _, times, _ in stored:
+        assert np.abs(onsets - (times[0] + 123_456_700) / 1e9).min() < 1e-5
+
+
+SIGNALS = (".edf", ".bdf", ".hea")
+
+
+def edf_counts(pyedflib: Any) -> Any:
+    """Return what reads times and counts of a file."""
+
+    def read_one(file: Path) -> tuple[np.ndarray, np.ndarray]:
+        with pyedflib.EdfReader(str(file)) as reader:
+            found = [reader.readSignal(lead, digital=True) for lead in range(2)]
+            began = utc_of(reader) - 123_456_700
+        counts = np.stack(found, axis=1)
+        return began + np.arange(len(counts)) * TRUE_PERIOD_NS, counts
+
+    return read_one
+
+
+def wfdb_counts(wfdb: Any) -> Any:
+    """Return what reads times and counts of a record."""
+
+    def read_one(file: Path) -> tuple[np.ndarray, np.ndarray]:
+        record = wfdb.rdrecord(str(file.with_suffix("")), physical=False)
+        began = np.datetime64(record.base_datetime, "ns").astype(np.int64)
+        steps = np.arange(len(record.d_signal)) * TRUE_PERIOD_NS
+        return began - 123_456_700 + steps, record.d_signal
+
+    return read_one
+
+
+def start_of(file: Path) -> int:
+    """Return the whole second of UTC at which the header of an EDF file begins."""
+    text = file.read_bytes()[168:184].decode()
+    moment = datetime.datetime.strptime(text + "+0000", "%d.%m.%y%H.%M.%S%z")
+    return int(moment.timestamp())
 
 
 def onsets_of(file: Path) -> np.ndarray:

@@ -5,6 +5,7 @@ Two ways. ``edf``: one continuous file (EDF+C) for each stretch of `edge.export.
 stretches`, which every reader opens and dates rightly. ``edf-d``: one discontinuous
 file (EDF+D) with the true time of every record; pyEDFlib refuses those, and MNE reads
 them without the gaps (its issue 13429): they are for EDFbrowser, Luna and their like.
+Where a drive takes no file so large there are several, each with its own beginning.
 
 Format: Kemp & Olivan, "European data format plus (EDF+)", 2003, and www.edfplus.info;
 BDF+ at www.teuniz.net/edfbrowser. No library writes EDF+D, and pyEDFlib's writer knows
@@ -15,12 +16,13 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.export import Options
-from edge.export.depth import Depth, Fitting, Scale, fit
+from edge.export.depth import Depth, Scale, fit
 from edge.export.output import Output
 from edge.export.recording import Recording
 from edge.export.stretches import (
@@ -64,7 +66,8 @@ MONTHS = [
 class Plan:
     """One file: stretches of the same leads, one after the other."""
 
-    stretches: list[Stretch]
+    stretches: Sequence[Stretch]
+    notes: list[list[Note]]  # of each stretch
     scales: list[Scale]  # one for each lead
     divisor: int  # 1: counts as the board sent them
     record_samples: int  # of each lead
@@ -84,6 +87,13 @@ class Plan:
         """How many data records there are."""
         return sum(self.records_of(stretch) for stretch in self.stretches)
 
+    @property
+    def size(self) -> int:
+        """The bytes of the file."""
+        leads = len(self.segment.leads)
+        record = self.record_samples * leads * self.depth.width + self.annotation_bytes
+        return 256 * (leads + 2) + self.records * record
+
     def records_of(self, stretch: Stretch) -> int:
         """Return the data records of *stretch*; the last is filled up."""
         return -(-stretch.samples // self.record_samples)
@@ -101,12 +111,13 @@ def write(recording: Recording, output: Output, options: Options) -> None:
 def write_files(recording: Recording, output: Output, discontinuous: bool) -> None:
     """Write the files, with all stretches of the same leads in one if asked to."""
     output.stage("edf-d" if discontinuous else "edf")
-    found = plan(recording)
+    found = plan(recording, output.limit)
     groups = (
         grouped(found.stretches) if discontinuous else [[s] for s in found.stretches]
     )
-    for number, stretches in enumerate(groups, start=1):
-        write_file(recording, output, number, stretches)
+    files = chain.from_iterable(cut(recording, group, output.limit) for group in groups)
+    for number, file in enumerate(files, start=1):
+        write_file(recording, output, number, file)
     if found.uneven:
         output.remark(
             f"{found.uneven} ECG samples that came at no even rate are not in the "
@@ -124,36 +135,41 @@ def grouped(stretches: Sequence[Stretch]) -> list[list[Stretch]]:
     return list(groups.values())
 
 
-def write_file(
-    recording: Recording, output: Output, number: int, stretches: list[Stretch]
-) -> None:
+def cut(
+    recording: Recording, stretches: Sequence[Stretch], limit: int
+) -> Iterator[Plan]:
+    """Yield the files of *stretches*: one, or as many as keep each below *limit*."""
+    file = planned(recording, stretches)
+    half = len(stretches) // 2
+    if file.size <= limit or not half:
+        yield file
+        return
+    for part in (stretches[:half], stretches[half:]):
+        yield from cut(recording, part, limit)
+
+
+def write_file(recording: Recording, output: Output, number: int, file: Plan) -> None:
     """Write one file."""
-    fitting = fit(stretches)
-    if fitting.divisor > 1:
+    segment = file.segment
+    if file.divisor > 1:
         output.remark(
-            f"segment {stretches[0].segment.id} needs more than the 24 bits of BDF: "
-            f"there its counts are rounded to steps of {fitting.divisor}; CSV and WFDB "
+            f"segment {segment.id} needs more than the 24 bits of BDF: "
+            f"there its counts are rounded to steps of {file.divisor}; CSV and WFDB "
             "have them as they were sent"
         )
-    notes = [with_events(recording, stretch) for stretch in stretches]
-    file = planned(recording, stretches, notes, fitting)
     part = output.begin(f"ecg-{number:03}.{file.depth.name.lower()}")
     part.write(header(recording, file))
-    for record, until in records(recording, file, notes):
+    for record, until in records(recording, file):
         part.write(record)
         output.reached(until)
-    segment = file.segment
     about = f"{file.depth.name}+ of {', '.join(segment.leads)}, segment {segment.id}."
     output.finish(part, about)
 
 
-def planned(
-    recording: Recording,
-    stretches: list[Stretch],
-    notes: Sequence[Sequence[Note]],
-    fitting: Fitting,
-) -> Plan:
-    """Return how the file of *stretches* is laid out."""
+def planned(recording: Recording, stretches: Sequence[Stretch]) -> Plan:
+    """Return how a file of *stretches* is laid out."""
+    fitting = fit(stretches)
+    notes = [with_events(recording, stretch) for stretch in stretches]
     samples = max(round(stretches[0].segment.sampling_rate_hz), 1)
     period_ns = min(stretch.period_ns for stretch in stretches)
     # Eight characters of the header hold microseconds. Records must not overlap.
@@ -172,6 +188,7 @@ def planned(
     origin = BoxNs(start - utc % 10**9)
     return Plan(
         stretches=stretches,
+        notes=notes,
         scales=fitting.scales,
         divisor=fitting.divisor,
         record_samples=samples,
@@ -246,13 +263,11 @@ def fields(texts: Sequence[tuple[str, int]]) -> bytes:
     )
 
 
-def records(
-    recording: Recording, file: Plan, notes: Sequence[Sequence[Note]]
-) -> Iterator[tuple[bytes, BoxNs]]:
+def records(recording: Recording, file: Plan) -> Iterator[tuple[bytes, BoxNs]]:
     """Yield each data record and the box time it reaches."""
     waiting = [
         (stretch, note)
-        for stretch, group in zip(file.stretches, notes, strict=True)
+        for stretch, group in zip(file.stretches, file.notes, strict=True)
         for note in group
     ]
     for stretch in file.stretches:

@@ -2,10 +2,10 @@
 The ECG as evenly sampled stretches, for formats that know a start and a rate only.
 
 A stretch ends where the recording was interrupted for long, where leads or gain change,
-and after an hour: its rate is the one that was measured over it, so that a crystal that
-is off by 50 ppm is off by nothing, and one that drifts is off by milliseconds. Short
-gaps are filled with MISSING and told as notes. What came one by one, at no rate, has no
-place in such a format.
+where a file of it would be too large, and after an hour: its rate is the one that was
+measured over it, so that a crystal that is off by 50 ppm is off by nothing, and one
+that drifts is off by milliseconds. Short gaps are filled with MISSING and told as
+notes. What came one by one, at no rate, has no place in such a format.
 """
 
 from collections.abc import Iterator
@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.export.output import LARGEST_PART
 from edge.export.recording import Recording
 from edge.export.tables import veiled
 from edge.join import sample_times
@@ -25,6 +26,9 @@ LONGEST_NS = 3600 * SECOND_NS
 LONGEST_FILLED_NS = 10 * SECOND_NS
 SLACK = 2.5
 """Samples by which a chunk may be early or late and still follow the one before."""
+
+WIDEST = 4
+"""Bytes that a count takes in any format."""
 
 Counts = NDArray[np.int32]
 """Shape (samples, leads); MISSING where there is no value."""
@@ -99,8 +103,12 @@ class Grid:
         return at
 
 
-def plan(recording: Recording) -> Plan:
-    """Return the stretches of *recording*, having read it once."""
+def plan(recording: Recording, limit: int = LARGEST_PART) -> Plan:
+    """
+    Return the stretches of *recording*, having read it once.
+
+    A file of each is smaller than *limit*: half of that is for header and notes.
+    """
     stretches: list[Stretch] = []
     open_ones: dict[int, tuple[Stretch, Grid]] = {}
     uneven = 0
@@ -113,7 +121,8 @@ def plan(recording: Recording) -> Plan:
             uneven += len(piece.counts)
             continue
         stretch, grid = open_ones.get(segment.id, (None, None))
-        if stretch is None or grid is None or not follows(stretch, grid, piece):
+        most = limit // 2 // (WIDEST * len(segment.leads))
+        if not stretch or not grid or not follows(stretch, grid, piece, most):
             stretch, grid = Stretch(segment, BoxNs(piece.first)), Grid(piece.first)
             stretches.append(stretch)
             open_ones[segment.id] = stretch, grid
@@ -121,11 +130,12 @@ def plan(recording: Recording) -> Plan:
     return Plan(stretches, uneven)
 
 
-def follows(stretch: Stretch, grid: Grid, piece: Piece) -> bool:
-    """Return whether *piece* still belongs to *stretch*."""
+def follows(stretch: Stretch, grid: Grid, piece: Piece, most: int) -> bool:
+    """Return whether *piece* still belongs to *stretch* of up to *most* samples."""
     missing = grid.missing(piece)
     return (
         0 <= missing * piece.period_ns <= LONGEST_FILLED_NS
+        and grid.place + missing + len(piece.counts) <= most
         and piece.last - stretch.start < LONGEST_NS
     )
 

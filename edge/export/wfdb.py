@@ -40,7 +40,7 @@ def write(recording: Recording, output: Output, options: Options) -> None:
     :raises ExportError: if the drive fails
     """
     output.stage("wfdb")
-    found = plan(recording)
+    found = plan(recording, output.limit)
     for number, stretch in enumerate(found.stretches, start=1):
         write_record(recording, output, f"ecg-{number:03}", stretch)
     if found.uneven:
