@@ -372,6 +372,15 @@ def test_damaged_session_costs_its_name_alone(tmp_path: Path, name: str) -> None
         assert b"nobody" not in file.read_bytes()
 
 
+def test_no_format_writes_over_another(tmp_path: Path) -> None:
+    with exported(tmp_path, with_gaps(2000), "csv,edf,edf-d,wfdb") as (out, _):
+        said = json.loads((out / "manifest.json").read_text())
+
+    names = [file["name"] for file in said["files"]]
+    assert {"ecg-001.edf", "ecg-002.edf", "ecg-d-001.edf"} <= set(names)
+    assert len(names) == len(set(names))
+
+
 def everything() -> list[Record]:
     """The recording with poses, vitals and a marker that looks like a formula."""
     random = np.random.default_rng(3)

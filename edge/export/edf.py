@@ -111,13 +111,14 @@ def write(recording: Recording, output: Output, options: Options) -> None:
 def write_files(recording: Recording, output: Output, discontinuous: bool) -> None:
     """Write the files, with all stretches of the same leads in one if asked to."""
     output.stage("edf-d" if discontinuous else "edf")
+    name = "ecg-d" if discontinuous else "ecg"  # both may be asked for
     found = plan(recording, output.limit)
     groups = (
         grouped(found.stretches) if discontinuous else [[s] for s in found.stretches]
     )
     files = chain.from_iterable(cut(recording, group, output.limit) for group in groups)
     for number, file in enumerate(files, start=1):
-        write_file(recording, output, number, file)
+        write_file(recording, output, f"{name}-{number:03}", file)
     if found.uneven:
         output.remark(
             f"{found.uneven} ECG samples that came at no even rate are not in the "
@@ -148,8 +149,8 @@ def cut(
         yield from cut(recording, part, limit)
 
 
-def write_file(recording: Recording, output: Output, number: int, file: Plan) -> None:
-    """Write one file."""
+def write_file(recording: Recording, output: Output, name: str, file: Plan) -> None:
+    """Write one file of this *name*."""
     segment = file.segment
     if file.divisor > 1:
         output.remark(
@@ -157,7 +158,7 @@ def write_file(recording: Recording, output: Output, number: int, file: Plan) ->
             f"there its counts are rounded to steps of {file.divisor}; CSV and WFDB "
             "have them as they were sent"
         )
-    part = output.begin(f"ecg-{number:03}.{file.depth.name.lower()}")
+    part = output.begin(f"{name}.{file.depth.name.lower()}")
     part.write(header(recording, file))
     for record, until in records(recording, file):
         part.write(record)
