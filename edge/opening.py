@@ -136,11 +136,11 @@ def loaded(
         except InputError as error:
             refused.append(Refused(line.number, str(error)))
     kept = sum(isinstance(record, EcgChunk) for record in records)
-    cause = f"{kept} ECG records loaded from {segment.board.split()[0]}"
+    file, _, _ = segment.board.rpartition(" ")
+    cause = f"{kept} ECG records loaded from {file}"
     if refused:
         first = refused[0]
-        cause += (
-            f"; {len(refused)} lines refused, first line {first.number}: {first.cause}"
-        )
+        lines_refused = "1 line" if len(refused) == 1 else f"{len(refused)} lines"
+        cause += f"; {lines_refused} refused, first line {first.number}: {first.cause}"
     detail: dict[str, object] = {"loaded": kept, "refused": len(refused)}
     return [*records, Event(now, None, "state", "ecg", cause, detail)]

@@ -46,10 +46,10 @@ def restart(box: Box) -> None:
 def test_file_is_loaded_once_over_restarts_and_matches_to_the_instant(
     tmp_path: Path,
 ) -> None:
-    write_sample(tmp_path / "sample.csv")
+    write_sample(tmp_path / "one sample.csv")
     box = Box(tmp_path)
     box.file.write_text(
-        box.file.read_text().replace("[ecg]", '[ecg]\nfile="sample.csv"')
+        box.file.read_text().replace("[ecg]", '[ecg]\nfile="one sample.csv"')
     )
     box.start()
     box.until(lambda state: state.saved["vitals"] >= 120)
@@ -65,7 +65,7 @@ def test_file_is_loaded_once_over_restarts_and_matches_to_the_instant(
     assert len(starts) == 30
     assert len(vitals) == 120
     assert min(abs(start - wanted) for start in starts) < 1_000_000
-    assert "30 ECG records loaded from sample.csv" in events
+    assert "30 ECG records loaded from one sample.csv" in events
 
 
 def test_bad_lines_are_refused_alone_and_the_first_is_named(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_file_that_is_none_is_an_event(
     event = opened(tmp_path, tmp_path / "ecg.csv")[-1]
 
     assert isinstance(event, Event)
-    assert re.search(f"1 lines refused, first {cause}", event.cause)
+    assert re.search(f"1 line refused, first {cause}", event.cause)
 
 
 def test_what_is_no_file_is_an_event(tmp_path: Path) -> None:
