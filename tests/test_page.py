@@ -21,10 +21,19 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from web_rig import SECOND, SEGMENT, StoringRecorder, ecg, picture, pose
+from web_rig import SECOND, SEGMENT, STARTED, StoringRecorder, ecg, picture, pose
 
 from edge.config import Settings
-from edge.records import BoxNs, EcgChunk, Event, StreamState, Vital
+from edge.records import (
+    BoxNs,
+    ClockReading,
+    EcgChunk,
+    Event,
+    Session,
+    StreamState,
+    UtcNs,
+    Vital,
+)
 from edge.web.accounts import Accounts
 from edge.web.app import make_app
 from edge.web.guard import Door
@@ -416,6 +425,54 @@ def test_nothing_of_another_database_stays_on_the_page(bed: Bed) -> None:
         assert "old" not in text(driver, "events")
         until(lambda: "36.6" not in text(driver, "vitals"), "no old value")
         assert not driver.find_element(By.ID, "held").is_displayed()
+
+
+DAY = "toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })"
+BOTH = "toLocaleString([], { dateStyle: 'short', timeStyle: 'short' })"
+
+
+@pytest.mark.parametrize(
+    ("path", "forms"), [("", (DAY, "toLocaleTimeString('en-GB')")), ("export", (BOTH,))]
+)
+def test_an_event_of_another_day_says_the_day(
+    bed: Bed, path: str, forms: tuple[str, ...]
+) -> None:
+    """The session of then had another clock; it is dated by its own."""
+    then = BoxNs(STARTED - 3 * 86400 * SECOND)
+    utc = UtcNs(then + 5 * 3600 * SECOND)
+    bed.recorder.keep(
+        Session(50, "another boot", then, 0, "test", "P07", "{}"),
+        ClockReading(50, then, utc, True, 0),
+        Event(then, None, "export", "", "before", {}),
+        Event(bed.now(), None, "export", "", "today", {}),
+    )
+    with browser() as driver:
+        driver.get(bed.address + path)
+        until(lambda: "before" in text(driver, "events"), "what happened")
+        today, then_ = driver.find_elements(By.CSS_SELECTOR, "#events time")[:2]
+        for form in forms:
+            said = f"return new Date(arguments[0]).{form}"
+            assert driver.execute_script(said, utc / 1e6) in then_.text
+        assert path or len(today.text) == len("00:00:00")
+
+
+def test_what_happened_is_dated_anew_when_the_box_learns_the_date(bed: Bed) -> None:
+    at = bed.now()
+    bed.recorder.keep(
+        Session(60, "a boot without a clock", at, 0, "test", "P07", "{}"),
+        ClockReading(60, at, UtcNs(at), False, 0),
+        Event(at, None, "marker", "", "before it knew", {}),
+    )
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: "before it knew" in text(driver, "events"), "what happened")
+        wrong = driver.find_element(By.CSS_SELECTOR, "#events time").text
+        now = bed.now()
+        hour = UtcNs(now + 3600 * SECOND)
+        bed.recorder.keep(ClockReading(60, now, hour, True, 0))
+        right = f"{int(wrong[:2]) + 1:02}{wrong[2:]}"
+        until(lambda: right in text(driver, "events"), f"{right} for {wrong}")
+        assert text(driver, "events").count("before it knew") == 1
 
 
 def test_two_tabs_both_live(bed: Bed) -> None:

@@ -19,7 +19,15 @@ from web_rig import (
 )
 
 from edge.config import Settings
-from edge.records import BoxNs, BoxState, StreamState
+from edge.records import (
+    BoxNs,
+    BoxState,
+    ClockReading,
+    Event,
+    Session,
+    StreamState,
+    UtcNs,
+)
 from edge.store import Store
 from edge.web import shapes
 from edge.web.app import make_app
@@ -216,6 +224,41 @@ def test_completeness_shows_the_gap(app: Any) -> None:
     assert ecg_row["overall"] == pytest.approx(50 / 60, abs=0.02)
     assert ecg_row["gaps"] == 1
     assert pose_row["overall"] >= 0.98
+
+
+def test_what_happened_is_dated_as_its_own_session_was(
+    tmp_path: Path, recorder: QuietRecorder
+) -> None:
+    """Two sessions a minute apart, whose clocks were five hours apart."""
+    second = STARTED + 60 * SECOND
+    hours = 3600 * SECOND
+    with Store(tmp_path / "recording.db", ballast_bytes=0) as store:
+        for number, begin, offset in ((1, STARTED, 7 * hours), (2, second, 2 * hours)):
+            at = BoxNs(begin)
+            store.append([
+                Session(number, f"boot {number}", at, 0, "test", "P07", "{}"),
+                ClockReading(number, at, UtcNs(at + offset), True, 0),
+                SEGMENT._replace(id=number, session=number),
+                Event(at, None, "export", "export", f"session {number}", {}),
+                *(pose(begin / SECOND - STARTED / SECOND + n) for n in range(60)),
+            ])  # fmt: skip
+    recorder.now = BoxNs(second + 30 * SECOND)
+    app = make_app(tmp_path / "recording.db", recorder, Settings(), tmp_path / "web")
+    wanted = {
+        "session 1": (STARTED + 7 * hours) / 1e6,
+        "session 2": (second + 2 * hours) / 1e6,
+    }
+
+    for path, name in (
+        ("/live", "events"), ("/events", "events"), ("/exports", "history"),
+    ):  # fmt: skip
+        found = ask(app, "GET", path).json[name]
+        assert {event["cause"]: event["utc"] for event in found} == wanted, path
+    strip = ask(app, "GET", "/completeness?minutes=3").json
+    assert len(strip["utc"]) == 3 + 1
+    begins = [strip["begin"] + 60_000 * number for number in range(4)]
+    offsets = [utc - box for utc, box in zip(strip["utc"], begins, strict=True)]
+    assert offsets == [7 * 3.6e6, 7 * 3.6e6, 2 * 3.6e6, 2 * 3.6e6]
 
 
 @pytest.mark.parametrize("minutes", ["0", "1441", "-1", "a", "1e3", "٣", "1.5"])

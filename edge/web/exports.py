@@ -38,7 +38,7 @@ class Exports:
         except ControlError as error:
             desk, trouble = {"state": "idle", "drives": [], "enrolled": []}, str(error)
         with self._box.past() as past:
-            history = [shapes.of_event(*entry) for entry in last_exports(past)]
+            history = self._box.present.events(last_exports(past))
         return as_json(
             {
                 "usb": desk,

@@ -19,7 +19,9 @@ from edge.web import shapes
 from edge.web.present import Moment, Present, Reading
 from edge.web.shapes import Json
 
-WINDOW_NS = 16_000_000_000
+SECOND_NS = 1_000_000_000
+
+WINDOW_NS = 16 * SECOND_NS
 """How much of the past a page gets that asks for the first time."""
 
 EVENTS_SHOWN = 40
@@ -109,7 +111,8 @@ class Feed:
         if since is not None and not since.continues_to(here):
             since = None
         with self._lock:
-            key = (past.path, since, here, rows["vitals"])
+            offset_s = moment.utc_offset_ns // SECOND_NS  # else set: events date anew
+            key = (past.path, since, here, rows["vitals"], offset_s)
             text = self._kept.pop(key, "") or self._make(past, moment, since, rows)
             self._kept[key] = text
             if len(self._kept) > ANSWERS_KEPT:
@@ -130,7 +133,7 @@ class Feed:
                 "ecg": [shapes.of_chunk(c, segments[c.segment]) for c in news.chunks],
                 "poses": [shapes.of_pose(pose) for pose in news.poses],
                 "vitals": [shapes.of_vital(vital) for vital in vitals],
-                "events": [shapes.of_event(row, event) for row, event in news.events],
+                "events": self._present.events(news.events),
             }
         )
 

@@ -7,7 +7,7 @@ into the recording.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from pathlib import Path
@@ -18,7 +18,9 @@ import numpy as np
 from edge.errors import ControlError
 from edge.history import History
 from edge.joined import Labels, read_labels
-from edge.records import BoxNs, BoxState, UtcNs
+from edge.records import BoxNs, BoxState, Event, UtcNs
+from edge.web import shapes
+from edge.web.shapes import Json
 
 STATE_KEPT_S = 0.2
 """Pages that ask within this time share one question to the recorder."""
@@ -147,6 +149,16 @@ class Present:
         """
         dates = self.labels().ledger.date(np.array([instant], np.int64))
         return UtcNs(int(dates.utc[0]))
+
+    def events(self, found: Iterable[tuple[int, Event]]) -> list[Json]:
+        """
+        Return the events *found*, each dated as its own session was.
+
+        :raises StoreError: if there is no recording
+        """
+        return [
+            shapes.of_event(row, event, self.utc(event.began)) for row, event in found
+        ]
 
     def _now(self, reading: Reading) -> tuple[BoxNs, bool]:
         if reading.box is not None:

@@ -20,6 +20,7 @@ from edge.records import (
     Pose,
     Segment,
     StreamState,
+    UtcNs,
     Vital,
 )
 
@@ -137,11 +138,12 @@ def of_vital(vital: Vital) -> Json:
     }
 
 
-def of_event(row: int, event: Event) -> Json:
-    """Return *event* with the row it is kept in."""
+def of_event(row: int, event: Event, utc: UtcNs) -> Json:
+    """Return *event*, which began at *utc*, with the row it is kept in."""
     return {
         "row": row,
         "began": ms(event.began),
+        "utc": ms(utc),
         "ended": None if event.ended is None else ms(event.ended),
         "kind": event.kind,
         "stream": event.stream,

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from edge.history import History
+from edge.ledger import Ledger
 from edge.records import BoxNs, EcgChunk
 from edge.web import shapes
 from edge.web.shapes import Json
@@ -37,7 +40,7 @@ class Strip:
     def __init__(self) -> None:
         self._minutes: dict[int, Minute] = {}
 
-    def read(self, past: History, now: BoxNs, minutes: int) -> Json:
+    def read(self, past: History, ledger: Ledger, now: BoxNs, minutes: int) -> Json:
         """Return the share of each of the last *minutes*, and of all of them."""
         last = now // MINUTE_NS
         numbers = range(last - minutes + 1, last + 1)
@@ -49,6 +52,7 @@ class Strip:
             "begin": shapes.ms(numbers[0] * MINUTE_NS),
             "end": shapes.ms(numbers[-1] * MINUTE_NS + MINUTE_NS),
             "step": 60_000,
+            "utc": dates(ledger, range(numbers[0], numbers[-1] + 2), min(first, now)),
             "streams": [
                 stream(name, [found.get(number) for number in numbers])
                 for name in STREAMS
@@ -78,6 +82,13 @@ SETTLED_NS = 5 * SECOND_NS
 """After this everything of a minute is on the card."""
 
 KEPT_MINUTES = 24 * 60
+
+
+def dates(ledger: Ledger, numbers: Sequence[int], first: int) -> list[float]:
+    """Return the UTC of the minutes *numbers*; before *first* its clock is run back."""
+    at = np.array(numbers, np.int64) * MINUTE_NS
+    known = np.maximum(at, first)
+    return [shapes.ms(utc) for utc in (ledger.date(known).utc + at - known).tolist()]
 
 
 def beginning(past: History) -> int:

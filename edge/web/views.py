@@ -103,7 +103,7 @@ class Views:
             found = cast(list[tuple[int, Event]], past.since("events", after, limit))
         return as_json(
             {
-                "events": [shapes.of_event(row, event) for row, event in found],
+                "events": self._box.present.events(found),
                 "after": found[-1][0] if found else after,
             }
         )
@@ -113,7 +113,8 @@ class Views:
         minutes = whole_number(request, "minutes", 60, 1, 24 * 60)
         with self._box.past() as past:
             now = self._box.moment().now
-            return as_json(self._strip.read(past, now, minutes))
+            ledger = self._box.present.labels().ledger
+            return as_json(self._strip.read(past, ledger, now, minutes))
 
     def markers(self) -> HTTPResponse:
         """Keep a note of a person at this moment."""

@@ -1,7 +1,7 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const TABLES = { joined: "Body and ECG joined", ecg: "Every ECG sample", vitals: "Vital signs", events: "Gaps, markers, states" };
-let me = {}, shift = 0, day = null, drawn = false;
+let me = {}, day = null, drawn = false;
 
 const make = (tag, text, name) => Object.assign(document.createElement(tag), text == null ? {} : { textContent: text }, name ? { className: name } : {});
 const ask = async (address) => { const reply = await fetch(address); if (reply.status === 401) location.assign("login.html"); const answer = await reply.json(); if (!reply.ok) throw new Error(answer.error); return answer; };
@@ -33,8 +33,6 @@ async function start() {
   $("zone").textContent = "Times of " + Intl.DateTimeFormat().resolvedOptions().timeZone;
   document.addEventListener("change", estimate);
   show(found);
-  const live = await ask("status");
-  shift = live.utc_minus_box;
   day = await ask("completeness?minutes=1440");
   strip();
   const sessions = await ask("sessions");
@@ -66,7 +64,7 @@ function show({ usb, trouble, history }) {
   }
   if (history.length) $("events").replaceChildren(...history.map((event) => {
     const item = make("li");
-    item.append(make("time", new Date(event.began + shift).toLocaleString([], { dateStyle: "short", timeStyle: "short" })), make("span", event.cause));
+    item.append(make("time", new Date(event.utc).toLocaleString([], { dateStyle: "short", timeStyle: "short" })), make("span", event.cause));
     return item;
   }));
 }
@@ -115,10 +113,15 @@ function strip() {
   drawn = true;
 }
 
+function utc(at) { // of an instant of the strip, as the box dates the minute it is in
+  const place = Math.max(0, Math.min(day.utc.length - 1, Math.floor((at - day.begin) / day.step)));
+  return day.utc[place] + at - day.begin - place * day.step;
+}
+
 let from = null;
 function drag(event) {
   const box = event.target.getBoundingClientRect(), share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
-  const at = day.begin + share * (day.end - day.begin) + shift;
+  const at = utc(day.begin + share * (day.end - day.begin));
   if (event.type === "pointerdown") { from = at; event.target.setPointerCapture(event.pointerId); }
   if (!event.buttons || from === null) return;
   $("from").value = local(Math.min(from, at));
@@ -148,7 +151,7 @@ function mark(found) {
 for (const button of document.querySelectorAll(".quick button")) button.addEventListener("click", () => {
   const back = button.dataset.back;
   $("to").value = "";
-  $("from").value = back ? local((day?.end ?? Date.now()) + shift - back * 1000) : "";
+  $("from").value = back ? local(day ? utc(day.end - back * 1000) : Date.now() - back * 1000) : "";
   estimate();
 });
 $("arm").addEventListener("click", () => tell("exports", order()));

@@ -26,6 +26,7 @@ let delay = 1300; // how far behind the page plays, ms
 let trouble = "";
 
 const now = () => tick() + offset;
+const present = (boxMs) => boxMs + (live?.utc_minus_box ?? 0); // UTC of this session; of others the box tells it
 const playhead = () => held ?? now() - delay;
 
 function dead() {
@@ -71,8 +72,9 @@ async function poll() {
 
 function take(reply, sent, got) {
   if (reply.reset) beginAnew();
+  const set = live && Math.abs(reply.utc_minus_box - live.utc_minus_box) > 1000;
   live = reply;
-  cursor = reply.cursor;
+  cursor = set ? "" : reply.cursor; // once the clock is set, everything has another date
   Object.assign(segments, reply.segments);
   learnTime(reply, sent, got);
   for (const chunk of reply.ecg) {
@@ -125,9 +127,14 @@ function many(n) {
   if (n >= 1e7) return (n / 1e6).toFixed(1) + " M";
   return String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
-function clock(boxMs, seconds = true) {
-  const date = new Date(boxMs + (live?.utc_minus_box ?? 0));
-  return date.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined });
+function clock(utc, seconds = true) {
+  return new Date(utc).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined });
+}
+function dated(utc, seconds) { // with the day where it is not today
+  const date = new Date(utc), today = new Date(present(now()));
+  if (date.toDateString() === today.toDateString()) return clock(utc, seconds);
+  const year = date.getFullYear() === today.getFullYear() ? undefined : "numeric";
+  return date.toLocaleDateString("en-GB", { day: "numeric", month: "short", year }) + " " + clock(utc, seconds);
 }
 function label(node, text) { node.setAttribute("aria-label", text); }
 function set(node, text) { if (node.textContent !== text) node.textContent = text; }
@@ -171,7 +178,7 @@ function tellVerdict(gone) {
 }
 
 function tellWhy(why) { // read aloud when it changes: its ages go on unheard
-  const parts = why.split(/\{(\d+(?:\.\d+)?)\}/).map((part, i) => i % 2 ? { at: +part, text: clock(+part, false) + " " } : { text: part });
+  const parts = why.split(/\{(\d+(?:\.\d+)?)\}/).map((part, i) => i % 2 ? { at: +part, text: dated(present(+part), false) + " " } : { text: part });
   const key = parts.map((part) => part.text).join("");
   if ($("why").dataset.key !== key) {
     $("why").dataset.key = key;
@@ -187,7 +194,7 @@ function tellFacts(gone) {
   set($("subject"), session?.subject || "no code");
   set($("running"), gone || !live.recorder.recording ? "–" : span(now() - session.started));
   set($("room"), left == null ? "–" : span(left * 3600e3));
-  set($("time"), gone ? "–" : clock(now()));
+  set($("time"), gone ? "–" : clock(present(now())));
 }
 
 const SHOWN = [
@@ -248,7 +255,7 @@ function tellParts(gone) {
     }
     const [, state, last, received, lost] = row.children;
     if (row.dataset.state !== part.state) row.dataset.state = part.state;
-    const since = part.state === "ok" || part.state === "off" ? "" : `since ${clock(part.since, false)}`;
+    const since = part.state === "ok" || part.state === "off" ? "" : `since ${dated(present(part.since), false)}`;
     set(state, (gone ? "was " : "") + (part.state === "stale" && !LATE.includes(part.name) ? "poor" : WORDS[part.state] ?? part.state));
     set(row.nextSibling.firstChild, [since, part.cause, part.about].filter(Boolean).join(" · "));
     set(last, part.last === null ? "–" : gone ? "old" : ago(now() - part.last));
@@ -269,13 +276,13 @@ function tellPose(gone) {
 
 function tellEvents() {
   const list = [...events.values()].sort((a, b) => b.began - a.began || b.row - a.row).slice(0, 20);
-  const key = JSON.stringify(list.map((e) => [e.row, e.began, e.ended]));
+  const key = JSON.stringify([new Date(present(now())).toDateString(), list.map((e) => [e.row, e.utc, e.ended])]);
   if (!list.length || $("events").dataset.key === key) return;
   $("events").dataset.key = key;
   $("events").replaceChildren(...list.map((event) => {
     const item = make("li", null, event.kind === "marker" ? "marker" : "");
     const length = event.ended && event.ended - event.began > 0 ? ` (${span(event.ended - event.began)})` : "";
-    item.append(make("time", clock(event.began)), make("span", (event.kind === "marker" ? "⚑ " : "") + event.cause + length));
+    item.append(make("time", dated(event.utc)), make("span", (event.kind === "marker" ? "⚑ " : "") + event.cause + length));
     return item;
   }));
 }
@@ -374,7 +381,7 @@ function paper({ pen, width, left, begin, end, top, bottom, height, x }) {
   }
   ink(pen, "soft", "center");
   const every = (width - left) / ((end - begin) / 1000) < 64 ? 2000 : 1000;
-  for (let t = Math.ceil(begin / every) * every; t <= end; t += every) if (x(t) > left + 26 && x(t) < width - 26) pen.fillText(clock(t), x(t), height - 5);
+  for (let t = Math.ceil(begin / every) * every; t <= end; t += every) if (x(t) > left + 26 && x(t) < width - 26) pen.fillText(clock(present(t)), x(t), height - 5);
 }
 
 function frieze({ pen, begin, end, x, left }, film) {
@@ -515,7 +522,7 @@ function flags({ pen, begin, end, x, top, bottom, width }) {
 function cross({ pen, x, top, bottom }) {
   const pose = near(poses, pointed, 700), at = pose?.at ?? pointed;
   pen.strokeStyle = css("focus"); pen.lineWidth = 1.5; pen.beginPath(); pen.moveTo(x(at), 0); pen.lineTo(x(at), bottom); pen.stroke();
-  ink(pen, "focus", "left"); pen.fillText(clock(at) + (pose ? "" : " – no pose"), x(at) + 5, top + 12);
+  ink(pen, "focus", "left"); pen.fillText(clock(present(at)) + (pose ? "" : " – no pose"), x(at) + 5, top + 12);
 }
 
 // the last hour
@@ -547,7 +554,7 @@ function drawHour(reply) {
   let ticks = $("ticks");
   if (!ticks) { ticks = make("div", null, "row ticks"); ticks.id = "ticks"; ticks.append(make("span"), make("div"), make("span")); }
   strip.append(ticks);
-  ticks.children[1].replaceChildren(...[0, .25, .5, .75, 1].map((part) => make("span", clock(reply.begin + part * (reply.end - reply.begin), false))));
+  ticks.children[1].replaceChildren(...[0, .25, .5, .75, 1].map((part) => make("span", clock(reply.utc[part * (reply.utc.length - 1)], false))));
 }
 const percent = (share) => (share >= 0.9995 ? "100" : (Math.floor(share * 1000) / 10).toFixed(1)) + " %";
 
