@@ -372,6 +372,33 @@ def test_damaged_session_costs_its_name_alone(tmp_path: Path, name: str) -> None
         assert b"nobody" not in file.read_bytes()
 
 
+def test_records_of_one_file_do_not_overlap(tmp_path: Path) -> None:
+    """Stretches that end because they are long enough, with chunks of odd lengths."""
+    random = np.random.default_rng(5)
+    path, limit = tmp_path / "recording.db", 60_000
+    records, sent = with_gaps(2000)[:3], 0
+    while sent < 100 * RATE_HZ:
+        counts = random.integers(-2000, 2000, (random.integers(1, 400), 2))
+        start = BoxNs(START + round(sent * TRUE_PERIOD_NS))
+        records.append(EcgChunk(1, start, TRUE_PERIOD_NS, 9, counts.astype(np.int32)))
+        sent += len(counts)
+    with Store(path) as store:
+        store.append(records)
+    span = START, BoxNs(START + 200 * S)
+    with DiskFolder.at(tmp_path / "out") as folder:
+        Job(path, Request(*span, ("edf-d",), part_bytes=limit), folder, UtcNs(0)).run()
+
+    for file in (tmp_path / "out").glob("ecg-d-*"):
+        duration_s = float(file.read_bytes()[244:252])
+        assert np.diff(onsets_of(file)).min() > duration_s - 1e-6
+    with History(path) as history:
+        found = plan(Recording(history, *span), limit).stretches
+        kept = [part for one in found for part in read(Recording(history, *span), one)]
+        stored = [counts for counts, _, _ in expected(Recording(history, *span))]
+    assert len(found) > 5
+    assert np.array_equal(np.concatenate(kept), np.concatenate(stored))
+
+
 def test_no_format_writes_over_another(tmp_path: Path) -> None:
     with exported(tmp_path, with_gaps(2000), "csv,edf,edf-d,wfdb") as (out, _):
         said = json.loads((out / "manifest.json").read_text())

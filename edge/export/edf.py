@@ -32,6 +32,7 @@ from edge.export.stretches import (
     even_blocks,
     plan,
     read,
+    record_samples,
     with_events,
 )
 from edge.records import MISSING, BoxNs, Segment
@@ -171,7 +172,7 @@ def planned(recording: Recording, stretches: Sequence[Stretch]) -> Plan:
     """Return how a file of *stretches* is laid out."""
     fitting = fit(stretches)
     notes = [with_events(recording, stretch) for stretch in stretches]
-    samples = max(round(stretches[0].segment.sampling_rate_hz), 1)
+    samples = record_samples(stretches[0].segment)
     period_ns = min(stretch.period_ns for stretch in stretches)
     # Eight characters of the header hold microseconds. Records must not overlap.
     cut = round if len(stretches) == 1 else math.floor

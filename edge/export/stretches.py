@@ -77,10 +77,24 @@ class Plan(NamedTuple):
 class Piece(NamedTuple):
     """The samples of one chunk that lie in the recording's stretch."""
 
-    first: int  # box time of the first
-    last: int
+    times: NDArray[np.int64]  # box time of each
     period_ns: float
     counts: Counts
+
+    @property
+    def first(self) -> int:
+        """Box time of the first sample."""
+        return int(self.times[0])
+
+    @property
+    def last(self) -> int:
+        """Box time of the last sample."""
+        return int(self.times[-1])
+
+    def part(self, begin: int, end: int | None = None) -> "Piece":
+        """Return the samples from number *begin* up to *end*."""
+        cut = slice(begin, end)
+        return Piece(self.times[cut], self.period_ns, self.counts[cut])
 
 
 class Grid:
@@ -110,7 +124,7 @@ def plan(recording: Recording, limit: int = LARGEST_PART) -> Plan:
     A file of each is smaller than *limit*: half of that is for header and notes.
     """
     stretches: list[Stretch] = []
-    open_ones: dict[int, tuple[Stretch, Grid]] = {}
+    newest: dict[int, tuple[Stretch, Grid]] = {}
     uneven = 0
     for chunk in recording.chunks():
         segment = recording.segments[chunk.segment]
@@ -120,24 +134,36 @@ def plan(recording: Recording, limit: int = LARGEST_PART) -> Plan:
         if chunk.offsets_us is not None or segment.sampling_rate_hz <= 0:
             uneven += len(piece.counts)
             continue
-        stretch, grid = open_ones.get(segment.id, (None, None))
-        most = limit // 2 // (WIDEST * len(segment.leads))
-        if not stretch or not grid or not follows(stretch, grid, piece, most):
-            stretch, grid = Stretch(segment, BoxNs(piece.first)), Grid(piece.first)
-            stretches.append(stretch)
-            open_ones[segment.id] = stretch, grid
-        add(stretch, grid, piece, chunk.reasons)
+        known = newest.get(segment.id)
+        room = room_for(piece, *known, limit) if known else 0
+        if known and room:
+            add(*known, piece.part(0, room), chunk.reasons)
+        if room < len(piece.counts):
+            piece = piece.part(room)
+            stretches.append(Stretch(segment, BoxNs(piece.first)))
+            newest[segment.id] = stretches[-1], Grid(piece.first)
+            add(*newest[segment.id], piece, chunk.reasons)
     return Plan(stretches, uneven)
 
 
-def follows(stretch: Stretch, grid: Grid, piece: Piece, most: int) -> bool:
-    """Return whether *piece* still belongs to *stretch* of up to *most* samples."""
+def room_for(piece: Piece, stretch: Stretch, grid: Grid, limit: int) -> int:
+    """
+    Return how many samples of *piece* still belong to *stretch*: when it is full, those
+    that it lacks to a whole record, since records must not overlap.
+    """
+    most = limit // 2 // (WIDEST * len(stretch.segment.leads))
     missing = grid.missing(piece)
-    return (
-        0 <= missing * piece.period_ns <= LONGEST_FILLED_NS
-        and grid.place + missing + len(piece.counts) <= most
-        and piece.last - stretch.start < LONGEST_NS
-    )
+    if not 0 <= missing * piece.period_ns <= LONGEST_FILLED_NS:
+        return 0
+    place, samples = grid.place + missing, len(piece.counts)
+    if place + samples <= most and piece.last - stretch.start < LONGEST_NS:
+        return samples
+    return min(-place % record_samples(stretch.segment), samples)
+
+
+def record_samples(segment: Segment) -> int:
+    """Return the samples of a record, about a second, for formats that have records."""
+    return max(round(segment.sampling_rate_hz), 1)
 
 
 def add(stretch: Stretch, grid: Grid, piece: Piece, reasons: tuple[str, ...]) -> None:
@@ -175,7 +201,7 @@ def piece_of(chunk: EcgChunk, segment: Segment, begin: int, end: int) -> Piece |
     times = times[inside]
     # A single sample may come without a period.
     period_ns = chunk.period_ns or SECOND_NS / (segment.sampling_rate_hz or 1.0)
-    return Piece(int(times[0]), int(times[-1]), period_ns, chunk.counts[inside])
+    return Piece(times, period_ns, chunk.counts[inside])
 
 
 def read(recording: Recording, stretch: Stretch) -> Iterator[Counts]:
