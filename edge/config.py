@@ -6,11 +6,13 @@ values, and a test holds the two together. Units are in the keys.
 """
 
 import difflib
+import ipaddress
 import json
 import re
 import tomllib
 import zoneinfo
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -60,6 +62,14 @@ def time_zone(value: str) -> str:
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         return 'must be a zone such as "UTC" or "Europe/Berlin"'
     return ""
+
+
+def ip_address(value: str) -> str:
+    """Accept what a socket unit of systemd does: an address, no name."""
+    with suppress(ValueError):
+        if not getattr(ipaddress.ip_address(value), "scope_id", None):
+            return ""
+    return 'must be an address such as "127.0.0.1", "0.0.0.0" for all, or "::"'
 
 
 def part_of_frame(value: tuple[float, ...]) -> str:
@@ -174,7 +184,7 @@ class Export:
 class Web:
     """The page."""
 
-    host: str = "127.0.0.1"
+    host: str = setting("127.0.0.1", ip_address)
     port: int = setting(8080, between(1, 65535))
     tls: bool = False
     hosts: tuple[str, ...] = ()

@@ -111,6 +111,14 @@ def test_leads_and_columns_that_the_board_has_not_are_refused(
     assert [*tmp_path.iterdir()] == [file]  # no recording was begun
 
 
+@pytest.mark.parametrize("host", ["localhost", "bed7.example.org", "fe80::1%eth0", ""])
+def test_host_that_no_socket_unit_takes_is_refused(host: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="must be an address"):
+        config.load(write(tmp_path, f'[web]\nhost = "{host}"'))
+    for address in ("127.0.0.1", "0.0.0.0", "::", "::1"):
+        config.load(write(tmp_path, f'[web]\nhost = "{address}"'))
+
+
 def test_a_region_may_be_whole_numbers(tmp_path: Path) -> None:
     found = config.load(write(tmp_path, "[camera]\nregion = [0, 0.5, 1, 0.5]"))
 

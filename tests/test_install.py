@@ -48,7 +48,7 @@ def test_everything_that_is_installed_is_taken_off_again() -> None:
     uninstall = (ROOT / "scripts/uninstall").read_text()
     placed = set(re.findall(r"(/etc/(?!ecg)[\w./-]+\.(?:rules|conf))", install))
 
-    assert len(placed) == 5
+    assert len(placed) == 6
     for path in placed:
         assert path in uninstall
     for unit in (ROOT / "systemd").glob("edge*"):
@@ -74,6 +74,30 @@ def test_numpy_of_the_system_is_not_replaced(
     assert done.stdout.count("numpy==") == numpy_lines
     assert done.stdout.count("sha256") == 2 + numpy_lines
     assert "pillow==12.0.0 \\\n    --hash=sha256:dd\n" in done.stdout
+
+
+def test_first_version_that_is_not_healthy_is_not_taken_for_the_one_before(
+    tmp_path: Path,
+) -> None:
+    """A try without network has left the folder, and no `current` in it."""
+    text = (ROOT / "scripts/install").read_text()
+    (line,) = re.findall(r"before=\$\(.*\)", text)
+
+    done = subprocess.run(
+        ["bash", "-euc", f'{line}; printf "%s" "$before"'],
+        env={"PATH": "/usr/bin:/bin", "HOME_DIR": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert done.stdout == ""
+
+
+def test_drives_are_told_after_the_system_knows_their_bus() -> None:
+    """Of a disk, ID_BUS is set by 60-persistent-storage.rules."""
+    install = (ROOT / "scripts/install").read_text()
+    (name,) = re.findall(r'rules" (/etc/udev/rules\.d/\S+)', install)
+
+    assert Path(name).name > "60-persistent-storage.rules"
 
 
 @pytest.mark.parametrize("harm", ["", "moved", "copied", "newer Python", "isolated"])

@@ -196,8 +196,9 @@ def wait_until_up(settings: config.Settings, log: Path) -> BoxState:
 
 def page_answers(port: int) -> bool:
     """Return whether the page is there."""
+    no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=2):
+        with no_proxy.open(f"http://127.0.0.1:{port}/status", timeout=2):
             return True
     except OSError:
         return False

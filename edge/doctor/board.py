@@ -7,7 +7,7 @@ from edge.doctor.machine import Finding, Machine
 from edge.errors import SourceUnavailable
 from edge.sources.ports import Port, find_port
 
-RULES = "etc/udev/rules.d/60-ecg-pose-edge.rules"
+RULES = "etc/udev/rules.d/61-ecg-pose-edge.rules"
 BY_ID = "/dev/serial/by-id/"
 QUICK_MS = 1
 OURS = ("edge", "python")

@@ -50,9 +50,9 @@ RIG_DEVICE = "[Service]\nDeviceAllow=/dev/ttyECG rw\n"
 """The bound pseudo-terminal is no ttyUSB."""
 INSTALL = (
     f"{roots.CLONE} /srv/edge && "
-    "EDGE_STEADY_S=3 /srv/edge/scripts/install --offline /wheels"
+    "EDGE_STEADY_S=3 /srv/edge/scripts/install --offline '/the wheels'"
 )
-INSTALL_AGAIN = "EDGE_STEADY_S=3 /srv/edge/scripts/install --offline /wheels"
+INSTALL_AGAIN = "EDGE_STEADY_S=3 /srv/edge/scripts/install --offline '/the wheels'"
 
 
 class Box(NamedTuple):
@@ -109,7 +109,7 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
         port.chmod(0o660)
         binds = [
             f"{roots.bundle(folder)}:/project.bundle",
-            f"{roots.wheels()}:/wheels",
+            f"{roots.wheels()}:/the wheels",
             f"{data}:{DATA}",
             f"{port}:/dev/ttyECG",
             f"{Path(__file__).parent}:/rig",
@@ -237,7 +237,7 @@ def change(box: Box, line: str, healthy_within_s: int) -> str:
     commit = "git -c user.name=rig -c user.email=rig@example.org commit -qam"
     box.container.sh(f"cd /srv/edge && echo '{line}' >>edge/daemon.py && {commit} rig")
     limits = f"EDGE_HEALTHY_WITHIN_S={healthy_within_s} EDGE_STEADY_S=3"
-    install = f"{limits} /srv/edge/scripts/install --offline /wheels"
+    install = f"{limits} /srv/edge/scripts/install --offline '/the wheels'"
     return box.container.run(install, timeout_s=200).stdout
 
 
