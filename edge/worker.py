@@ -68,8 +68,9 @@ class Intake:
     """
     The records on their way to the store, in order, from any thread.
 
-    At the high-water mark poses are refused and counted, and once there is room again
-    a gap says which; ECG, vitals and events are never refused, they are few.
+    At the high-water mark poses of the camera are refused and counted, and once there
+    is room again a gap says which. Nothing else is: ECG, vitals and events are few,
+    and somebody waits for what was uploaded.
     """
 
     def __init__(self, high_water: int = HIGH_WATER_RECORDS) -> None:
@@ -87,7 +88,11 @@ class Intake:
         """Queue *records* and return the ticket that `wait` takes."""
         with self._changed:
             for record in records:
-                if isinstance(record, Pose) and len(self._records) > self._high_water:
+                if (
+                    self._full
+                    and isinstance(record, Pose)
+                    and record.source == "camera"
+                ):
                     self.dropped_poses += 1
                     self._gap = longer(self._gap, record)
                     continue
@@ -125,7 +130,7 @@ class Intake:
             for _ in range(count):
                 self._records.popleft()
             self._saved += count
-            if self._gap and len(self._records) <= self._high_water:
+            if self._gap and not self._full:
                 self._records.append(self._gap)
                 self._put += 1
                 self._gap = None
@@ -141,6 +146,10 @@ class Intake:
     def waiting(self) -> int:
         """How many records are not on the card yet."""
         return len(self._records)
+
+    @property
+    def _full(self) -> bool:
+        return len(self._records) > self._high_water
 
     def _urgent(self) -> bool:
         return self._closed or self._awaited > self._saved

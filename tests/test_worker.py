@@ -62,6 +62,21 @@ def test_poses_are_refused_at_the_high_water_mark_and_ecg_never() -> None:
     assert intake.take(0)[-1] == event(1)
 
 
+def test_uploaded_pose_is_kept_at_the_high_water_mark_and_waited_for() -> None:
+    intake = Intake(high_water=2)
+    uploaded = POSE._replace(source="upload", exposed=BoxNs(9), picture="a.jpg")
+    intake.put([POSE] * 4)
+    ticket = intake.put([uploaded])
+
+    intake.saved(3)
+    with pytest.raises(StoreError):
+        intake.wait(ticket, 0)
+    kept, gap = intake.take(0)
+    assert kept is uploaded
+    assert isinstance(gap, Event)
+    assert (gap.ended, gap.detail) == (0, {"poses": 1})
+
+
 def test_refused_poses_are_one_gap_once_there_is_room() -> None:
     intake = Intake(high_water=2)
     intake.put(POSE._replace(exposed=BoxNs(number)) for number in range(6))
