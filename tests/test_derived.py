@@ -1,10 +1,13 @@
 """A heart rate where the board sends none, through the recorder's own flow."""
 
 import itertools
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from edge import web
 from edge.clock import BoxClock
 from edge.derived import HeartFlow
 from edge.patient.heart import beat_times, ecg_mv, rhythm
@@ -69,3 +72,23 @@ def test_lines_at_their_own_pace_have_no_derived_rate() -> None:
     flow = EcgFlow(make_decoder("csv"), BoxClock(0, lambda: 0), 1, itertools.count(1))
     assert HeartFlow().feed(flow.flush()) == []
     assert HeartFlow().feed([SEGMENT._replace(sampling_rate_hz=0.0), *chunks(1)]) == []
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "lead_off",
+        "probe_off",
+        "placeholder",
+        "stale",
+        "out_of_range",
+        "learning",
+        "noisy",
+        "no_beats",
+        "too_slow",
+        "too_few_poses",
+    ],
+)
+def test_page_has_words_for_every_reason(reason: str) -> None:
+    page = Path(web.__file__).parent / "static/page.js"
+    assert re.search(rf'\b{reason}: "[^"_]+"', page.read_text())

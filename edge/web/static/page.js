@@ -201,7 +201,10 @@ const SHOWN = [
   ["heart_rate", "Heart rate"], ["oxygen_saturation", "SpO₂"], ["blood_pressure", "Blood pressure"],
   ["respiration_rate", "Respiration"], ["temperature", "Temperature"],
 ];
-const REASONS = { lead_off: "lead off", probe_off: "probe off", placeholder: "not measured", stale: "no new value", out_of_range: "out of range" };
+const REASONS = {
+  lead_off: "lead off", probe_off: "probe off", placeholder: "not measured", stale: "no new value", out_of_range: "out of range",
+  learning: "still listening", noisy: "ECG too noisy", no_beats: "no beats found", too_slow: "ECG sampled too slowly", too_few_poses: "too few pictures",
+};
 
 function combined(name) {
   if (name !== "blood_pressure") return vitals.get(name);
