@@ -46,6 +46,24 @@ def store(path: Path) -> Iterator[Store]:
         yield store
 
 
+@pytest.mark.parametrize("number", [-0.0, 5e-324, 1e22, float("inf"), -float("inf")])
+def test_no_number_makes_a_row_count_as_damaged(
+    store: Store, path: Path, number: float
+) -> None:
+    random = np.random.default_rng(0)
+    stated = Vital(START, "heart_rate", number, "", "upload")
+    seen = pose(random, START)._replace(inference_ms=number)
+    store.append([segment()._replace(sampling_rate_hz=number), stated, seen])
+    if number == 0:
+        store.append([EcgChunk(1, START, number, 0, np.zeros((1, 3), np.int32))])
+    with History(path) as history:
+        assert [vital.value for vital in history.vitals(*EVER)] == [number]
+        assert [pose.inference_ms for pose in history.poses(*EVER)] == [number]
+        assert history.segments()[1].sampling_rate_hz == number
+        assert len(list(history.chunks(*EVER))) == (number == 0)
+        assert history.damaged == 0
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_every_record_comes_back_as_it_was(store: Store, path: Path, seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -41,8 +41,8 @@ def whole_or_none(value: int | None) -> int | None:
 
 
 def real_or_none(value: float | None) -> float | None:
-    """Return *value* as a plain float, nothing for nothing."""
-    return None if value is None else float(value)
+    """Return *value* as `real` does, nothing for nothing."""
+    return None if value is None else real(value)
 
 
 # Sessions: id, boot_id, started, offset_ns, version, subject, configuration, crc

@@ -63,11 +63,11 @@ def text(value: str) -> str:
 
 def real(value: float) -> float:
     """
-    Return *value* as a plain float.
+    Return *value* as a plain float that the database gives back as it is.
 
     :raises ValueError: if it is not a number, which the database would lose
     """
-    number = float(value)
+    number = float(value) + 0.0  # SQLite keeps no sign of a zero: −0.0 is 0.0
     if math.isnan(number):
         raise ValueError("a value is not a number")
     return number
