@@ -121,6 +121,7 @@ def test_a_session_may_be_stated_again(store: Store, path: Path) -> None:
         EcgChunk(1, START, 2e6, 0, np.zeros((5, 3), np.float64)),  # type: ignore[arg-type]
         EcgChunk(1, START, 2e6, 0, np.zeros(5, np.int32)),
         EcgChunk(1, START, float("nan"), 0, np.zeros((5, 3), np.int32)),
+        EcgChunk(1, START, float("inf"), 0, np.zeros((5, 3), np.int32)),
         EcgChunk(1, BoxNs(2**64), 2e6, 0, np.zeros((5, 3), np.int32)),
         pose(np.random.default_rng(0), START)._replace(keypoints=np.zeros((3, 3))),
         event(np.random.default_rng(0), START)._replace(detail={(1, 2): 3}),

@@ -37,6 +37,12 @@ MOST_ROW_BYTES = 400
 """The same of the largest: a pose."""
 
 
+UNFIT = (
+    ValueError, OverflowError, TypeError, KeyError, AttributeError, RecursionError
+)  # fmt: skip
+"""What making a row of a record that no row can hold may raise."""
+
+
 @dataclass
 class Batch:
     """The rows of one transaction, by table, and what they amount to."""
@@ -145,7 +151,7 @@ def make_batch(records: Iterable[Record], brought: dict[int, str]) -> Batch:
     for record in records:
         try:
             ADD[type(record)](batch, record)
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as why:
+        except UNFIT as why:
             batch.add_event(refusal(record, why, batch.newest))
         batch.size_bytes += ROW_BYTES
     return batch
