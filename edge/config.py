@@ -8,6 +8,7 @@ values, and a test holds the two together. Units are in the keys.
 import difflib
 import ipaddress
 import json
+import os
 import re
 import tomllib
 import zoneinfo
@@ -21,6 +22,9 @@ from edge.errors import ConfigError
 
 INSTALLED = Path("/etc/ecg-pose-edge/edge.toml")
 """Where `scripts/install` puts the settings, and the units read them."""
+
+LONGEST_SOCKET_BYTES = 107
+"""What the kernel takes for the path of a socket (sun_path in unix(7))."""
 
 Check = Callable[[Any], str]
 """Returns what is wrong with a value, "" if nothing is."""
@@ -231,10 +235,11 @@ def load(path: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
     mistakes: list[str] = []
-    settings = read_sections(table, mistakes)
+    settings = anchored(read_sections(table, mistakes), path.parent)
+    mistakes += too_deep(settings)
     if mistakes:
         raise ConfigError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
-    return anchored(settings, path.parent)
+    return settings
 
 
 def read_sections(table: dict[str, Any], mistakes: list[str]) -> Settings:
@@ -303,6 +308,17 @@ def nearest(name: str, known: dict[str, Any]) -> str:
     """Return a hint at the name that was probably meant."""
     close = difflib.get_close_matches(name, known, 1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else f"; known are {', '.join(known)}"
+
+
+def too_deep(settings: Settings) -> list[str]:
+    """Return the mistake of a data folder in which no socket has room for its path."""
+    excess = len(os.fsencode(settings.control_socket)) - LONGEST_SOCKET_BYTES
+    if excess <= 0:
+        return []
+    folder = settings.box.data_dir
+    most = len(os.fsencode(folder)) - excess
+    must = f"must have at most {most} bytes, for the control socket in it"
+    return [f"[box] data_dir: the path {folder} {must}"]
 
 
 def anchored(settings: Settings, folder: Path) -> Settings:

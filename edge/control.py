@@ -37,7 +37,11 @@ class Server:
     """Answers requests on the socket *path*, one thread a connection."""
 
     def __init__(self, path: Path, handlers: dict[str, Handler]) -> None:
-        path.unlink(missing_ok=True)
+        """
+        Listen; a socket that a killed recorder left is replaced.
+
+        :raises ControlError: if there can be no socket at *path*
+        """
 
         class Connection(socketserver.StreamRequestHandler):
             def handle(self) -> None:
@@ -51,8 +55,15 @@ class Server:
             request_queue_size = 64
 
         self._path = path
-        self._listener = Listener(str(path), Connection)
-        path.chmod(0o660)
+        try:
+            path.unlink(missing_ok=True)
+            self._listener = Listener(str(path), Connection)
+            path.chmod(0o660)
+        except OSError as error:
+            raise ControlError(
+                f"the recorder cannot listen on {path} ({error.strerror or error}): "
+                "remove what is there, or set [box] data_dir to another folder"
+            ) from error
         self._thread = threading.Thread(
             target=self._listener.serve_forever,
             args=(0.1,),

@@ -33,6 +33,7 @@ def run(settings: config.Settings) -> int:
 
     :raises ConfigError: if the board is not as the settings say
     :raises StoreError: if the data folder cannot be used, or is in use
+    :raises ControlError: if there can be no control socket in it
     """
     decoder_of(settings.ecg)
     manager = ServiceManager()
@@ -42,13 +43,14 @@ def run(settings: config.Settings) -> int:
         stack.callback(store.close)
         recorder = Recorder(settings, store, ending)
         recorder.begin()
-        recorder.start()
         desk = open_desk(settings, recorder)
         # What goes wrong with an export is no reason to start recording anew.
         exports = Worker("export", desk.work, failed=lambda: None)
-        exports.start()
         answers = handlers(recorder) | desk.handlers()
+        # First, so that nothing is recorded by a recorder that nobody can ask.
         server = Server(settings.control_socket, answers)
+        recorder.start()
+        exports.start()
         manager.ready()
         logger.info("Ready: recording to %s", settings.database)
         watch(recorder, manager, ending)

@@ -1,6 +1,8 @@
 """The configuration: one file that is default, schema and manual."""
 
+import os
 import random
+import socket
 import tomllib
 from dataclasses import asdict
 from pathlib import Path
@@ -117,6 +119,32 @@ def test_host_that_no_socket_unit_takes_is_refused(host: str, tmp_path: Path) ->
         config.load(write(tmp_path, f'[web]\nhost = "{host}"'))
     for address in ("127.0.0.1", "0.0.0.0", "::", "::1"):
         config.load(write(tmp_path, f'[web]\nhost = "{address}"'))
+
+
+@pytest.mark.parametrize(("excess", "name"), [(0, "d"), (1, "d"), (2, "ü")])
+def test_a_data_folder_too_deep_for_the_control_socket_is_refused(
+    excess: int, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = 107 + excess - len(os.fsencode(tmp_path.resolve())) - len("//control.sock")
+    folder = name * (wanted // len(os.fsencode(name)))
+    folder += "d" * (wanted - len(os.fsencode(folder)))
+    file = write(tmp_path, f'[box]\ndata_dir = "{folder}"\n[web]\nport = "none"\n')
+
+    assert main(["check-config", str(file)]) == 1
+    said = capsys.readouterr().err
+    assert "[web] port" in said  # all mistakes at once
+    assert ("[box] data_dir" in said) == (excess > 0)
+    (tmp_path / folder).mkdir()
+    assert can_be_bound(tmp_path / folder / "control.sock") == (excess == 0)
+
+
+def can_be_bound(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as listener:
+        try:
+            listener.bind(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def test_a_region_may_be_whole_numbers(tmp_path: Path) -> None:

@@ -71,6 +71,14 @@ def test_nobody_listening_is_named(tmp_path: Path) -> None:
         Client(tmp_path / "control.sock").state()
 
 
+def test_place_where_no_socket_can_be_is_told_in_words(tmp_path: Path) -> None:
+    taken = tmp_path / "control.sock"
+    taken.mkdir()
+    for path in (taken, tmp_path / ("d" * 100) / "control.sock"):
+        with pytest.raises(ControlError, match=r"cannot listen on .*data_dir"):
+            Server(path, HANDLERS)
+
+
 def test_client_finds_a_restarted_recorder(tmp_path: Path) -> None:
     path = tmp_path / "control.sock"
     client = Client(path)

@@ -125,6 +125,19 @@ def test_second_recorder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
         assert box.stop() == 0
 
 
+def test_recorder_that_nobody_could_ask_records_nothing(tmp_path: Path) -> None:
+    box = Box(tmp_path)
+    box.settings.control_socket.mkdir()
+    box.start(wait=False)
+    assert box.process is not None
+    assert box.process.wait(30) == 1
+
+    (said,) = box.log.read_text().splitlines()
+    assert "cannot listen on" in said
+    with History(box.settings.database) as history:
+        assert history.sessions() == []
+
+
 def test_broken_configuration_ends_the_start_in_words(tmp_path: Path) -> None:
     file = tmp_path / "edge.toml"
     file.write_text("[ecg]\nboard = 'toaster'\nbuad = 9600\n")
