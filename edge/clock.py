@@ -12,6 +12,7 @@ import ctypes
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 from edge.records import BoxNs, ClockReading, Event, MonotonicNs, UtcNs
@@ -39,6 +40,14 @@ class Wall(NamedTuple):
     monotonic: MonotonicNs
     utc: UtcNs
     synchronised: bool  # a time server disciplines the kernel's clock
+
+
+def boot_id() -> str:
+    """Return the kernel's name for this boot, "" where it has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def read_wall() -> Wall:

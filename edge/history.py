@@ -192,6 +192,10 @@ class History:
                 lasts.append(last)
         return (min(firsts), max(lasts)) if firsts else None
 
+    def recorded_until(self) -> BoxNs | None:
+        """Return the newest instant of what was recorded here, not of uploads."""
+        return self._reader.totals().last_box
+
     def tally(self, kind: Kind, begin: BoxNs, end: BoxNs) -> int:
         """Return how many rows begin in [*begin*, *end*); of chunks, the instants."""
         what = "coalesce(sum(samples), 0)" if kind == "chunks" else "count(*)"

@@ -14,10 +14,9 @@ import threading
 import time
 from collections import Counter
 from importlib import metadata
-from pathlib import Path
 
 from edge import config
-from edge.clock import BoxClock, LedgerKeeper
+from edge.clock import BoxClock, LedgerKeeper, boot_id
 from edge.derived import HeartFlow
 from edge.errors import SourceEnded, SourceError, StoreError
 from edge.history import History
@@ -286,11 +285,3 @@ def tell(records: list[Record]) -> None:
             "session",
         ):
             logger.info("%s: %s", record.stream or record.kind, record.cause)
-
-
-def boot_id() -> str:
-    """Return the kernel's name for this boot, "" where it has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""

@@ -1,12 +1,13 @@
 """An enrolled drive: what is new, all of it, at every insertion."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from drive_helper import Helper
-from test_export import START, S
+from test_export import START, S, box, ecg, pose, recorded, rows
 from test_export_drive import (
     FAILS,
     STICK,
@@ -18,9 +19,11 @@ from test_export_drive import (
     over,
 )
 
+from edge.clock import boot_id
 from edge.export import TABLES
 from edge.export.errand import ROOM
-from edge.records import BoxNs, Event
+from edge.given import records_of, segment_of
+from edge.records import BoxNs, Event, Record, Session
 from edge.store import Store
 
 __all__ = ["database", "helper"]  # fixtures
@@ -65,6 +68,65 @@ def test_what_the_drive_has_not_is_exported(
     (folder,) = (helper.medium / ROOM).iterdir()
     said = json.loads((folder / "manifest.json").read_text())
     assert said["request"]["begin_box_ns"] == str(START + round(reached_s * S))
+
+
+def running(upload_s: float) -> list[Record]:
+    """Return what a recorder that runs has recorded up to now, and an upload ahead."""
+    opening = recorded()[:3]
+    offset_ns = START + 30 * S - time.monotonic_ns()
+    opening[0] = Session(1, boot_id(), START, offset_ns, "0.1", "P-07", "{}")
+    upload = segment_of(2, 1, "upload")
+    given = records_of(upload, BoxNs(START + round(upload_s * S)), {"ecg_lead1": 1.0})
+    return [*opening, upload, *given]
+
+
+def of_seconds(first: int, stop: int, poses_until: float) -> list[Record]:
+    """Return ECG of whole seconds, and poses that are stored sooner than their ECG."""
+    steps = range(first * 5, round(poses_until * 5))
+    poses = [pose(START + step * S // 5, 0.5, "pose") for step in steps]
+    return [*(ecg(second) for second in range(first, stop)), *poses]
+
+
+@pytest.mark.parametrize("upload_s", [-3600, 35, 366 * 86_400])
+def test_exports_to_a_drive_follow_each_other_without_hole_or_overlap(
+    database: Path, helper: Helper, upload_s: float
+) -> None:
+    database.unlink()
+    with Store(database) as store:
+        store.append([*running(upload_s), *of_seconds(0, 29, 30)])
+        for first, stop in ((29, 45), (45, 60)):
+            assert export(database, "--since-last") == 0
+            store.append([noted(helper), *of_seconds(first, stop, stop + 1)])
+        assert export(database, "--since-last") == 0
+
+    tables = (helper.medium / ROOM).glob("*/ecg.csv")
+    times = [box(row) for path in tables for row in rows(path) if row["segment"] == "1"]
+    assert len(times) == len(set(times))
+    assert sorted(times) == [START + k * 2_000_000 for k in range(len(times))]
+    assert len(times) >= 500 * 50
+
+
+def noted(helper: Helper) -> Event:
+    """Return the event of the newest export, as the recorder keeps it."""
+    manifests = (helper.medium / ROOM).glob("*/manifest.json")
+    requests = [json.loads(path.read_text())["request"] for path in manifests]
+    newest = max(requests, key=lambda said: int(said["end_box_ns"]))
+    span = {name: newest[name] for name in ("begin_box_ns", "end_box_ns")}
+    at = BoxNs(int(span["end_box_ns"]) + 10 * S)
+    return Event(at, at, "export", "export", "", exported(0, 0) | span)
+
+
+def test_relative_time_counts_back_from_what_was_recorded(
+    database: Path, helper: Helper
+) -> None:
+    with Store(database) as store:
+        store.append(running(3600)[3:])
+
+    assert export(database, "--from", "-4s") == 0
+
+    (table,) = (helper.medium / ROOM).glob("*/ecg.csv")
+    seconds = [(box(row) - START) / S for row in rows(table)]
+    assert (seconds[0], seconds[-1]) == pytest.approx((6, 10), abs=0.01)
 
 
 def test_recording_keeps_what_was_in_an_export(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from wsgiref.validate import validator
 import numpy as np
 from PIL import Image
 
+from edge.clock import boot_id
 from edge.control import Post
 from edge.errors import ControlError
 from edge.records import (
@@ -35,7 +36,6 @@ from edge.records import (
     Vital,
 )
 from edge.store import Store
-from edge.web.present import boot_id
 
 SECOND = 1_000_000_000
 STARTED = BoxNs(1_750_000_000 * SECOND)

@@ -26,7 +26,7 @@ from edge.export.job import Job, Progress
 from edge.export.output import LARGEST_PART, Output, files_in
 from edge.export.recording import Recording, Veil
 from edge.export.request import Request
-from edge.export.span import RELATIVE, find_span
+from edge.export.span import RELATIVE, find_span, settled_until
 from edge.history import History
 from edge.records import BoxNs
 
@@ -52,9 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     # fmt: off
     add("--from", dest="first", default="", metavar="TIME",
-        help="ISO time, or -1h back from the newest record; default: the beginning")
+        help="ISO time, or -1h: back from what was recorded last; default: all")
     add("--to", dest="until", default="", metavar="TIME",
-        help="the same; default: the end")
+        help="the same; default: the end, on a drive of a running box 10 s before")
     add("--since-last", action="store_true",
         help="from up to where this drive has the same formats and tables")
     place = parser.add_mutually_exclusive_group(required=True)
@@ -137,9 +137,9 @@ class Order:
         except ControlError as error:
             print(f"not noted in the recording: {error}", file=sys.stderr)
 
-    def span(self, history: History) -> tuple[BoxNs, BoxNs]:
+    def span(self, history: History, settled: bool = False) -> tuple[BoxNs, BoxNs]:
         """Return the stretch of *history* that is meant."""
-        return find_span(history, *self.words, self.zone)
+        return find_span(history, *self.words, self.zone, settled)
 
     def request(self, span: tuple[BoxNs, BoxNs]) -> Request:
         """Return what a job is given."""
@@ -199,7 +199,8 @@ def to_a_drive(order: Order, arguments: argparse.Namespace, cancel: Begun) -> in
     wanted = "" if arguments.drive == "any" else arguments.drive
     drive = choose(present(), wanted)
     with History(order.database) as history:
-        request = order.request(order.span(history))
+        request = order.request(order.span(history, settled=True))
+        noted = settled_until(Recording(history, request.begin, request.end))
         if arguments.since_last:
             request = replace(request, begin=reached(history, drive, request))
     begin, end = request.begin, request.end
@@ -215,7 +216,7 @@ def to_a_drive(order: Order, arguments: argparse.Namespace, cancel: Begun) -> in
     if not arguments.json:
         print("safe to remove")
         detail = {"drive": drive.id, "bytes": done.size, **order.content}
-        order.note(drive.label, (begin, end), detail)
+        order.note(drive.label, (begin, noted), detail)
     return 0
 
 

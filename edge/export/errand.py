@@ -23,6 +23,7 @@ from edge.export.folder import DiskFolder, failure
 from edge.export.job import Job, Progress, estimate
 from edge.export.recording import Recording
 from edge.export.request import Request, identity
+from edge.export.span import SETTLED_NS
 from edge.history import History
 from edge.records import BoxNs, UtcNs
 
@@ -72,14 +73,16 @@ def reached(history: History, drive: Drive, request: Request) -> BoxNs:
     """
     Return up to where *drive* has all that *request* asks for, by the whole exports to
     it that were kept in the recording: where the request begins, if there is none.
+    What was recorded while an export was made, it has not, however late it ends.
     """
     spans = sorted(
-        span_of(event.detail)
+        (begin, end if end <= event.began else BoxNs(event.began - SETTLED_NS))
         for event in history.events(BoxNs(-(2**62)), BoxNs(2**62))
         if event.kind == "export"
         and event.detail.get("drive") == drive.id
         and event.detail.get("whole") is True
         and holds(event.detail, request)
+        for begin, end in (span_of(event.detail),)
     )
     until = request.begin
     for begin, end in spans:

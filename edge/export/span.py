@@ -1,9 +1,11 @@
 """Which stretch of the recording a person means."""
 
 import re
+import time
 
 import numpy as np
 
+from edge.clock import boot_id
 from edge.errors import ExportError, InputError
 from edge.export.recording import Recording
 from edge.history import History
@@ -17,14 +19,28 @@ EXACT = re.compile(r"box:(\d{1,19})")
 EXAMPLE = "2026-11-22T10:15 or -1h"
 
 
+SETTLED_NS = 10 * 10**9
+"""While it is recorded, what is older than that is on the card: of one instant ECG is
+stored up to a second after the pose, a computed heart rate some seconds after both."""
+
+RECORDING_NS = 150 * 10**9
+"""A recorder that is not heard of for so long has ended: a card may hang for 120 s."""
+
+
 def find_span(
-    history: History, first: str = "", until: str = "", zone: str = "UTC"
+    history: History,
+    first: str = "",
+    until: str = "",
+    zone: str = "UTC",
+    settled: bool = False,
 ) -> tuple[BoxNs, BoxNs]:
     """
     Return the box times [begin, end) that *first* and *until* mean.
 
     Each is an ISO time (in *zone* where it has none of its own), or ``-90m`` counted
-    back from the newest record (units s, m, h, d), or "" for everything there is.
+    back from what was recorded last (units s, m, h, d), or "" for everything there is:
+    uploads dated ahead too, or if *settled* up to `settled_until`, so that the next
+    export may begin there.
 
     :raises ExportError: if a text is neither, or nothing was recorded in between
     """
@@ -34,10 +50,13 @@ def find_span(
     recording = Recording(history, span[0], BoxNs(span[1] + 1))
     begin = place(recording, first, zone) if first else recording.begin
     end = place(recording, until, zone) if until else recording.end
+    if settled and (not until or end <= recorded_until(recording)):
+        end = min(end, settled_until(recording))
     if begin >= end:
         raise ExportError(
             f"nothing is recorded from {first or 'the beginning'} to "
             f"{until or 'the end'}; there is {described(recording)}"
+            f"{', of which the last seconds have to wait' if settled else ''}"
         )
     return begin, end
 
@@ -52,12 +71,28 @@ def place(recording: Recording, text: str, zone: str) -> BoxNs:
         return BoxNs(int(found[1]))
     if found := RELATIVE.fullmatch(text):
         back = float(found[1]) * UNITS_NS[found[2]]
-        return max(BoxNs(recording.end - round(back)), recording.begin)
+        return max(BoxNs(recorded_until(recording) - round(back)), recording.begin)
     try:
         box = recording.ledger.box(parse_stamp(text, zone))
     except InputError as error:
         raise ExportError(f"{error}; write {EXAMPLE}") from error
     return min(max(box, recording.begin), recording.end)
+
+
+def recorded_until(recording: Recording) -> BoxNs:
+    """Return where what was recorded here ends: no upload dated ahead moves it."""
+    last = recording.history.recorded_until()
+    return recording.end if last is None else min(BoxNs(last + 1), recording.end)
+
+
+def settled_until(recording: Recording) -> BoxNs:
+    """Return up to where nothing recorded here can come into *recording* any more."""
+    end, last = recorded_until(recording), recording.history.recorded_until()
+    for session in list(recording.sessions.values())[-1:]:
+        silent_ns = time.monotonic_ns() + session.offset_ns - (last or 0)
+        if last and session.boot_id == boot_id() and silent_ns < RECORDING_NS:
+            return min(end, BoxNs(last + 1 - SETTLED_NS))
+    return end
 
 
 def described(recording: Recording) -> str:

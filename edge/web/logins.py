@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, cast
 
+from edge.clock import boot_id
 from edge.web.accounts import Accounts, Person, digest
-from edge.web.present import boot_id
 from edge.web.statefile import StateFile
 
 IDLE_S = 15 * 60.0

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from edge.clock import boot_id
 from edge.errors import ControlError
 from edge.history import History
 from edge.joined import Labels, read_labels
@@ -171,11 +171,3 @@ class Present:
                 return BoxNs(passed + sessions[-1].offset_ns), True
             span = past.span()
         return span[1] if span else BoxNs(0), False
-
-
-def boot_id() -> str:
-    """Return the kernel's name for this boot, "" where it has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
