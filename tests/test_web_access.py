@@ -244,6 +244,39 @@ def test_the_cookie_cannot_be_read_by_scripts_or_sent_in_clear(lan: Lan) -> None
     assert len(cookie.partition(";")[0].partition("=")[2]) >= 43, "256 bits"
 
 
+OTHERS = [
+    "flag", 'prefs={"theme":"dark"}', "a/b=1", "user=J\xc3\xb6rg M", "=", "x[y]=1",
+    'quote="open', "a:b=1", "__Host-edge=stale", "__Host-edge", "my__Host-edge=x",
+]  # fmt: skip
+"""Cookies that other apps on the same host, or above it, have been seen to set."""
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("form", ["{other}; {own}", "{own}; {other}", "{other};{own}"])
+def test_a_cookie_of_another_app_keeps_nobody_out(
+    lan: Lan, other: str, form: str
+) -> None:
+    own = cookie_of(lan.login("anna"))
+    cookie = form.format(other=other, own=own)
+    me = lan.ask("GET", "/me", cookie=cookie)
+
+    assert lan.ask("GET", "/status", cookie=cookie).status == 200
+    assert me.json["name"] == "anna"
+    csrf = {"cookie": cookie, "x_csrf_token": me.json["csrf"]}
+    assert lan.ask("POST", "/markers", {"note": "Turned"}, **csrf).status == 200
+    assert lan.ask("POST", "/logout", **csrf).status == 200
+    assert lan.ask("GET", "/status", cookie=own).status == 401
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_cookie_of_another_app_hides_no_old_session(lan: Lan, other: str) -> None:
+    first = cookie_of(lan.login("anna"))
+    second = cookie_of(lan.login("anna", cookie=f"{other}; {first}"))
+
+    assert lan.ask("GET", "/status", cookie=first).status == 401
+    assert lan.ask("GET", "/status", cookie=second).status == 200
+
+
 def test_a_login_makes_a_new_session_and_ends_the_old(lan: Lan) -> None:
     first = cookie_of(lan.login("anna"))
     second = cookie_of(lan.login("anna", cookie=first))

@@ -14,7 +14,7 @@ from bottle import BaseRequest, HTTPResponse
 
 from edge.web.accounts import LOCAL, Accounts, Person
 from edge.web.answers import as_json, header, refuse
-from edge.web.logins import Sessions, Throttle, place_of
+from edge.web.logins import Session, Sessions, Throttle, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Guard:
         """Return name, role and CSRF token of who asks, empty for a stranger."""
         if self.door.loopback:
             return {}
-        session = self._sessions.find(request.get_cookie(self._cookie) or "")
+        session = self._session(request)
         if session is None:
             return {}
         person = session.person
@@ -109,7 +109,7 @@ class Guard:
 
     def logout(self, request: BaseRequest) -> HTTPResponse:
         """End the session."""
-        self._sessions.close(request.get_cookie(self._cookie) or "")
+        self._end_sessions(request)
         gone = f"{self._cookie}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
         return self._with_cookie({"status": "success"}, gone)
 
@@ -122,9 +122,7 @@ class Guard:
     def _welcome(self, request: BaseRequest, person: Person) -> HTTPResponse:
         self._throttle.welcome(place_of(address_of(request)))
         logger.info("%s (%s) logged in", person.name, person.role)
-        old = request.get_cookie(self._cookie)
-        if old:
-            self._sessions.close(old)
+        self._end_sessions(request)
         token = self._sessions.open(person)
         cookie = f"{self._cookie}={token}; Path=/; HttpOnly; SameSite=Strict"
         return self._with_cookie({"status": "success", "role": person.role}, cookie)
@@ -140,7 +138,7 @@ class Guard:
         scheme, _, token = header(request, "Authorization").partition(" ")
         if scheme.lower() == "bearer":
             return self.accounts.bearer(token.strip())
-        session = self._sessions.find(request.get_cookie(self._cookie) or "")
+        session = self._session(request)
         if session is None:
             return None
         if request.method not in SAFE:
@@ -148,6 +146,14 @@ class Guard:
             if not hmac.compare_digest(given.encode(), session.csrf.encode()):
                 refuse(403, "X-CSRF-Token is missing or old: load the page again")
         return session.person
+
+    def _session(self, request: BaseRequest) -> Session | None:
+        found = map(self._sessions.find, cookies(request, self._cookie))
+        return next(filter(None, found), None)
+
+    def _end_sessions(self, request: BaseRequest) -> None:
+        for token in cookies(request, self._cookie):
+            self._sessions.close(token)
 
     def _check_site(self, request: BaseRequest) -> None:
         """Refuse what a page of another site sends from somebody's browser."""
@@ -158,6 +164,18 @@ class Guard:
         origin = header(request, "Origin", own).lower()
         if site not in ("same-origin", "none") or origin != own:
             refuse(403, "this request was sent by a page of another site")
+
+
+def cookies(request: BaseRequest, name: str) -> list[str]:
+    """
+    Return the values of the cookie *name*, several where another app of the host set
+    one too.
+
+    Not `request.get_cookie`: Python's parser gives up at the first cookie that it
+    finds odd, and a browser also sends those of every other app on the host.
+    """
+    pairs = (pair.partition("=") for pair in header(request, "Cookie").split(";"))
+    return [value.strip() for key, _, value in pairs if key.strip() == name]
 
 
 def address_of(request: BaseRequest) -> str:
