@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 from edge.records import BoxNs, ClockReading, Event, MonotonicNs, UtcNs
 
-LATEST_UTC = UtcNs(7_258_118_400_000_000_000)
-"""2200-01-01: a wall clock beyond it is a mistake that int64 would not survive."""
+LATEST_UTC = UtcNs(4_102_444_800_000_000_000)
+"""2100-01-01: a clock beyond it is wrong, and its times would not add up in int64."""
 
 BRACKET_NS = 50_000
 """Two readings of the monotonic clock around the wall clock's should be this close."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from edge.clock import LATEST_UTC
 from edge.errors import InputError, SourceUnavailable
 from edge.records import MISSING, VITALS, BoxNs, EcgChunk, Record, Segment, UtcNs, Vital
 from edge.stamps import parse_stamp
@@ -173,7 +174,10 @@ def line_of(number: int, fields: Mapping[str, str], zone: str) -> Line:
         for name, text in fields.items()
         if (name in LEADS or name in VITALS) and text
     }
-    return Line(number, parse_stamp(fields.get("timestamp", ""), zone), values)
+    utc = parse_stamp(fields.get("timestamp", ""), zone)
+    if not 0 <= utc < LATEST_UTC:
+        raise InputError("timestamp: the year must be 1970 to 2099")
+    return Line(number, utc, values)
 
 
 def number_of(name: str, text: str) -> float:

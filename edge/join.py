@@ -187,8 +187,9 @@ def in_runs_of_block(runs: Runs, queries: Times, tolerance_ns: int) -> Place:
     early = np.abs(into - np.rint(sample * period).astype(np.int64))
     late = np.rint((sample + 1) * period).astype(np.int64) - into
     ended = np.flatnonzero(sample == last)
-    follower = np.append(runs.start[1:], FAR)[run[ended]]
+    follower = runs.start.take(run[ended] + 1, mode="clip")
     late[ended] = follower - queries[ended]
+    late[ended[run[ended] == len(runs.start) - 1]] = NO_FOLLOWER
     later = late < early
     sample = sample.astype(np.int64)
     sample += later
@@ -200,8 +201,8 @@ def in_runs_of_block(runs: Runs, queries: Times, tolerance_ns: int) -> Place:
     return Place(run, sample)
 
 
-FAR = 2**62
-"""Stands for an instant after all others."""
+NO_FOLLOWER = np.iinfo(np.int64).max
+"""Stands for how far the next run is from what is after the last one."""
 
 
 def nearest_in_chunks(

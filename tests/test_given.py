@@ -100,6 +100,17 @@ def opened(folder: Path, file: Path) -> list[Record]:
         return recorder.intake.take(0)
 
 
+@pytest.mark.parametrize("year", ["1969", "2100", "2200"])
+def test_line_of_a_year_beyond_reason_is_refused(tmp_path: Path, year: str) -> None:
+    path = tmp_path / "ecg.csv"
+    path.write_text(f"timestamp,ecg_lead1\n{year}-06-29T14:22:01,1\n")
+
+    (refused,) = read_file(path, "UTC")
+
+    assert isinstance(refused, Refused)
+    assert "1970 to 2099" in refused.cause
+
+
 @pytest.mark.parametrize("size", [10, 5_000])  # less and more than a field may have
 def test_quote_left_open_costs_its_own_line(tmp_path: Path, size: int) -> None:
     path = tmp_path / "ecg.csv"

@@ -134,6 +134,16 @@ def test_tolerance_is_inclusive_and_ties_go_to_the_earlier(
     assert nearest(np.array([100, 110]), np.array([query]), 10).tolist() == [place]
 
 
+@pytest.mark.parametrize("start", [0, 2**62 - 5, 2**62 + 10**18, 2**63 - 10**7])
+def test_last_sample_is_found_however_late_it_is(start: int) -> None:
+    """A picture of 2126 is joined with the record of the same instant."""
+    run = Runs(np.array([start]), np.array([4e6]), np.array([2]))
+    queries = np.array([start, start + 3_000_000, start + 4_000_005])
+
+    assert nearest_in_runs(run, queries, 10).sample.tolist() == [0, NONE, 1]
+    assert nearest_in_runs(run, queries, 10**6).chunk.tolist() == [0, 0, 0]
+
+
 def test_runs_answer_as_their_samples_do() -> None:
     """A recording of an hour with drifting periods, gaps and 20,000 poses."""
     dice = np.random.default_rng(5)

@@ -476,7 +476,7 @@ def test_d15_what_is_no_stamp_is_a_400_that_names_it(
     assert client.uploads() == []
 
 
-@pytest.mark.parametrize("year", ["9999", "0001", "1600", "2261", "1969"])
+@pytest.mark.parametrize("year", ["9999", "1600", "2261", "2100", "1969"])
 def test_d15_a_year_beyond_reason_is_a_400(client: Client, year: str) -> None:
     assert client.image(timestamp=f"{year}-06-29T14:22:01").status == 400
 

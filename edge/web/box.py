@@ -8,6 +8,7 @@ import numpy as np
 from bottle import BaseRequest
 from numpy.typing import NDArray
 
+from edge.clock import LATEST_UTC
 from edge.config import Settings
 from edge.control import Post
 from edge.errors import InputError
@@ -18,8 +19,7 @@ from edge.web.answers import refuse
 from edge.web.present import Moment, Present, StateCache
 
 EARLIEST_UTC = 0
-LATEST_UTC = 7_258_118_400_000_000_000
-"""1970 and 2200: what is stamped outside was not stamped by a clock."""
+"""1970, and `LATEST_UTC` is 2100: what is stamped outside was stamped by no clock."""
 
 PERSON = "edge.person"
 """Name in the WSGI environment: the `Person` who asks, `None` for a stranger."""
@@ -88,7 +88,7 @@ class Box:
         except InputError as error:
             refuse(400, f"timestamp: {error}")
         if not EARLIEST_UTC <= utc < LATEST_UTC:
-            refuse(400, "timestamp: the year must be 1970 to 2199")
+            refuse(400, "timestamp: the year must be 1970 to 2099")
         return self.present.labels().ledger.box(utc)
 
 
