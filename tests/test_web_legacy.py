@@ -458,6 +458,19 @@ def test_d15_what_is_no_number_is_a_400_that_names_it(
     assert client.status()["ecg_records_loaded"] == 0
 
 
+COMPUTED = ["0.30000000000000004", "-1.5e-05", "+2.5E+2", ".5", "5.", f"{1 / 3:.100f}"]
+
+
+@pytest.mark.parametrize("text", COMPUTED)
+def test_a_computed_number_is_taken_with_all_its_digits(
+    client: Client, text: str
+) -> None:
+    answer = client.ecg(ecg_lead2=text)
+
+    assert answer.status == 200, answer.json
+    assert answer.json["data"]["ecg_lead2"] == float(text)
+
+
 @pytest.mark.parametrize(
     "text", ["abc", "1751206921", "29/06/2025 14:22", "2025-13-01T00:00:00", "9" * 70]
 )
@@ -529,7 +542,7 @@ def test_d17_values_beyond_belief_are_refused(
     assert name in answer.json["error"]
 
 
-@pytest.mark.parametrize("text", ["1.0e400", "1" * 15 + ".0", "1e999"])
+@pytest.mark.parametrize("text", ["1.0e400", "1" * 15 + ".0", "1e999", "1.0e999"])
 def test_d18_nothing_but_json_goes_over_the_wire(client: Client, text: str) -> None:
     assert client.ecg(ecg_lead1=text).status == 400
     client.image(picture(None))

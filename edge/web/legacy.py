@@ -43,7 +43,11 @@ RANGES: dict[str, tuple[float, float, str]] = {
 }
 """The seven fields of an ECG record and what can be believed of them."""
 
-NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{0,15})?|[+-]?\.[0-9]{1,15}")
+NUMBER = re.compile(
+    r"[+-]?(?=\.?[0-9])[0-9]{0,15}(\.[0-9]{0,100}([eE][+-]?[0-9]{1,3})?)?"
+)
+"""As the original system: with a point it is what a computed float is printed as."""
+
 LONGEST_STAMP = 64
 
 LOOKED_AT_PIXELS = 4_000_000
