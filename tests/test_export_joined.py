@@ -2,6 +2,7 @@
 
 import csv
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +100,31 @@ def test_all_leads_of_the_largest_board_are_there(tmp_path: Path) -> None:
     found = [float(row[f"ecg_lead{number}"]) for number in range(1, 17)]
     assert found == [number / 1000 for number in range(16)]
     assert row["ecg_leads"].split() == list(board.leads)
+
+
+@pytest.mark.parametrize("pose_every_s", [60, 1800])
+def test_hours_with_few_poses_or_none_take_no_memory(
+    tmp_path: Path, pose_every_s: int
+) -> None:
+    random = np.random.default_rng(1)
+    with Store(tmp_path / "edge.db") as store:
+        store.append([session(1, START), segment(1, "serial", 8)])
+        for first in range(0, 3600, 600):
+            times = [START + second * S for second in range(first, first + 600)]
+            store.append([chunk(random, at, 1, 8) for at in times])
+            store.append([vital(random, at) for at in times])
+        poses = range(0, 3600, pose_every_s)
+        store.append([pose(random, START + second * S) for second in poses])
+
+    with History(tmp_path / "edge.db") as history:
+        table = joined(Recording(history, START, BoxNs(START + 3600 * S)), S)
+        tracemalloc.start()
+        rows = sum(block.rows for block in table.blocks())
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+
+    assert rows == len(poses)
+    assert peak < 12_000_000, peak
 
 
 def test_no_ecg_at_all_is_said(tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ from edge.records import (
 
 MS_NS = 1_000_000
 
+BLOCK_NS = 120 * 10**9
+"""Poses are joined together up to so long: megabytes of ECG. At 10 a second a page of
+the recording is shorter."""
+
 Columns = dict[str, Cells]
 
 NO_SEGMENT = Segment(0, 0, "", "", (), (), (), 0.0, False, "arrival")
@@ -50,13 +54,24 @@ def joined_blocks(recording: Recording, tolerance_ns: int) -> Iterator[Block]:
     """Yield the rows of the joined table."""
     ecg = Samples(recording, tolerance_ns)
     vitals = Stated(recording, tolerance_ns)
-    for poses in recording.poses():
+    for poses in short_blocks(recording.poses()):
         samples = ecg.nearest(poses.exposed)
         columns = pose_columns(recording, poses)
         columns |= sample_columns(recording, poses.exposed, samples)
         columns |= vitals.columns(samples)
         text = cells.lines([columns[column.name] for column in COLUMNS])
         yield Block(text, len(poses.exposed), BoxNs(int(poses.exposed[-1])))
+
+
+def short_blocks(blocks: Iterator[PoseBlock]) -> Iterator[PoseBlock]:
+    """Yield *blocks* cut so that none is longer than BLOCK_NS, nor its ECG."""
+    for block in blocks:
+        begin = 0
+        while begin < len(block.exposed):
+            until = block.exposed[begin] + BLOCK_NS
+            stop = int(np.searchsorted(block.exposed, until, side="right"))
+            yield PoseBlock._make(column[begin:stop] for column in block)
+            begin = stop
 
 
 class Matches(NamedTuple):
@@ -111,7 +126,8 @@ class Samples:
         begin, end = first - self._tolerance_ns, last + self._tolerance_ns
         self._window = [chunk for chunk in self._window if last_instant(chunk) >= begin]
         while self._next is not None and self._next.start <= end:
-            self._window.append(self._next)
+            if last_instant(self._next) >= begin:  # not of a time without poses
+                self._window.append(self._next)
             self._next = next(self._coming, None)
 
 
@@ -285,7 +301,10 @@ class Stated:
 
     def _move(self, first: int, last: int) -> None:
         while self._next is not None and self._next.sampled <= last:
-            self._known.setdefault(self._next.name, []).append(self._next)
+            known = self._known.setdefault(self._next.name, [])
+            if self._next.sampled <= first:
+                known.clear()
+            known.append(self._next)
             self._next = next(self._coming, None)
         for known in self._known.values():
             while len(known) > 1 and known[1].sampled <= first:
