@@ -82,6 +82,20 @@ def test_nothing_leads_back(database: Path, tmp_path: Path) -> None:
     assert not {"configuration", "made"} & said.keys()
 
 
+def test_nothing_leads_back_from_the_joined_table_alone(
+    database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "alone.csv"
+    words = ["--deidentify", f"--shift-days={DAYS}", "--output"]
+
+    assert edge(database, *words, str(out)) == 0
+    assert edge(database, *words, "-") == 0
+
+    text = out.read_text()
+    assert capsys.readouterr().out.splitlines() == text.splitlines()
+    assert [name for name in CANARIES if name in text] == []
+
+
 def test_all_times_are_moved_alike(database: Path, tmp_path: Path) -> None:
     plain, moved = tmp_path / "plain", tmp_path / "moved"
     assert edge(database, "--output", str(plain)) == 0

@@ -27,6 +27,7 @@ from edge.export.output import LARGEST_PART, Output, files_in
 from edge.export.recording import Recording, Veil
 from edge.export.request import Request
 from edge.export.span import RELATIVE, find_span, settled_until
+from edge.export.tables import Table
 from edge.history import History
 from edge.records import BoxNs
 
@@ -64,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="USB drive, as 'edge drive list' names it; unmounted at the end")
     add("--formats", type=names_of(WRITERS), default=("csv",), metavar="LIST",
         help=f"of {', '.join(WRITERS)}; default: csv")
-    add("--tables", type=names_of(TABLES), default=TABLES, metavar="LIST",
+    add("--tables", type=names_of(TABLES), metavar="LIST",
         help=f"of {', '.join(TABLES)}; default: all")
     add("--tolerance-ms", type=float, metavar="MS",
         help="of the join; default: the configuration's")
@@ -89,6 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.since_last and not arguments.drive:
         raise ExportError("--since-last goes with --drive")
     if arguments.output == "-" or arguments.output.endswith(".csv"):
+        check_one_table(arguments)
         return one_table(order, arguments.output)
     with cancelled_by_signals() as cancel:
         if arguments.drive:
@@ -108,7 +110,7 @@ class Order:
         self.socket = None if arguments.database else settings.control_socket
         self.zone = arguments.zone or settings.box.time_zone
         self.words = (arguments.first, arguments.until)
-        self.options = Options(arguments.tables, round(tolerance_ms * 1e6))
+        self.options = Options(arguments.tables or TABLES, round(tolerance_ms * 1e6))
         self.formats: tuple[str, ...] = arguments.formats
         self.part_bytes: int = arguments.part_mb
         self.key: str = arguments.key or ""
@@ -161,21 +163,51 @@ def read_settings(arguments: argparse.Namespace) -> config.Settings:
     return config.load(arguments.config or config.INSTALLED)
 
 
+def check_one_table(arguments: argparse.Namespace) -> None:
+    """
+    Accept *arguments* that the joined table alone can follow.
+
+    :raises ExportError: if they ask for more, such as a sealed file
+    """
+    asked = {
+        "--key": arguments.key is not None,
+        "--formats": arguments.formats != ("csv",),
+        "--tables": arguments.tables not in (None, ("joined",)),
+        "--part-mb": arguments.part_mb != LARGEST_PART,
+    }
+    words = ", ".join(word for word, given in asked.items() if given)
+    if words:
+        raise ExportError(
+            f"--output {arguments.output} is the joined table alone, in one plain "
+            f"file; with {words} give --output a folder"
+        )
+
+
 def one_table(order: Order, place: str) -> int:
     """Write the joined table to the file *place*, or to standard output."""
+    detail = content(("csv",), ("joined",), order.veil is not None)
     with History(order.database) as history:
-        recording = Recording(history, *order.span(history), order.veil)
+        span = order.span(history)
+        recording = Recording(history, *span, order.veil)
         table = make_table("joined", recording, order.options)
         if place == "-":
-            sys.stdout.buffer.write(table.header)
-            for block in table.blocks():
-                sys.stdout.buffer.write(block.text)
-            sys.stdout.buffer.flush()
+            # Beforehand: a reader that leaves early has taken rows all the same.
+            order.note("standard output", span, detail)
+            print_table(table)
             return 0
         path = Path(place)
         with DiskFolder.at(path.parent) as folder:
             write_table(table, Output(files_in(folder)), path.stem)
+    order.note(place, span, detail)
     return 0
+
+
+def print_table(table: Table) -> None:
+    """Write *table* to standard output."""
+    sys.stdout.buffer.write(table.header)
+    for block in table.blocks():
+        sys.stdout.buffer.write(block.text)
+    sys.stdout.buffer.flush()
 
 
 def to_a_folder(order: Order, arguments: argparse.Namespace, cancel: Begun) -> int:
