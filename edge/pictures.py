@@ -52,8 +52,7 @@ def read_picture(data: bytes) -> NDArray[np.uint8]:
                 check_size(*image.size)
                 image.load()
                 ImageOps.exif_transpose(image, in_place=True)
-                upright = image if image.mode == "RGB" else image.convert("RGB")
-                return np.asarray(upright, np.uint8)
+                return rgb(image)
         except PictureError:
             raise
         except UnidentifiedImageError as error:
@@ -62,6 +61,17 @@ def read_picture(data: bytes) -> NDArray[np.uint8]:
         except REFUSALS as error:
             words = " ".join(str(error).split())[:80]
             raise PictureError(f"it cannot be read: {words}") from error
+
+
+def rgb(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the pixels of *image*, of any mode that a file of `FORMATS` has."""
+    if image.mode == "RGB":
+        return np.asarray(image, np.uint8)
+    if image.mode.startswith("I"):
+        # 16 bits of grey, as a PNG has them: `convert` makes all above 255 white.
+        high = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.repeat(high[:, :, np.newaxis], 3, axis=2)
+    return np.asarray(image.convert("RGB"), np.uint8)
 
 
 def read_picture_file(path: Path) -> NDArray[np.uint8]:

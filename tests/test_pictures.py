@@ -54,6 +54,20 @@ def test_every_mode_becomes_rgb(mode: str) -> None:
     assert read_picture(file.getvalue()).shape == (SIDE[1], SIDE[0], 3)
 
 
+def test_grey_of_16_bits_is_as_bright_as_grey_of_8() -> None:
+    grey = gradient()[:, :, 0]
+    fine = grey.astype(np.uint16) * 256 + np.arange(SIDE[0], dtype=np.uint16)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+
+    found = read_picture(saved("PNG", fine))
+    upright = read_picture(saved("PNG", fine, exif=turned.tobytes()))
+
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, np.stack([grey] * 3, axis=2))
+    assert np.array_equal(upright, np.rot90(found, -1))
+
+
 def test_a_picture_of_a_turned_camera_stands_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the top of the scene is on the right: turn by 90° clockwise
