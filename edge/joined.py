@@ -186,6 +186,7 @@ def sample_of(
 ) -> Sample:
     """Return the sample of *match*, whose date is at *place* of *dates*."""
     assert match.chunk is not None
+    counts = match.chunk.counts[match.row].tolist()
     return Sample(
         sampled=BoxNs(match.sampled),
         utc=UtcNs(int(dates.utc[place])),
@@ -193,8 +194,11 @@ def sample_of(
         difference_ms=(match.sampled - pose.exposed) / MS_NS,
         uncertainty_ns=match.chunk.uncertainty_ns,
         segment=segment,
-        millivolts=millivolts(match.chunk.counts[match.row].tolist(), segment),
-        reasons=match.chunk.reasons,
+        millivolts=millivolts(counts, segment),
+        reasons=tuple(
+            reason if count == MISSING else ""  # the chunk's is of some of its samples
+            for reason, count in zip(match.chunk.reasons, counts, strict=False)
+        ),
     )
 
 

@@ -146,6 +146,23 @@ def test_every_sample_is_in_the_table(database: Path, tmp_path: Path) -> None:
     assert {row["reasons"] for row in found} == {"", "II:lead_off"}
 
 
+def test_reason_stands_beside_no_value(database: Path, tmp_path: Path) -> None:
+    chunk = ecg(20, 4, ("saturated", "lead_off"))
+    chunk.counts[:, 1] = (5, MISSING, MISSING, 5)
+    chunk.counts[:, 0] = (5, 5, MISSING, 5)
+    with Store(database) as store:
+        poses = [pose(chunk.start + place * 2_000_000, 0.5) for place in range(4)]
+        store.append([chunk, *poses])
+
+    edge(database, "--from", "-1s", "--output", str(tmp_path / "out"))
+
+    said = ["", "II:lead_off", "I:saturated II:lead_off", ""]
+    found = rows(tmp_path / "out" / "ecg.csv")
+    assert [row["reasons"] for row in found] == said
+    joined = rows(tmp_path / "out" / "joined.csv")
+    assert [row["ecg_reasons"] for row in joined] == said
+
+
 def test_poses_events_and_vitals_are_as_stored(database: Path, tmp_path: Path) -> None:
     edge(database, "--output", str(tmp_path / "out"))
 

@@ -129,6 +129,20 @@ def test_rows_are_those_of_a_look_at_everything(
     assert all(len(cells(row)) == len(COLUMNS) for row in found)
 
 
+def test_reason_stands_where_the_value_is_missing_alone(
+    store: Store, path: Path
+) -> None:
+    """A chunk has one reason a lead; its other samples of the lead are good."""
+    counts = np.array([[1, 2, 3], [1, MISSING, 3], [MISSING, MISSING, 3]], np.int32)
+    given = ("saturated", "lead_off", "lead_off")
+    poses = [a_pose(START + place * 4 * MS) for place in range(3)]
+    store.append([EcgChunk(1, START, 4e6, 70_000, counts, None, given), *poses])
+
+    said = [row.sample.reasons for row in rows(path) if row.sample]
+
+    assert said == [("", "", ""), ("", "lead_off", ""), ("saturated", "lead_off", "")]
+
+
 def test_row_says_how_far_apart_and_how_sure(store: Store, path: Path) -> None:
     counts = np.array([[500, 0, MISSING], [1000, -250, MISSING]], np.int32)
     store.append(

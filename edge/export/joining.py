@@ -16,7 +16,7 @@ from edge.database.signals import PoseBlock
 from edge.export import cells
 from edge.export.cells import Cells, Mask, Whole
 from edge.export.recording import Recording
-from edge.export.tables import Block, Table, milliseconds, millivolts, reasons
+from edge.export.tables import Block, Table, milliseconds, millivolts, reason_cells
 from edge.join import NONE, nearest_in_chunks, sample_times
 from edge.records import (
     KEYPOINTS,
@@ -212,7 +212,7 @@ def sample_columns(recording: Recording, poses: Whole, matches: Matches) -> Colu
     absent = ~matches.found
     utc = recording.ledger.date(matches.times).utc
     texts: dict[str, list[str]] = {
-        name: [] for name in ("stamp", "segment", "source", "board", "leads", "reasons")
+        name: [] for name in ("stamp", "segment", "source", "board", "leads")
     }
     sure = []
     for chunk in matches.chunks:
@@ -222,7 +222,6 @@ def sample_columns(recording: Recording, poses: Whole, matches: Matches) -> Colu
         texts["source"].append(segment.source)
         texts["board"].append(segment.board)
         texts["leads"].append(" ".join(segment.leads))
-        texts["reasons"].append(reasons(segment, chunk.reasons))
         sure.append(chunk.uncertainty_ns)
     columns = lead_columns(recording, matches)
     for name, values in texts.items():
@@ -236,8 +235,19 @@ def sample_columns(recording: Recording, poses: Whole, matches: Matches) -> Colu
         "ecg_matched": cells.truths(matches.found),
         "difference_ms": cells.fixed(matches.times - poses, 6, absent),
         "ecg_uncertainty_ms": cells.blanked(milliseconds(uncertainty), absent),
+        "ecg_reasons": lacking(recording, matches),
         "unmatched_reason": cells.texts(matches.reason),
     }
+
+
+def lacking(recording: Recording, matches: Matches) -> Cells:
+    """Return why leads of the samples have no value."""
+    found, column = matches.found, cells.nothing(len(matches.found))
+    if found.any():
+        counts, owner = matches.counts[found], matches.owner[found]
+        said = reason_cells(recording.segments, matches.chunks, counts, owner)
+        column = scattered(len(found), [(found, said)])
+    return column
 
 
 def gathered(values: list[str], matches: Matches) -> Cells:

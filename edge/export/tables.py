@@ -11,7 +11,7 @@ survive a spreadsheet.
 import codecs
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -140,7 +140,7 @@ def ecg_block(
             columns.append(millivolts(counts[:, place], segment, place))
         else:
             columns.append(cells.nothing(rows))
-    columns.append(reason_cells(segment, chunks, counts, owner))
+    columns.append(reason_cells({segment.id: segment}, chunks, counts, owner))
     return Block(cells.lines(columns), rows, BoxNs(int(times[-1])))
 
 
@@ -166,22 +166,41 @@ def decimals_of(gain: float) -> int:
 
 
 def reason_cells(
-    segment: Segment,
-    chunks: list[EcgChunk],
+    segments: Mapping[int, Segment],
+    chunks: Sequence[EcgChunk],
     counts: NDArray[np.int32],
     owner: NDArray[np.intp],
 ) -> Cells:
-    """Return why values are missing, in the rows where some are."""
-    if not any(any(chunk.reasons) for chunk in chunks):
+    """
+    Return why values are missing in each row of *counts*, which is of the chunk that
+    *owner* names. A chunk's reasons are of those of its samples that have no value.
+    """
+    given = np.array([any(chunk.reasons) for chunk in chunks], np.bool_)
+    told = np.flatnonzero(given[owner] & (counts == MISSING).any(axis=1))
+    if not len(told):
         return cells.nothing(len(owner))
-    column = cells.texts([reasons(segment, chunk.reasons) for chunk in chunks])[owner]
-    return cells.blanked(column, (counts != MISSING).all(axis=1))
+    missing = counts[told] == MISSING
+    kind = owner[told]
+    for lead in missing.T:
+        _, first, kind = np.unique(
+            2 * kind + lead, return_index=True, return_inverse=True
+        )
+    texts = [
+        reasons(segments[chunk.segment], chunk.reasons, missing[row].tolist())
+        for row in first.tolist()
+        for chunk in (chunks[owner[told[row]]],)
+    ]
+    place = np.zeros(len(owner), np.intp)
+    place[told] = kind + 1
+    return cells.texts(["", *texts])[place]
 
 
-def reasons(segment: Segment, given: Sequence[str]) -> str:
-    """Return *given*, one a lead, as ``lead:reason`` with blanks between."""
-    pairs = zip(segment.leads, given, strict=False)
-    return " ".join(f"{lead}:{reason}" for lead, reason in pairs if reason)
+def reasons(segment: Segment, given: Sequence[str], missing: Sequence[bool]) -> str:
+    """Return *given* of the *missing* leads as ``lead:reason``, blanks between."""
+    known = zip(segment.leads, given, missing, strict=False)
+    return " ".join(
+        f"{lead}:{reason}" for lead, reason, gone in known if gone and reason
+    )
 
 
 def vitals(recording: Recording) -> Table:
