@@ -24,6 +24,10 @@ from edge.stamps import parse_stamp
 MS_NS = 1_000_000
 SECOND_NS = 1_000_000_000
 
+BOX = re.compile(r"-?\d{1,10} \d{1,19}", re.ASCII)
+BOX_NS = range(-(2**62), 2**62)
+"""What is outside is no box time, and would not add up in int64."""
+
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 FROM_ECG = {
@@ -46,7 +50,7 @@ class Sheet(NamedTuple):
     columns: tuple[str, ...]
     rows: list[Row]
     utc: Times
-    box: Times | None  # where the file has it in every row
+    box: Times | None  # where the file has one that can be in every row
     skipped: tuple[str, ...]  # what was wrong, one a row
 
 
@@ -91,9 +95,10 @@ def _sheet(name: str, reader: "csv.DictReader[str]", box: str, zone: str) -> She
 
 def _box(rows: Sequence[Row], name: str) -> Times | None:
     pairs = [(row.get(f"{name}_s", ""), row.get(f"{name}_ns", "")) for row in rows]
-    if not all(re.fullmatch(r"-?\d{1,10}", s) and ns.isdecimal() for s, ns in pairs):
+    if not all(BOX.fullmatch(f"{s} {ns}") for s, ns in pairs):
         return None
-    return np.array([int(s) * SECOND_NS + int(ns) for s, ns in pairs], np.int64)
+    times = [int(s) * SECOND_NS + int(ns) for s, ns in pairs]
+    return np.array(times, np.int64) if all(t in BOX_NS for t in times) else None
 
 
 class Ecg:

@@ -132,6 +132,19 @@ def test_tie_goes_to_the_earlier_and_rows_keep_their_order(files: Files) -> None
     assert [row["remark"] for row in rows] == ["'=1+1", "second"]
 
 
+@pytest.mark.parametrize(
+    "box", ["9999999999,0", "-9999999999,0", "1,9999999999999999999", "1," + "9" * 5000]
+)
+def test_box_time_that_cannot_be_is_not_joined_on(files: Files, box: str) -> None:
+    at = "2025-06-29T14:22:00.000"
+    poses = f"timestamp,pose_box_s,pose_box_ns\n{at},{box}\n"
+    ecg = f"timestamp,box_s,box_ns,I_mv\n{at},5,0,0.25\n"
+
+    (row,) = files.join(poses, ecg)
+
+    assert (row["difference_ms"], row["ecg_lead1"]) == ("0.000000", "0.25")
+
+
 def test_unsorted_ecg_with_a_bad_row_is_used_but_for_that_row(
     files: Files, capsys: pytest.CaptureFixture[str]
 ) -> None:
