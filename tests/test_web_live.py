@@ -129,6 +129,23 @@ def test_live_tells_a_silent_recorder_from_a_working_one(
     assert live["now_known"] is True, "the session of this boot dates the page"
 
 
+def test_upload_dated_ahead_is_not_the_present(
+    tmp_path: Path, recorder: QuietRecorder
+) -> None:
+    """Of an earlier boot, with no recorder: the page shows what was recorded last."""
+    ahead = pose(86_400)._replace(source="upload", stamp="given")
+    session = Session(1, "earlier", STARTED, 0, "test", "P07", "{}")
+    with Store(tmp_path / "recording.db", ballast_bytes=0) as store:
+        store.append([session, pose(1), pose(2), ahead])
+    app = make_app(tmp_path / "recording.db", recorder, Settings(), tmp_path / "web")
+    recorder.silent = True
+
+    live = ask(app, "GET", "/live").json
+
+    assert live["now_known"] is False
+    assert live["now"] == pytest.approx((STARTED + 2 * SECOND) / 1e6, abs=1)
+
+
 def test_live_answers_without_any_recording(
     tmp_path: Path, recorder: QuietRecorder
 ) -> None:

@@ -169,5 +169,4 @@ class Present:
             if sessions and sessions[-1].boot_id == boot_id():
                 passed = round(self._monotonic() * 1e9)
                 return BoxNs(passed + sessions[-1].offset_ns), True
-            span = past.span()
-        return span[1] if span else BoxNs(0), False
+            return past.recorded_until() or BoxNs(0), False
