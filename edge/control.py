@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import ControlError, EdgeError
+from edge.errors import ControlError, EdgeError, NotAllowed
 from edge.records import BoxNs, BoxState, MonotonicNs, Pose, StreamState
 
 logger = logging.getLogger(__name__)
@@ -203,6 +203,11 @@ class Client:
                 self.close()
                 send(self._stream(), message, payload)
             reply = receive(self._stream())
+        except PermissionError as error:
+            raise NotAllowed(
+                f"this user may not ask the recorder on {self._path}: "
+                "give the command with sudo"
+            ) from error
         except (OSError, ValueError) as error:
             self.close()
             raise ControlError(self._silent(error)) from error

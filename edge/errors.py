@@ -14,6 +14,7 @@ Errors that cross a module's edge.
      ├── PictureError (ValueError)     not a picture, damaged, too large
      ├── StoreError                    disk full, file damaged, second recorder
      ├── ControlError (OSError)        the recorder does not answer, or refused
+     │    └── NotAllowed               this user may not ask it
      └── ExportError (OSError)         drive full, removed, read-only
 
 The message names the cause and the mend, in one line (`ConfigError`: one line a
@@ -64,6 +65,10 @@ class StoreError(EdgeError):
 
 class ControlError(EdgeError, OSError):
     """The recorder does not answer on its socket, or refused the request."""
+
+
+class NotAllowed(ControlError):
+    """This user may not ask the recorder, which may be well."""
 
 
 class ExportError(EdgeError, OSError):

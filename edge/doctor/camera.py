@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from edge.config import Settings
-from edge.doctor.machine import Finding, Machine
+from edge.doctor.machine import AS_ROOT, Finding, Machine
 
 RECEIVERS = ("unicam", "rp1-cfe")
 """Names of a Raspberry Pi's camera receiver in sysfs (Pi 4 and before; Pi 5)."""
@@ -67,6 +67,6 @@ def video(device: str) -> Finding:
             "camera",
             "fault",
             f"this user may not open {device}",
-            "run as root: sudo edge doctor",
+            AS_ROOT,
         )
     return Finding("camera", "ok", f"{device} is there")

@@ -4,7 +4,7 @@ import os
 
 from edge.config import Settings
 from edge.database.folder import fleeting, free_bytes
-from edge.doctor.machine import Finding, Machine
+from edge.doctor.machine import AS_ROOT, Finding, Machine
 from edge.health import WORN_PERCENT, Health
 
 LOW_FREE_BYTES = 500_000_000
@@ -29,14 +29,20 @@ def check(settings: Settings, machine: Machine) -> list[Finding]:
 def space(settings: Settings) -> Finding:
     """Compare the free space with what the recording may still grow by."""
     folder = settings.box.data_dir
-    free = free_bytes(folder)
-    used = settings.database.stat().st_size if settings.database.exists() else 0
-    wanted = settings.store.capacity_gb * 1e9 - used
-    says = f"{free / 1e9:.1f} GB free, the recording may grow by {wanted / 1e9:.1f} GB"
+    free, used = free_bytes(folder), 0
+    says = f"{free / 1e9:.1f} GB free"
     if free < LOW_FREE_BYTES:
-        return Finding(
-            "disk", "fault", says, f"sudo du -xh {folder} / | sort -h | tail"
-        )
+        mend = f"sudo du -xh {folder} / | sort -h | tail"
+        return Finding("disk", "fault", says, mend)
+    try:
+        used = settings.database.stat().st_size
+    except PermissionError:
+        says += f"; this user may not look into {folder}"
+        return Finding("disk", "warning", says, AS_ROOT)
+    except FileNotFoundError:
+        pass
+    wanted = settings.store.capacity_gb * 1e9 - used
+    says += f", the recording may grow by {wanted / 1e9:.1f} GB"
     if free < wanted:
         mend = f"set [store] capacity_gb to {(used + free) * 0.9 / 1e9:.1f}"
         return Finding("disk", "warning", says, mend)

@@ -4,6 +4,9 @@ import subprocess
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+AS_ROOT = "sudo edge doctor"
+"""What mends a finding that says no more than what this user may not see."""
+
 Level = Literal["ok", "warning", "fault"]
 
 COMMAND_TIMEOUT_S = 10.0

@@ -4,8 +4,8 @@ import sqlite3
 
 from edge.config import Settings
 from edge.control import Client
-from edge.doctor.machine import Finding, Machine
-from edge.errors import ControlError
+from edge.doctor.machine import AS_ROOT, Finding, Machine
+from edge.errors import ControlError, NotAllowed
 
 USERS = ("edge", "edge-web")
 GROUPS = ("dialout", "video", "plugdev")
@@ -75,6 +75,9 @@ def recorder(settings: Settings) -> list[Finding]:
     client = Client(settings.control_socket)
     try:
         state = client.state()
+    except NotAllowed:  # it may well record: nothing to restart
+        says = "this user may not ask the recorder how it does"
+        return [Finding("recorder", "warning", says, AS_ROOT)]
     except ControlError:
         says = "the recorder does not answer"
         mend = "sudo systemctl restart edge.service"

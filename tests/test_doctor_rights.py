@@ -1,0 +1,115 @@
+"""What doctor and status say to an ordinary user, who may not look everywhere."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from test_doctor import STREAM, Systemd, install, put, settings
+
+from edge import config, doctor
+from edge.__main__ import main
+from edge.control import Server
+from edge.database import folder as data_folder
+from edge.doctor import card
+from edge.doctor.machine import Machine
+from edge.records import BoxNs, BoxState
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """Return a folder that everybody may look into."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def closed(folder: Path) -> Iterator[None]:
+    """Let this process not look into *folder* for a while."""
+    folder.chmod(0)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o755)
+
+
+def recording_box(folder: Path) -> tuple[config.Settings, Server]:
+    """Return an installed box in *folder* and its recorder, which is well."""
+    install(folder)
+    (folder / "data").mkdir()
+    put(folder, "data/recording.db", "rows")
+    chosen = settings(folder)
+    state = BoxState(BoxNs(2), 7, BoxNs(1), "", True, (STREAM,), {}, {})
+    whole = {**state._asdict(), "streams": [STREAM._asdict()]}
+    return chosen, Server(chosen.control_socket, {"state": lambda *_: whole})
+
+
+def test_ordinary_user_is_sent_to_root_and_never_to_a_restart(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(shared, "mountinfo", f"1 0 8:1 / {shared} rw - ext4 /dev/sda1 rw\n")
+    monkeypatch.setattr(data_folder, "MOUNTS", shared / "mountinfo")
+    monkeypatch.setattr(card, "free_bytes", lambda _: 20_000_000_000)
+    chosen, server = recording_box(shared)
+    machine = Systemd(shared, "NRestarts=0\nActiveState=active")
+    with closing(server), closed(shared / "data"):
+        findings = {entry.part: entry for entry in doctor.examine(chosen, machine)}
+
+    for part in ("disk", "recorder"):
+        assert findings[part].level == "warning"
+        assert "this user may not" in findings[part].says
+        assert findings[part].mend == "sudo edge doctor"
+
+
+def test_disk_that_is_nearly_full_is_a_fault_for_every_user(
+    shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card, "free_bytes", lambda _: 100_000_000)
+    (shared / "data").mkdir()
+    chosen = settings(shared)
+    with closed(shared / "data"):
+        assert card.space(chosen).level == "fault"
+
+
+def test_status_for_an_ordinary_user_names_sudo(
+    shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, server = recording_box(shared)
+    with closing(server), closed(shared / "data"):
+        assert main(["status", "--config", str(shared / "edge.toml")]) == 1
+
+    said = capsys.readouterr().err
+    assert "this user may not ask" in said
+    assert "sudo" in said
+    assert "running?" not in said
+
+
+def test_parts_in_a_closed_folder_are_told_and_the_others_looked_at(
+    shared: Path,
+) -> None:
+    chosen = settings(
+        shared,
+        f'[camera]\nsource = "video"\ndevice = "{shared}/data/in/bed.mp4"\n'
+        f'[ecg]\nport = "{shared}/data/in/board"\n',
+    )
+    box = replace(chosen.box, data_dir=shared / "data" / "in")
+    (shared / "data" / "in").mkdir(parents=True)
+    with closed(shared / "data"):
+        findings = doctor.examine(replace(chosen, box=box), Machine(Path("/")))
+
+    told = {entry.part for entry in findings if entry.mend == "sudo edge doctor"}
+    assert told == {"camera", "serial", "disk"}
+    assert {"clock", "tpu", "service"} <= {entry.part for entry in findings}
