@@ -171,7 +171,9 @@ class DeviceClock:
         silences = map(sub, received, [self._received, *received])
         if self._cause or not len(counter) or max(silences) >= 2 * MISFIT_NS:
             return False  # a pause may hide the loss of a whole turn of the counter
-        steps = np.diff(counter, prepend=self._counter)
+        if (int(counter[0]) - self._counter) % self._modulus != 1:
+            return False
+        steps = counter[1:] - counter[:-1]
         return bool(((steps == 1) | (steps == 1 - self._modulus)).all())
 
     def _take(

@@ -99,6 +99,7 @@ class Writer:
             migrate(self.connection)
             self.set_limit()
             self.totals = read_totals(self.connection)
+            self._kept = self._weigh()
             self.brought = self._brought_segments()
             self._inode = path.stat().st_ino
         except BaseException:
@@ -140,9 +141,10 @@ class Writer:
                 rounds,
             )
             totals = write_batch(connection, batch)
+            kept = self._weigh()  # here, since each look outside costs a lock
             self.committing = True
         self.committing = False
-        self.totals = totals
+        self.totals, self._kept = totals, kept
         self._unmoved_bytes += COMMIT_BYTES + 2 * batch.size_bytes
 
     def begin_with(self, totals: Totals) -> None:
@@ -224,18 +226,23 @@ class Writer:
 
     def usage(self) -> Usage:
         """Return how much room the recording takes and may take."""
+        used, oldest_ns = self._kept
+        return Usage(
+            used * PAGE_BYTES,
+            self._limit_pages * PAGE_BYTES,
+            self.totals.recorded_ns - oldest_ns,
+            self._tight,
+            self._log_bytes,
+        )
+
+    def _weigh(self) -> tuple[int, int]:
+        """Return the pages in use, and how much was recorded before the oldest row."""
         pages = pragma(self.connection, "page_count")
         used = pages - pragma(self.connection, "freelist_count")
         oldest = self.connection.execute(
             "SELECT recorded_ns FROM marks ORDER BY id LIMIT 1"
         ).fetchone()
-        return Usage(
-            used * PAGE_BYTES,
-            self._limit_pages * PAGE_BYTES,
-            self.totals.recorded_ns - (oldest[0] if oldest else 0),
-            self._tight,
-            self._log_bytes,
-        )
+        return used, oldest[0] if oldest else 0
 
     def close(self) -> None:
         """Let the file go. Safe to call twice, and whatever the disk does."""
