@@ -69,7 +69,9 @@ def time_zone(value: str) -> str:
 
 
 def ip_address(value: str) -> str:
-    """Accept what a socket unit of systemd does: an address, no name."""
+    """Accept what a socket unit of systemd does, an address, and localhost."""
+    if value == "localhost":
+        return ""
     with suppress(ValueError):
         if not getattr(ipaddress.ip_address(value), "scope_id", None):
             return ""

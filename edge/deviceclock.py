@@ -196,6 +196,7 @@ class DeviceClock:
             if self._envelope.late_ns > MISFIT_NS:
                 break
         self._counter = int(counter[first - 1])
+        self._silence = 0
         self._doubt()
         return first
 

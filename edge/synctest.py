@@ -44,8 +44,8 @@ RAMPS_NS = np.array([0, 5, 10, 20, 30, 40, 60, 80]) * float(MS_NS)
 """So long may the light seem to take to switch: an exposure, and jitter."""
 
 PARTS = 8
-"""The pulses are dealt out to so many tests, whose results say how sure the whole is:
-of 300 simulated minutes twice the standard error held the truth in 95 to 100 %."""
+"""The pulses are dealt out to so many tests, whose results say how sure the whole is.
+Twice the standard error holds the truth in nine of ten simulated minutes."""
 
 TINY = 1e-9
 

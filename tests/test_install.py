@@ -126,3 +126,17 @@ def test_environment_that_does_not_fit_is_made_afresh(
     )
 
     assert (done.returncode == 0) == (harm == "")
+
+
+def test_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious").touch()
+    script = ". scripts/environment; make_venv() { exit 7; }; environment run"
+
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "EDGE_VENV": str(tmp_path)},
+    )
+
+    assert done.returncode == 7
+    assert (tmp_path / "precious").exists()

@@ -34,7 +34,10 @@ class Reader:
         try:
             self._connection = open_reader(path)
         except (OSError, *ERRORS) as error:
-            raise StoreError(f"no recording to read at {path}: {error}") from error
+            mend = "; try it with sudo" if isinstance(error, PermissionError) else ""
+            raise StoreError(
+                f"no recording to read at {path}: {error}{mend}"
+            ) from error
         try:
             found = self._ask(lambda: version(self._connection))
             if found != VERSION:

@@ -2,9 +2,9 @@
 The tables, and how one version of them becomes the next.
 
 The only file that knows sqlite-utils, and loads it only to make or change tables, and
-without pandas, which it would bring along where that is installed: 70 MB that a
-recorder keeps for weeks. Every step is one transaction, so that a file is of version
-N − 1 or N and never between, whenever the power goes.
+without pandas, which it would bring along where that is installed: memory that a
+recorder would keep for weeks. Every step is one transaction, so that a file is of
+version N − 1 or N and never between, whenever the power goes.
 """
 
 from __future__ import annotations
