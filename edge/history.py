@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, Self, cast
 
+from edge.database.batch import BROUGHT
 from edge.database.reading import Reader
 from edge.database.rows import reading_of, segment_of, session_of, vital_of
 from edge.database.signals import PoseBlock, check_pose, pose_block
@@ -32,6 +33,15 @@ PAGE_ROWS = 256
 
 BLOCK_ROWS = 1000
 """The same for poses, which are small."""
+
+RECORDED = (
+    "SELECT t.start FROM chunks AS t JOIN segments AS s ON s.id = +t.segment"
+    " WHERE s.source NOT IN ({}) ORDER BY t.start LIMIT 1",
+    "SELECT t.exposed FROM poses AS t JOIN pose_origins AS o ON o.id = +t.origin"
+    " WHERE o.source NOT IN ({}) ORDER BY t.exposed LIMIT 1",
+    "SELECT sampled FROM vitals WHERE source NOT IN ({}) ORDER BY sampled LIMIT 1",
+)
+"""The first instant of each kind that was not brought in, by an index on its time."""
 
 
 class Counts(NamedTuple):
@@ -191,6 +201,16 @@ class History:
                 firsts.append(first)
                 lasts.append(last)
         return (min(firsts), max(lasts)) if firsts else None
+
+    def recorded_from(self) -> BoxNs | None:
+        """Return the first instant left of what was recorded here, not of uploads."""
+        marks = ", ".join("?" * len(BROUGHT))
+        firsts = [
+            cast(BoxNs, first)
+            for query in RECORDED
+            for (first,) in self._reader.fetch(query.format(marks), BROUGHT)
+        ]
+        return min(firsts, default=None)
 
     def recorded_until(self) -> BoxNs | None:
         """Return the newest instant of what was recorded here, not of uploads."""

@@ -106,6 +106,44 @@ def test_exports_to_a_drive_follow_each_other_without_hole_or_overlap(
     assert len(times) >= 500 * 50
 
 
+def brought(kind: str, at: BoxNs) -> list[Record]:
+    """Return what comes in with *at* for its time."""
+    if kind == "picture":
+        return [pose(at, 0.5)._replace(source="upload", picture="a.jpg")]
+    segment = segment_of(3, 1, kind)
+    return [segment, *records_of(segment, at, {"ecg_lead1": 1.0, "heart_rate": 70.0})]
+
+
+@pytest.mark.parametrize("kind", ["upload", "file", "picture"])
+def test_what_comes_in_dated_before_the_recording_brings_nothing_twice(
+    database: Path, helper: Helper, kind: str
+) -> None:
+    database.unlink()
+    with Store(database) as store:
+        store.append([*running(10), *of_seconds(0, 29, 30)])
+        assert export(database, "--since-last") == 0
+        earlier = brought(kind, BoxNs(START - 3600 * S))
+        store.append([noted(helper), *earlier, *of_seconds(29, 45, 46)])
+        assert export(database, "--since-last") == 0
+
+    tables = (helper.medium / ROOM).glob("*/ecg.csv")
+    times = [box(row) for path in tables for row in rows(path) if row["segment"] == "1"]
+    assert len(times) >= 500 * 30
+    assert sorted(times) == [START + k * 2_000_000 for k in range(len(times))]
+
+
+def test_drive_without_an_export_gets_uploads_from_before_the_recording(
+    database: Path, helper: Helper
+) -> None:
+    with Store(database) as store:
+        store.append(brought("upload", BoxNs(START - 3600 * S)))
+
+    assert export(database, "--since-last") == 0
+
+    (table,) = (helper.medium / ROOM).glob("*/ecg.csv")
+    assert box(rows(table)[0]) == START - 3600 * S
+
+
 def noted(helper: Helper) -> Event:
     """Return the event of the newest export, as the recorder keeps it."""
     manifests = (helper.medium / ROOM).glob("*/manifest.json")

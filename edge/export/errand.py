@@ -73,7 +73,8 @@ def reached(history: History, drive: Drive, request: Request) -> BoxNs:
     """
     Return up to where *drive* has all that *request* asks for, by the whole exports to
     it that were kept in the recording: where the request begins, if there is none.
-    What was recorded while an export was made, it has not, however late it ends.
+    What was recorded while an export was made, it has not, however late it ends. An
+    upload that is dated before all that was recorded here makes no hole.
     """
     spans = sorted(
         (begin, end if end <= event.began else BoxNs(event.began - SETTLED_NS))
@@ -84,11 +85,11 @@ def reached(history: History, drive: Drive, request: Request) -> BoxNs:
         and holds(event.detail, request)
         for begin, end in (span_of(event.detail),)
     )
-    until = request.begin
+    until = first = max(request.begin, history.recorded_from() or request.begin)
     for begin, end in spans:
         if begin <= until:  # an export of the last hour alone leaves a hole before it
             until = max(until, end)
-    return until
+    return until if until > first else request.begin
 
 
 def span_of(detail: Mapping[str, Any]) -> tuple[BoxNs, BoxNs]:
