@@ -18,7 +18,7 @@ from edge.config import load
 from edge.control import Server
 from edge.drives import Drive
 from edge.errors import ControlError, ExportError
-from edge.export import errand
+from edge.export import TABLES, errand
 from edge.export.desk import Desk
 from edge.export.errand import ROOM, choose
 from edge.records import Event, Record
@@ -355,6 +355,30 @@ def test_two_drives_wait_for_a_person(tmp_path: Path) -> None:
     del bench.drives[0]
     bench.turns(over)
     assert "--drive=sdb1" in bench.ran()[0]
+
+
+@pytest.mark.parametrize("place", ["out", "one.csv"])
+@pytest.mark.parametrize("words", [[], ["--deidentify"]])
+def test_recording_keeps_what_an_export_to_a_folder_holds(
+    tmp_path: Path, words: list[str], place: str
+) -> None:
+    file = tmp_path / "edge.toml"
+    file.write_text(f"[box]\ndata_dir = '{tmp_path}'\n")
+    with Store(load(file).database) as store:
+        store.append(recorded())
+    bench = Bench(tmp_path, WORKS)
+    server = Server(load(file).control_socket, bench.desk.handlers())
+    try:
+        out = str(tmp_path / place)
+        assert main(["export", "--config", str(file), "--output", out, *words]) == 0
+    finally:
+        server.close()
+
+    (event,) = bench.kept
+    assert isinstance(event, Event)
+    tables = list(TABLES) if place == "out" else ["joined"]
+    wanted = {"formats": ["csv"], "tables": tables, "deidentify": bool(words)}
+    assert wanted.items() <= event.detail.items()
 
 
 def test_orders_come_from_the_command(

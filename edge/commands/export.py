@@ -222,7 +222,7 @@ def to_a_folder(order: Order, arguments: argparse.Namespace, cancel: Begun) -> i
         cancel(job)
         said = job.run()
     report(said, arguments.output, job.output.size, arguments.json)
-    order.note(arguments.output, span, {})
+    order.note(arguments.output, span, order.content)
     return 0
 
 
