@@ -400,6 +400,33 @@ def test_a_held_curve_stays_however_long_it_is_held(bed: Bed) -> None:
         until(lambda: still(driver) != drawn, "it goes on")
 
 
+@pytest.mark.parametrize("cause", ["far behind", "clock set"])
+def test_a_held_curve_stays_when_the_page_begins_anew(bed: Bed, cause: str) -> None:
+    """The page gets the newest seconds afresh, which no longer hold what is held."""
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        driver.find_element(By.TAG_NAME, "body").send_keys("h")
+        drawn = until(partial(still, driver), "a still picture")
+        bed.pass_time(40)
+        now = bed.now()
+        if cause == "clock set":
+            before = driver.execute_script("return present(0)")
+            day = 86_400 * SECOND  # the clock under the curve reads the same
+            bed.recorder.keep(ClockReading(1, now, UtcNs(now + day), True, 0))
+            moved = partial(driver.execute_script, "return present(0) - arguments[0]")
+            until(lambda: moved(before) == day / 1e6, "another date")
+            rows: list[Any] = []
+        else:  # as of a tab that was hidden for 17 s
+            exposures = [BoxNs(now + n * SECOND // 100) for n in range(300)]
+            rows = [pose(0)._replace(exposed=at) for at in exposures]
+        bed.recorder.keep(*rows, Event(now, None, "marker", "", "later", {}))
+        until(lambda: "later" in text(driver, "events"), "the newest")
+
+        assert still(driver) == drawn
+        assert text(driver, "held") == "Held – not live"
+
+
 def still(driver: Any) -> str:
     """Return what is drawn on the axis if it stays for a moment."""
     first, second = driver.execute_async_script(

@@ -14,7 +14,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 // what was received
 
 const chunks = [], poses = [], events = new Map(), vitals = new Map();
-let live = null, cursor = "", segments = {}, me = {};
+let live = null, cursor = "", rows = [], segments = {}, me = {};
 
 // whose time it is
 
@@ -71,7 +71,10 @@ async function poll() {
 }
 
 function take(reply, sent, got) {
-  if (reply.reset) beginAnew();
+  const counts = reply.cursor ? reply.cursor.split(".").map(Number) : rows; // none while nothing can be read
+  const other = counts.some((count, i) => count < rows[i]); // rows are numbered from 1 again
+  rows = counts;
+  if (reply.reset) beginAnew(other);
   const set = live && Math.abs(reply.utc_minus_box - live.utc_minus_box) > 1000;
   live = reply;
   cursor = set ? "" : reply.cursor; // once the clock is set, everything has another date
@@ -92,9 +95,10 @@ function take(reply, sent, got) {
   tellEvents();
 }
 
-function beginAnew() { // with another database, or too far behind in this one
-  for (const list of [chunks, poses]) list.length = 0;
+function beginAnew(other) { // with another database, or in this one: too far behind, or its clock was set
   for (const map of [events, vitals]) map.clear();
+  if (held !== null && !other) return; // what is held has not changed
+  for (const list of [chunks, poses]) list.length = 0;
   if (held !== null) toggleHold();
 }
 
