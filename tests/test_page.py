@@ -497,7 +497,7 @@ def test_what_happened_is_dated_anew_when_the_box_learns_the_date(bed: Bed) -> N
         now = bed.now()
         hour = UtcNs(now + 3600 * SECOND)
         bed.recorder.keep(ClockReading(60, now, hour, True, 0))
-        right = f"{int(wrong[:2]) + 1:02}{wrong[2:]}"
+        right = f"{(int(wrong[:2]) + 1) % 24:02}{wrong[2:]}"
         until(lambda: right in text(driver, "events"), f"{right} for {wrong}")
         assert text(driver, "events").count("before it knew") == 1
 
