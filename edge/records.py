@@ -113,7 +113,7 @@ class Vital(NamedTuple):
     name: str  # "heart_rate", "oxygen_saturation", …: a name of VITALS
     value: float | None  # in the unit of VITALS; None with a reason
     reason: str  # "", "lead_off", "probe_off", "placeholder", "stale", "out_of_range";
-    # where derived: a reason of `edge.heart.Rate`, "no pose", "too_few_poses"
+    # where derived: a `edge.heart.Reason`, "no pose", "too_few_poses"
     source: str  # "serial", "upload", "file", "camera"
     derived: bool = False  # computed here, not sent
 

@@ -3,6 +3,7 @@
 import itertools
 import re
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from edge import web
 from edge.clock import BoxClock
 from edge.derived import HeartFlow
+from edge.heart import Reason
 from edge.patient.heart import beat_times, ecg_mv, rhythm
 from edge.pipeline import EcgFlow
 from edge.protocols import make_decoder
@@ -74,21 +76,11 @@ def test_lines_at_their_own_pace_have_no_derived_rate() -> None:
     assert HeartFlow().feed([SEGMENT._replace(sampling_rate_hz=0.0), *chunks(1)]) == []
 
 
-@pytest.mark.parametrize(
-    "reason",
-    [
-        "lead_off",
-        "probe_off",
-        "placeholder",
-        "stale",
-        "out_of_range",
-        "learning",
-        "noisy",
-        "no_beats",
-        "too_slow",
-        "too_few_poses",
-    ],
-)
-def test_page_has_words_for_every_reason(reason: str) -> None:
+def test_page_has_words_for_every_reason_and_no_other() -> None:
+    """Those of the boards, and of a rate that is computed."""
+    boards = {"lead_off", "probe_off", "placeholder", "stale", "out_of_range"}
     page = Path(web.__file__).parent / "static/page.js"
-    assert re.search(rf'\b{reason}: "[^"_]+"', page.read_text())
+    found = re.search(r"\bREASONS = \{(.*?)\};", page.read_text(), re.DOTALL)
+    assert found
+    words = re.findall(r'\b(\w+): "[^"_]+"', found[1])
+    assert sorted(words) == sorted(boards | {*get_args(Reason)})

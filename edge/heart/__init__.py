@@ -5,7 +5,7 @@ Only numpy: the libraries kept for this need SciPy, which alone is larger than a
 on the box, or find fewer beats (`scripts/bench heart`).
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +25,17 @@ APART_NS = 100_000_000  # a jump of the samples' instants is a new beginning
 FEWEST_BEATS = 4
 
 
+Reason = Literal["learning", "noisy", "no_beats", "lead_off", "too_slow"]
+"""Why there is no rate."""
+
+
 class Rate(NamedTuple):
     """The heart rate at one instant, or why there is none."""
 
     instant: BoxNs  # up to which the lead was looked at
     bpm: float | None
     quality: float  # share of the beats it rests on that stand by themselves, 0 to 1
-    reason: str  # "", "learning", "noisy", "no_beats", "lead_off", "too_slow"
+    reason: Reason | Literal[""]  # "" where there is a rate
 
 
 class HeartRate:
@@ -124,7 +128,7 @@ class HeartRate:
         span = (beats[-1].sample - beats[0].sample) * self._every * self._period_ns
         return Rate(instant, 60e9 * (len(beats) - 1) / span, round(quality, 2), "")
 
-    def _doubt(self, sample: int, beats: list[Beat]) -> str:
+    def _doubt(self, sample: int, beats: list[Beat]) -> Reason | Literal[""]:
         """Return why there can be no rate at *sample*, "" if there can."""
         rate_hz = self._finder.rate_hz
         if self._rate_hz < SLOWEST_HZ:
