@@ -20,6 +20,7 @@ from web_rig import (
 )
 
 from edge.config import Settings
+from edge.export import TABLES
 from edge.history import History
 from edge.records import BoxNs, Event
 from edge.store import Store
@@ -139,6 +140,20 @@ def test_a_download_leaves_out_what_a_person_wrote(page: Page) -> None:
         what for what, _ in page.recorder.exports
     ]
     assert page.get("/export.csv?deidentify=perhaps").status == 400
+
+
+def test_what_a_download_takes_is_described(page: Page) -> None:
+    described = page.get("/openapi.json").json["paths"]["/export.csv"]["get"]
+    taken = {one["name"]: one["schema"] for one in described["parameters"]}
+
+    assert set(taken) == {"table", "from", "to", "deidentify"}
+    assert taken["table"]["enum"] == list(TABLES)
+    whole = page.get("/export.csv").body
+    assert page.get(f"/export.csv?table={taken['table']['default']}").body == whole
+    for name in ("from", "to"):
+        longest = taken[name]["maxLength"]
+        assert page.get(f"/export.csv?{name}={'9' * longest}").status == 422
+        assert page.get(f"/export.csv?{name}={'9' * (longest + 1)}").status == 400
 
 
 def test_a_download_does_not_need_the_recorder(page: Page) -> None:
