@@ -175,8 +175,8 @@ def planned(recording: Recording, stretches: Sequence[Stretch]) -> Plan:
     samples = record_samples(stretches[0].segment)
     period_ns = min(stretch.period_ns for stretch in stretches)
     # Eight characters of the header hold microseconds. Records must not overlap.
-    cut = round if len(stretches) == 1 else math.floor
-    ticks = cut(samples * period_ns / 1000) * 10
+    rounded = round if len(stretches) == 1 else math.floor
+    ticks = rounded(samples * period_ns / 1000) * 10
     start = stretches[0].start
     utc = int(recording.ledger.date(np.array([start], np.int64)).utc[0])
     utc += recording.shift_ns

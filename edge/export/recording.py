@@ -23,7 +23,7 @@ class Veil(NamedTuple):
     shift_ns: int = 0  # added to every time, UTC and box time alike
 
 
-def veiled(segment: Segment) -> Segment:
+def unnamed(segment: Segment) -> Segment:
     """Return *segment* without the name that a person gave to an ECG file."""
     return segment._replace(board="") if segment.source == "file" else segment
 
@@ -41,7 +41,7 @@ class Recording:
         self.shift_ns = veil.shift_ns if veil else 0
         self.sessions = {session.id: session for session in history.sessions()}
         self.segments = {
-            number: veiled(segment) if veil else segment
+            number: unnamed(segment) if veil else segment
             for number, segment in history.segments().items()
         }
         self.readings = history.clock_readings()
