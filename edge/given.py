@@ -25,6 +25,8 @@ LEADS = {"ecg_lead1": "I", "ecg_lead2": "II", "ecg_lead3": "III"}
 GAIN = 1e6
 """Counts per millivolt of a stated value: nanovolts, so that no digit is lost."""
 
+EARLIEST_UTC = 0
+"""1970, and `LATEST_UTC` is 2100: what is stamped outside was stamped by no clock."""
 
 MOST_MV = 2147.0
 """What 32 bits of nanovolts hold."""
@@ -174,10 +176,19 @@ def line_of(number: int, fields: Mapping[str, str], zone: str) -> Line:
         for name, text in fields.items()
         if (name in LEADS or name in VITALS) and text
     }
-    utc = parse_stamp(fields.get("timestamp", ""), zone)
-    if not 0 <= utc < LATEST_UTC:
-        raise InputError("timestamp: the year must be 1970 to 2099")
-    return Line(number, utc, values)
+    return Line(number, stated_utc(fields.get("timestamp", ""), zone), values)
+
+
+def stated_utc(text: str, zone: str) -> UtcNs:
+    """
+    Return the UTC of the ISO stamp *text*, in *zone* where it has none of its own.
+
+    :raises InputError: if it is none, or was stamped by no clock
+    """
+    utc = parse_stamp(text, zone)
+    if not EARLIEST_UTC <= utc < LATEST_UTC:
+        raise InputError(f"{text.strip()[:60]!r} is outside the years 1970 to 2099")
+    return utc
 
 
 def number_of(name: str, text: str) -> float:

@@ -8,18 +8,14 @@ import numpy as np
 from bottle import BaseRequest
 from numpy.typing import NDArray
 
-from edge.clock import LATEST_UTC
 from edge.config import Settings
 from edge.control import Post
 from edge.errors import InputError
+from edge.given import stated_utc
 from edge.history import History
 from edge.records import BoxNs, BoxState, MonotonicNs, Pose
-from edge.stamps import parse_stamp
 from edge.web.answers import refuse
 from edge.web.present import Moment, Present, StateCache
-
-EARLIEST_UTC = 0
-"""1970, and `LATEST_UTC` is 2100: what is stamped outside was stamped by no clock."""
 
 PERSON = "edge.person"
 """Name in the WSGI environment: the `Person` who asks, `None` for a stranger."""
@@ -84,11 +80,9 @@ class Box:
     def instant(self, text: str) -> BoxNs:
         """Return the box time that the stamp *text* names, refusing what names none."""
         try:
-            utc = parse_stamp(text, self.settings.box.time_zone)
+            utc = stated_utc(text, self.settings.box.time_zone)
         except InputError as error:
             refuse(400, f"timestamp: {error}")
-        if not EARLIEST_UTC <= utc < LATEST_UTC:
-            refuse(400, "timestamp: the year must be 1970 to 2099")
         return self.present.labels().ledger.box(utc)
 
 
