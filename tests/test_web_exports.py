@@ -173,6 +173,13 @@ def test_a_download_of_nothing_is_refused(page: Page, query: str, status: int) -
     assert answer.json["error"]
 
 
+def test_box_time_beyond_all_is_the_end(page: Page) -> None:
+    for beyond in (f"box:{2**63 - 1}", "box:" + "9" * 19):
+        whole = page.get("/export.csv?table=joined&from=box:0").body
+        assert page.get(f"/export.csv?from=box:0&to={beyond}").body == whole
+        assert page.get(f"/export.csv?from={beyond}").status == 422
+
+
 def test_a_stretch_holds_what_lies_in_it(page: Page) -> None:
     rows = page.get("/export.csv?table=joined&from=-10s").body.splitlines()
 

@@ -16,6 +16,8 @@ UNITS_NS = {"s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9, "d": 86400 * 10**9}
 RELATIVE = re.compile(r"-(\d+(?:\.\d+)?)([smhd])$")
 EXACT = re.compile(r"box:(\d{1,19})")
 """Box time in nanoseconds, as one program says it to another."""
+LATEST_NS = 2**62
+"""After all that can be recorded, and times around it still fit a row."""
 EXAMPLE = "2026-11-22T10:15 or -1h"
 
 
@@ -68,7 +70,7 @@ def place(recording: Recording, text: str, zone: str) -> BoxNs:
     :raises ExportError: if it is neither an ISO nor a relative time
     """
     if found := EXACT.fullmatch(text):
-        return BoxNs(int(found[1]))
+        return BoxNs(min(int(found[1]), LATEST_NS))
     if found := RELATIVE.fullmatch(text):
         back = float(found[1]) * UNITS_NS[found[2]]
         return max(BoxNs(recorded_until(recording) - round(back)), recording.begin)
