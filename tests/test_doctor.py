@@ -186,6 +186,13 @@ def test_program_that_reads_the_port_as_well_is_named(
     assert all(f"{program} (4711)" in finding.says for finding in findings)
 
 
+def test_port_that_is_an_address_is_a_warning(empty: Machine) -> None:
+    toml = '[ecg]\nport = "loop://"'
+    found, *_ = board.check(settings(empty.root, toml), empty)
+    assert found.level == "warning"
+    assert "loop://" in found.says
+
+
 def test_absent_board_is_a_fault(empty: Machine) -> None:
     (finding,) = board.check(settings(empty.root), empty)
     assert finding.level == "fault"

@@ -195,6 +195,16 @@ def test_name_that_leads_nowhere_is_an_absent_board(tmp_path: Path, board: Pty) 
         find_port("/dev/serial/by-id/usb-FTDI_A1-if00", tmp_path)
 
 
+def test_name_that_cannot_be_followed_is_an_absent_board(tmp_path: Path) -> None:
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev/loop").symlink_to(tmp_path / "dev/loop")
+    (tmp_path / "dev/long").symlink_to("x" * 300)
+
+    for name in ("/dev/loop", "/dev/long", "/dev/**x", "/dev/" + "y" * 300):
+        with pytest.raises(SourceUnavailable, match="ecg.port|plug the board in"):
+            find_port(name, tmp_path)
+
+
 def test_boards_without_serial_number_are_told_apart_by_their_socket(
     tmp_path: Path, board: Pty
 ) -> None:

@@ -30,6 +30,9 @@ def check(settings: Settings, machine: Machine) -> list[Finding]:
 
 def name(port: Port, machine: Machine) -> Finding:
     """Say which port it is and whether its name lasts."""
+    if "://" in port.name:
+        mend = "set [ecg] port to its name in /dev/serial/by-id"
+        return Finding("serial", "warning", f"{port.name} is no board on USB", mend)
     shown = "/" + str(Path(port.name).relative_to(machine.root)).lstrip("/")
     if shown.startswith("/dev/tty"):
         return Finding(

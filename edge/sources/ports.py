@@ -30,11 +30,17 @@ def find_port(name: str, root: Path = ROOT) -> Port:
     address like ``loop://``. *root* is where dev and sys are.
 
     :raises SourceUnavailable: if there is none, or more than one, or if its name does
-        not tell it from another one
+        not tell it from another one, or cannot be followed
     """
     if "://" in name:
         return Port(name, name, "")
-    found = {path.resolve(): path for path in matches(name, root) if path.exists()}
+    try:
+        found = {path.resolve(): path for path in matches(name, root) if path.exists()}
+    except (OSError, RuntimeError, ValueError) as error:  # no right, a loop, "**x"
+        raise SourceUnavailable(
+            f"the serial port {name} cannot be looked for: {error}; set ecg.port to a "
+            "name in /dev/serial/by-id"
+        ) from error
     if not found:
         raise SourceUnavailable(f"no serial port {name}: plug the board in{hint(root)}")
     if len(found) > 1:
