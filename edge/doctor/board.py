@@ -24,6 +24,8 @@ def check(settings: Settings, machine: Machine) -> list[Finding]:
     try:
         port = find_port(settings.ecg.port, machine.root)
     except SourceUnavailable as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise error.__cause__ from None  # says nothing of the board
         return [Finding("serial", "fault", str(error), "edge doctor, once it is in")]
     return [name(port, machine), *latency(port, machine), *readers(port, machine)]
 
