@@ -1,42 +1,20 @@
 """How the database file is opened by those who may only read it."""
 
-import os
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ordinary_user import open_folder, ordinary_user
 
 from edge.database.connections import open_reader, open_writer
-
-NOBODY = 65534
 
 
 @pytest.fixture
 def path() -> Iterator[Path]:
     """Return a database in a folder that everybody may look into."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder / "recording.db"
-    folder.chmod(0o755)
-    shutil.rmtree(folder)
-
-
-@contextmanager
-def readers_rights(folder: Path) -> Iterator[None]:
-    """Let this process write nothing in *folder* for a while."""
-    folder.chmod(0o555)
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
+    with open_folder() as folder:
+        yield folder / "recording.db"
 
 
 def recorded(path: Path) -> sqlite3.Connection:
@@ -56,7 +34,7 @@ def test_reader_without_rights_reads_whether_or_not_somebody_records(
     writer = recorded(path)
     if not running:
         writer.close()
-    with readers_rights(path.parent):
+    with ordinary_user(path.parent, 0o555):
         reader = open_reader(path)
         rows = reader.execute("SELECT id FROM rows").fetchall()
         with pytest.raises(sqlite3.OperationalError):

@@ -1,15 +1,13 @@
 """What doctor and status say to an ordinary user, who may not look everywhere."""
 
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from ordinary_user import open_folder, ordinary_user
 from test_doctor import STREAM, Systemd, install, put, settings
 
 from edge import config, doctor
@@ -20,31 +18,12 @@ from edge.doctor import card
 from edge.doctor.machine import Machine
 from edge.records import BoxNs, BoxState
 
-NOBODY = 65534
-
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
     """Return a folder that everybody may look into."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@contextmanager
-def closed(folder: Path) -> Iterator[None]:
-    """Let this process not look into *folder* for a while."""
-    folder.chmod(0)
-    root = os.geteuid() == 0
-    if root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if root:
-            os.seteuid(0)
-        folder.chmod(0o755)
+    with open_folder() as folder:
+        yield folder
 
 
 def recording_box(folder: Path) -> tuple[config.Settings, Server]:
@@ -67,7 +46,7 @@ def test_ordinary_user_is_sent_to_root_and_never_to_a_restart(
     chosen, server = recording_box(shared)
     machine = Systemd(shared, "NRestarts=0\nActiveState=active")
     doctor.examine(chosen, machine)  # loads what may lie in a folder closed to others
-    with closing(server), closed(shared / "data"):
+    with closing(server), ordinary_user(shared / "data", 0):
         findings = {entry.part: entry for entry in doctor.examine(chosen, machine)}
 
     for part in ("disk", "recorder"):
@@ -82,7 +61,7 @@ def test_disk_that_is_nearly_full_is_a_fault_for_every_user(
     monkeypatch.setattr(card, "free_bytes", lambda _: 100_000_000)
     (shared / "data").mkdir()
     chosen = settings(shared)
-    with closed(shared / "data"):
+    with ordinary_user(shared / "data", 0):
         assert card.space(chosen).level == "fault"
 
 
@@ -91,7 +70,7 @@ def test_status_for_an_ordinary_user_names_sudo(
 ) -> None:
     _, server = recording_box(shared)
     import_module("edge.commands.status")  # which may lie in a folder closed to others
-    with closing(server), closed(shared / "data"):
+    with closing(server), ordinary_user(shared / "data", 0):
         assert main(["status", "--config", str(shared / "edge.toml")]) == 1
 
     said = capsys.readouterr().err
@@ -111,7 +90,7 @@ def test_parts_in_a_closed_folder_are_told_and_the_others_looked_at(
     box = replace(chosen.box, data_dir=shared / "data" / "in")
     (shared / "data" / "in").mkdir(parents=True)
     doctor.examine(replace(chosen, box=box), Machine(Path("/")))
-    with closed(shared / "data"):
+    with ordinary_user(shared / "data", 0):
         findings = doctor.examine(replace(chosen, box=box), Machine(Path("/")))
 
     told = {entry.part for entry in findings if entry.mend == "sudo edge doctor"}
