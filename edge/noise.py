@@ -37,10 +37,8 @@ def noise_of(pixels: NDArray[np.uint8]) -> float:
         return 0.0
     # Whole numbers with many equal: the mean of the middle half is finer than one.
     first, end = len(bent) // 4, 3 * len(bent) // 4 + 1
-    counts = np.bincount(bent)
-    reached = np.clip(np.cumsum(counts), first, end)
-    inside: NDArray[np.intp] = np.diff(reached, prepend=first)
-    return float(inside @ np.arange(len(counts))) / (end - first) / DEVIATIONS
+    reached = np.bincount(bent).cumsum().clip(first, end)
+    return float((end - reached).sum()) / (end - first) / DEVIATIONS
 
 
 class Light:
