@@ -1,0 +1,226 @@
+"""
+The page in a real browser: marks, holding still, dates, forms and downloads.
+
+Needs chromium and chromium-driver (Debian's packages; `scripts/test` installs them
+where it may).
+"""
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_rig import MARKS, Bed, browser, complaints, inked, overlaps, text, until
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from web_rig import SECOND, STARTED, picture, pose
+
+from edge.records import (
+    BoxNs,
+    ClockReading,
+    Event,
+    Session,
+    UtcNs,
+    Vital,
+)
+
+pytestmark = MARKS
+
+
+def test_a_mark_is_set_by_mouse_and_by_keyboard(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        driver.find_element(By.ID, "mark").click()
+        note = driver.find_element(By.ID, "note")
+        note.send_keys("Turned")
+        driver.find_element(By.CSS_SELECTOR, "#marker button.main").click()
+        until(lambda: bed.recorder.markers == [("Turned", "local")], "the mark")
+        until(lambda: "Turned" in text(driver, "events"), "it is listed")
+
+        body = driver.find_element(By.TAG_NAME, "body")
+        body.send_keys("m")
+        driver.switch_to.active_element.send_keys("<b>x</b>", Keys.ENTER)
+        until(lambda: len(bed.recorder.markers) == 2, "the mark by keyboard")
+        until(lambda: "<b>x</b>" in text(driver, "events"), "as text, not as HTML")
+        body.send_keys("m")
+        driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+        time.sleep(0.5)
+        assert len(bed.recorder.markers) == 2
+
+
+def test_holding_says_that_it_is_not_live(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        driver.find_element(By.TAG_NAME, "body").send_keys("h")
+
+        assert text(driver, "held") == "Held – not live"
+        driver.find_element(By.TAG_NAME, "body").send_keys(Keys.ARROW_LEFT)
+        driver.find_element(By.ID, "hold").click()
+        assert not driver.find_element(By.ID, "held").is_displayed()
+
+
+def test_a_held_curve_stays_however_long_it_is_held(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        driver.find_element(By.TAG_NAME, "body").send_keys("h")
+        drawn = until(partial(still, driver), "a still picture")
+        before = driver.execute_script("return now()")
+        bed.pass_time(40)
+        passed = partial(driver.execute_script, "return now() - arguments[0]", before)
+        until(lambda: passed() > 40_000, "answers of 40 s later")
+
+        assert still(driver) == drawn
+        driver.find_element(By.ID, "hold").click()
+        until(lambda: still(driver) != drawn, "it goes on")
+
+
+@pytest.mark.parametrize("cause", ["far behind", "clock set"])
+def test_a_held_curve_stays_when_the_page_begins_anew(bed: Bed, cause: str) -> None:
+    """The page gets the newest seconds afresh, which no longer hold what is held."""
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        driver.find_element(By.TAG_NAME, "body").send_keys("h")
+        drawn = until(partial(still, driver), "a still picture")
+        bed.pass_time(40)
+        now = bed.now()
+        if cause == "clock set":
+            before = driver.execute_script("return present(0)")
+            day = 86_400 * SECOND  # the clock under the curve reads the same
+            bed.recorder.keep(ClockReading(1, now, UtcNs(now + day), True, 0))
+            moved = partial(driver.execute_script, "return present(0) - arguments[0]")
+            until(lambda: moved(before) == day / 1e6, "another date")
+            rows: list[Any] = []
+        else:  # as of a tab that was hidden for 17 s
+            exposures = [BoxNs(now + n * SECOND // 100) for n in range(300)]
+            rows = [pose(0)._replace(exposed=at) for at in exposures]
+        bed.recorder.keep(*rows, Event(now, None, "marker", "", "later", {}))
+        until(lambda: "later" in text(driver, "events"), "the newest")
+
+        assert still(driver) == drawn
+        assert text(driver, "held") == "Held – not live"
+
+
+def still(driver: Any) -> str:
+    """Return what is drawn on the axis if it stays for a moment."""
+    first, second = driver.execute_async_script(
+        "const done = arguments[0], look = () => document.getElementById('axis')"
+        ".toDataURL(), first = look(); setTimeout(() => done([first, look()]), 300)"
+    )
+    return str(first) if first == second else ""
+
+
+def test_nothing_of_another_database_stays_on_the_page(bed: Bed) -> None:
+    warm = Vital(bed.now(), "temperature", 36.6, "", "serial")
+    old = [Event(bed.now(), None, "gap", "ecg", f"old {n}", {}) for n in range(50)]
+    bed.recorder.keep(warm, *old)
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: "old 49" in text(driver, "events"), "what happened")
+        until(lambda: "36.6" in text(driver, "vitals"), "the temperature")
+        driver.find_element(By.TAG_NAME, "body").send_keys("h")
+        bed.begin_anew()
+        bed.recorder.marker("new", "local")
+        until(lambda: "new" in text(driver, "events"), "what happens now")
+
+        assert "old" not in text(driver, "events")
+        until(lambda: "36.6" not in text(driver, "vitals"), "no old value")
+        assert not driver.find_element(By.ID, "held").is_displayed()
+
+
+DAY = "toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })"
+
+
+BOTH = "toLocaleString([], { dateStyle: 'short', timeStyle: 'short' })"
+
+
+@pytest.mark.parametrize(
+    ("path", "forms"), [("", (DAY, "toLocaleTimeString('en-GB')")), ("export", (BOTH,))]
+)
+def test_an_event_of_another_day_says_the_day(
+    bed: Bed, path: str, forms: tuple[str, ...]
+) -> None:
+    """The session of then had another clock; it is dated by its own."""
+    then = BoxNs(STARTED - 3 * 86400 * SECOND)
+    utc = UtcNs(then + 5 * 3600 * SECOND)
+    bed.recorder.keep(
+        Session(50, "another boot", then, 0, "test", "P07", "{}"),
+        ClockReading(50, then, utc, True, 0),
+        Event(then, None, "export", "", "before", {}),
+        Event(bed.now(), None, "export", "", "today", {}),
+    )
+    with browser() as driver:
+        driver.get(bed.address + path)
+        until(lambda: "before" in text(driver, "events"), "what happened")
+        today, then_ = driver.find_elements(By.CSS_SELECTOR, "#events time")[:2]
+        for form in forms:
+            said = f"return new Date(arguments[0]).{form}"
+            assert driver.execute_script(said, utc / 1e6) in then_.text
+        assert path or len(today.text) == len("00:00:00")
+
+
+def test_what_happened_is_dated_anew_when_the_box_learns_the_date(bed: Bed) -> None:
+    at = bed.now()
+    bed.recorder.keep(
+        Session(60, "a boot without a clock", at, 0, "test", "P07", "{}"),
+        ClockReading(60, at, UtcNs(at), False, 0),
+        Event(at, None, "marker", "", "before it knew", {}),
+    )
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: "before it knew" in text(driver, "events"), "what happened")
+        wrong = driver.find_element(By.CSS_SELECTOR, "#events time").text
+        now = bed.now()
+        hour = UtcNs(now + 3600 * SECOND)
+        bed.recorder.keep(ClockReading(60, now, hour, True, 0))
+        right = f"{(int(wrong[:2]) + 1) % 24:02}{wrong[2:]}"
+        until(lambda: right in text(driver, "events"), f"{right} for {wrong}")
+        assert text(driver, "events").count("before it knew") == 1
+
+
+def test_the_forms_answer_on_the_page(bed: Bed, tmp_path: Path) -> None:
+    photo = tmp_path / "photo.bmp"
+    photo.write_bytes(picture())
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        driver.find_element(By.CSS_SELECTOR, "#forms summary").click()
+        driver.find_element(By.NAME, "image").send_keys(str(photo))
+        form, other = driver.find_elements(By.CSS_SELECTOR, ".forms form")
+        form.find_element(By.TAG_NAME, "button").click()
+        until(lambda: "body was found" in form.text, f"the answer: {form.text}")
+        other.find_element(By.NAME, "heart_rate").send_keys("abc")
+        other.find_element(By.TAG_NAME, "button").click()
+        until(lambda: "Refused: heart_rate" in other.text, "the refusal")
+
+        assert driver.current_url == bed.address
+
+
+def test_the_export_page_arms_and_downloads(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address + "export")
+        until(lambda: "No export" in text(driver, "usb"), "the state of the drives")
+        until(lambda: "about" in text(driver, "size"), "the estimate")
+        driver.find_element(By.CSS_SELECTOR, "[data-back='3600']").click()
+        link = until(
+            lambda: driver.find_element(By.CSS_SELECTOR, "#downloads a"), "a download"
+        )
+        assert "table=joined" in link.get_attribute("href")
+        driver.find_element(By.ID, "deidentify").click()
+        until(
+            lambda: (
+                "&deidentify=true"
+                in driver.find_element(By.CSS_SELECTOR, "#downloads a").get_attribute(
+                    "href"
+                )
+            ),
+            "a download without names",
+        )
+        driver.find_element(By.ID, "arm").click()
+        until(lambda: "export arm" in [do for do, _ in bed.recorder.asked], "armed")
+        assert overlaps(driver) == []
+        assert complaints(driver) == []
