@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from lan_rig import PHRASE, Lan
 from legacy_rig import Client
+from records_store import BALLAST, quick_folder, segment, session
+
+from edge.store import Store
 
 if TYPE_CHECKING:
     from page_rig import Bed
@@ -20,6 +24,31 @@ def shared() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip(f"no real data beside the project at {SHARED}")
     return SHARED
+
+
+@pytest.fixture
+def path() -> Iterator[Path]:
+    """Return where a database may be made whose syncs cost nothing."""
+    with quick_folder() as folder:
+        yield folder / "edge.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    """Return a store that has begun a session."""
+    with Store(path, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        yield store
+
+
+@pytest.fixture
+def lan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lan:
+    """Return a page on the network that two people may see."""
+    monkeypatch.setattr("edge.web.accounts.COST", 2**10)  # the tests log in often
+    lan = Lan(tmp_path)
+    lan.accounts.add("anna", PHRASE, "admin")
+    lan.accounts.add("vera", PHRASE, "viewer")
+    return lan
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge.history import History
 from edge.records import (
     KEYPOINTS,
     MISSING,
@@ -22,10 +23,12 @@ from edge.records import (
     UtcNs,
     Vital,
 )
+from edge.store import Store
 
 S = 1_000_000_000
 START = BoxNs(1_700_000_000 * S)
 EVER = (BoxNs(0), BoxNs(2**62))
+BALLAST = 1 << 16
 
 
 @contextlib.contextmanager
@@ -152,3 +155,17 @@ def unlike(stored: list[Record], given: list[Record]) -> list[int]:
         return [min(len(stored), len(given))]
     places = range(len(given))
     return [n for n in places if not same(stored[n], given[n])]
+
+
+def fill(store: Store, seconds: range, seed: int = 0) -> None:
+    """Append a chunk, a pose and a vital for each of *seconds*."""
+    random = np.random.default_rng(seed)
+    for number in seconds:
+        at = START + number * S
+        store.append([chunk(random, at), pose(random, at), vital(random, at)])
+
+
+def starts(path: Path) -> list[int]:
+    """Return the seconds from START at which the chunks that are left begin."""
+    with History(path) as history:
+        return [(chunk.start - START) // S for chunk in history.chunks(*EVER)]

@@ -1,19 +1,20 @@
-"""Sample counters to time: what is missing, where a segment begins, and when it was."""
+"""Sample counters to indices: what is missing, and where a segment begins."""
 
-import random
 import tracemalloc
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.deviceclock import Break, DeviceClock, Timing, arrivals
+from edge.deviceclock import Break, DeviceClock
 from edge.records import MonotonicNs
-from scripts.benches._arrivals import Arrivals, Scenario, simulate
 
 MS = 1_000_000
+
+
 S = 1_000_000_000
+
+
 Times = NDArray[np.float64]
 
 
@@ -313,125 +314,6 @@ def test_no_samples_are_no_news(board: Board) -> None:
     assert board.breaks() == []
 
 
-class Dated(NamedTuple):
-    """What a clock said of simulated arrivals, sample by sample, in ns."""
-
-    came: NDArray[np.int64]  # which samples
-    error: Times
-    uncertainty: Times
-    chunks: list[tuple[int, Timing]]  # first index of each, and what was said
-
-
-def dated(found: Arrivals, modulus: int = 256) -> Dated:
-    """Return what the clock says, asked as the recorder asks."""
-    clock = DeviceClock(1e9 / found.period_ns, modulus)
-    instants = np.full(len(found.truth), np.nan)
-    unsure = np.full(len(found.truth), np.nan)
-    chunks, first, begin = [], 0, 0
-    count = round(0.4e9 / found.period_ns)
-    shift = int(found.came[0])
-    for received, stop in zip(
-        found.received.tolist(), found.stops.tolist(), strict=True
-    ):
-        seen = clock.observe(found.came[begin:stop] % modulus, MonotonicNs(received))
-        assert not any(one.resets for one in seen.breaks if begin)
-        begin = stop
-        while seen.indices[-1] - first >= count:
-            timing = clock.stamp(first)
-            places = slice(first + shift, first + shift + count)
-            instants[places] = timing.start + np.arange(count) * timing.period_ns
-            unsure[places] = timing.uncertainty_ns
-            chunks.append((first, timing))
-            first += count
-    came = found.came[~np.isnan(instants[found.came])]
-    return Dated(came, instants[came] - found.truth[came], unsure[came], chunks)
-
-
-SCENARIOS = [
-    Scenario(250, 16, 200, minutes=8),
-    Scenario(500, 1, -200, minutes=6),
-    Scenario(125, 64, -200, minutes=8),
-    Scenario(250, 16, 30, minutes=8, stall_s=(1, 5)),
-]
-
-
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_true_instants_lie_within_the_uncertainty(scenario: Scenario) -> None:
-    """Larger: scripts/bench sync."""
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    found = simulate(scenario, seed)
-
-    said = dated(found)
-
-    late = found.truth[said.came] - found.truth[0] > 240 * S
-    inside = np.abs(said.error) <= said.uncertainty
-    assert inside[late].mean() >= 0.95
-    assert inside[~late].mean() >= 0.95
-    if abs(scenario.ppm) == 200:
-        assert np.quantile(np.abs(said.error[late]), 0.99) <= 1.5 * MS
-        assert np.median(said.uncertainty[late]) < 0.5 * MS
-
-
-def test_uncertainty_says_how_little_is_known_at_first() -> None:
-    said = dated(simulate(Scenario(250, 16, 50, minutes=6), 3))
-
-    assert said.chunks[0][1].uncertainty_ns > 2 * MS
-    assert said.chunks[-1][1].uncertainty_ns < 1 * MS
-
-
-def test_time_never_runs_backwards() -> None:
-    for seed in range(8):
-        scenario = Scenario(250, 16, 200, minutes=1, jitter_ms=5, stall_every_s=3)
-        chunks = dated(simulate(scenario, seed)).chunks
-        for (_, one), (_, other) in zip(chunks, chunks[1:], strict=False):
-            assert other.start > one.start + 99 * one.period_ns
-
-
-def test_an_estimate_depends_on_the_past_alone() -> None:
-    whole = simulate(Scenario(250, 16, 200, minutes=1), 5)
-    reads = len(whole.received) // 2
-    past = whole._replace(received=whole.received[:reads], stops=whole.stops[:reads])
-
-    assert dated(past).chunks == dated(whole).chunks[: len(dated(past).chunks)]
-
-
-def test_slewed_host_clock_is_followed() -> None:
-    """A time server drags the host's clock by 500 ppm for a minute."""
-    found = simulate(Scenario(250, 16, 30, minutes=8, slew=(240, 60, 500)), 2)
-
-    said = dated(found)
-
-    late = found.truth[said.came] - found.truth[0] > 330 * S
-    assert np.abs(said.error).max() < 6 * MS
-    assert (np.abs(said.error) <= said.uncertainty)[late].mean() > 0.95
-
-
-def test_any_counters_at_any_time_raise_nothing_and_never_go_back() -> None:
-    seed = random.randrange(2**32)
-    print(f"seed {seed}")
-    dice = np.random.default_rng(seed)
-    for modulus in (2, 16, 256, 2**32):
-        clock, now, last, start = DeviceClock(250, modulus), 0, -1, -1
-        for _ in range(2000):
-            now += int(dice.exponential(dice.choice([1e3, 1e7, 1e9])))
-            count = int(dice.integers(0, 20))
-            counter = dice.integers(0, modulus) + np.arange(count)
-            if dice.random() < 0.2:
-                counter = dice.integers(0, modulus, count)
-            seen = clock.observe(counter % modulus, MonotonicNs(now))
-            if not count:
-                continue
-            assert seen.indices[0] >= last
-            assert (np.diff(seen.indices) >= 0).all()
-            last = int(seen.indices[-1])
-            if any(one.resets for one in seen.breaks):
-                start = -1
-            begun = clock.stamp(last).start
-            assert begun >= start or start < 0
-            start = begun
-
-
 def test_memory_does_not_grow_with_the_recording() -> None:
     board = Board()
     board.run(60)
@@ -442,63 +324,3 @@ def test_memory_does_not_grow_with_the_recording() -> None:
     tracemalloc.stop()
 
     assert grown < 10_000
-
-
-def test_lines_without_counter_are_dated_before_their_transmission() -> None:
-    instants, uncertainty = arrivals(
-        np.array([100, 200]), 200, MonotonicNs(1_000 * MS), baud=10_000
-    )
-
-    assert instants.tolist() == [800 * MS, 900 * MS]
-    assert uncertainty > 0
-
-
-def test_lines_that_come_together_are_dated_in_order() -> None:
-    last = MonotonicNs(950 * MS)
-
-    instants, _ = arrivals(np.array([100, 200]), 200, MonotonicNs(10**9), 10_000, last)
-
-    assert instants.tolist() == [950 * MS + 1, 950 * MS + 2]
-
-
-@pytest.mark.parametrize("seed", [53, 79, None])
-def test_several_reads_at_once_are_seen_as_one_by_one(seed: int | None) -> None:
-    """In 53 and 79 samples come late for their counter in the midst of the reads."""
-    seed = random.randrange(2**32) if seed is None else seed
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    for _ in range(200):
-        modulus = chance.choice([256, 16, 2**32])
-        one_by_one, at_once = DeviceClock(250, modulus), DeviceClock(250, modulus)
-        sample, now = chance.randrange(modulus), 10**9
-        for _ in range(chance.randint(1, 12)):
-            counters: list[int] = []
-            stops: list[int] = []
-            received: list[MonotonicNs] = []
-            for _ in range(chance.randint(1, 30)):
-                count = chance.choice([0, 1, 4, 4, 4, 8])
-                lost = chance.choice([0] * 60 + [1, 3, 300])
-                sample += lost
-                counters += [(sample + more) % modulus for more in range(count)]
-                sample += count
-                now += (count + lost) * 4_000_000 + chance.choice(
-                    [0] * 90 + [11 * 10**9]
-                )
-                stops.append(len(counters))
-                received.append(MonotonicNs(now))
-            counter = np.array(counters, np.int64)
-            indices: list[int] = []
-            found: list[tuple[int, Break]] = []
-            first = 0
-            for stop, at in zip(stops, received, strict=True):
-                seen = one_by_one.observe(counter[first:stop], at)
-                found += [
-                    (first + lost.at, lost._replace(at=0)) for lost in seen.breaks
-                ]
-                indices += seen.indices.tolist()
-                first = stop
-            together = at_once.observe_reads(counter, stops, received)
-            assert together.indices.tolist() == indices
-            assert [(lost.at, lost._replace(at=0)) for lost in together.breaks] == found
-            if indices:
-                assert at_once.stamp(indices[-1]) == one_by_one.stamp(indices[-1])

@@ -1,7 +1,6 @@
 """What was stored comes back as it was, asked for in any of the ways there are."""
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,6 @@ from records_store import (
     chunk,
     event,
     pose,
-    quick_folder,
     reading,
     second,
     segment,
@@ -31,19 +29,6 @@ from edge.store import Store
 
 def of(kind: type, records: list[Record]) -> list[Record]:
     return [record for record in records if type(record) is kind]
-
-
-@pytest.fixture
-def path() -> Iterator[Path]:
-    with quick_folder() as folder:
-        yield folder / "edge.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with Store(path) as store:
-        store.append([session(), segment()])
-        yield store
 
 
 @pytest.mark.parametrize("number", [-0.0, 5e-324, 1e22, float("inf"), -float("inf")])

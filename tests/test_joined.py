@@ -1,12 +1,11 @@
 """Joined rows out of a recording, against a look at every sample and every vital."""
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from records_store import START, S, chunk, pose, second, segment, session, vital
+from records_store import START, S, chunk, pose, second, segment, vital
 
 from edge.columns import COLUMNS, JoinedRow, cells
 from edge.history import History
@@ -28,18 +27,6 @@ from edge.store import Store
 
 EVER = (BoxNs(0), BoxNs(2**62))
 MS = 1_000_000
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "edge.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    with Store(path) as store:
-        store.append([session(), segment()])
-        yield store
 
 
 def rows(path: Path, tolerance_ns: int = S, window_ns: int = 0) -> list[JoinedRow]:

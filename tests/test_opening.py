@@ -1,12 +1,10 @@
 """What a session says of the pause before it."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pytest
-from records_store import START, S, pose, quick_folder, segment, session
+from records_store import START, S, pose, segment, session
 
 from edge.history import History
 from edge.opening import CUT_OFF, pause_before
@@ -32,12 +30,6 @@ def recorded(ecg: str = "serial", seconds: int = 5) -> list[Record]:
         *(EcgChunk(1, BoxNs(START + n * S), 2e6, 0, counts) for n in range(seconds)),
         *(pose(random, START + n * S) for n in range(9)),
     ]
-
-
-@pytest.fixture
-def path() -> Iterator[Path]:
-    with quick_folder() as folder:
-        yield folder / "edge.db"
 
 
 def pause(path: Path, records: list[Record]) -> tuple[Event, ...]:

@@ -10,7 +10,6 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import faultdisk
@@ -24,7 +23,7 @@ import store_full
 import storecheck
 from faultdisk import fault_disk
 from powercut import cuts
-from records_store import EVER, START, S, chunk, pose, quick_folder, segment, session
+from records_store import EVER, START, S, chunk, pose, segment, session
 
 from edge.database import connections, lasting, schema, soundness
 from edge.database.connections import open_writer
@@ -46,12 +45,6 @@ def seeds(usual: str) -> tuple[int, int]:
     first, stop = (CAMPAIGN or usual).split(":")
     print(f"seeds {first}:{stop}")
     return int(first), int(stop)
-
-
-@pytest.fixture
-def path() -> Iterator[Path]:
-    with quick_folder() as folder:
-        yield folder / "edge.db"
 
 
 # The campaigns
