@@ -1,12 +1,16 @@
 """Recorded sessions: bytes of a board and pictures as a replay finds them."""
 
+import itertools
 import random
 import time
 from pathlib import Path
 
 import numpy as np
 
-from edge.records import Frame, MonotonicNs, SerialChunk
+from edge.clock import BoxClock
+from edge.pipeline import EcgFlow
+from edge.protocols import make_decoder
+from edge.records import Frame, MonotonicNs, Record, SerialChunk
 from edge.sources.recording import (
     FrameLog,
     SerialLog,
@@ -77,3 +81,14 @@ def session(
             for frame in frames(pictures):
                 log.append(frame)
     return folder
+
+
+def records(sent: list[Chunks]) -> list[Record]:
+    """Return what the recorder would keep of *sent*, part by part."""
+    flow = EcgFlow(make_decoder("openbci-cyton"), BoxClock(0), 1, itertools.count(1))
+    kept: list[Record] = []
+    for part in sent:
+        for chunk in part:
+            kept += flow.feed(chunk)
+        kept += flow.lost("the cable")
+    return kept

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from box import Box, alive, descendants, running_box, stream_is, wait_for
-from test_sources import chunks, records, session
+from sessions import chunks, records, session
 
 from edge import config, daemon
 from edge.control import Post

@@ -13,14 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sessions import BAUD, Chunks, chunks, cyton_packets, frames, session
+from sessions import BAUD, Chunks, chunks, cyton_packets, frames, records, session
 
 from edge import config
-from edge.clock import BoxClock
 from edge.commands.record_session import Session, make_folder
 from edge.errors import SourceEnded, SourceLost, SourceUnavailable
-from edge.pipeline import EcgFlow
-from edge.protocols import make_decoder
 from edge.records import EcgChunk, MonotonicNs, Record, SerialChunk
 from edge.sources import open_ecg
 from edge.sources.framereplay import FrameReplay
@@ -125,17 +122,6 @@ def test_session_without_pictures_says_how_they_are_kept(tmp_path: Path) -> None
 
     with pytest.raises(SourceUnavailable, match="record-session --pictures"):
         list(read_frames(tmp_path / "s"))
-
-
-def records(sent: list[Chunks]) -> list[Record]:
-    """Return what the recorder would keep of *sent*, part by part."""
-    flow = EcgFlow(make_decoder("openbci-cyton"), BoxClock(0), 1, itertools.count(1))
-    kept: list[Record] = []
-    for part in sent:
-        for chunk in part:
-            kept += flow.feed(chunk)
-        kept += flow.lost("the cable")
-    return kept
 
 
 def same(one: Record, other: Record) -> bool:
