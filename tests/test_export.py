@@ -311,13 +311,60 @@ def test_folder_of_another_export_is_refused(database: Path, tmp_path: Path) -> 
     assert main(["verify", out]) == 0
 
 
-def test_strange_table_is_not_overwritten(database: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "name", ["ecg.csv", "README.txt", "SHA256SUMS", "ecg-001.dat", "Joined.parquet"]
+)
+def test_strange_file_is_not_overwritten(
+    database: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "ecg.csv").write_text("mine")
+    (tmp_path / "out" / name).write_text("mine")
 
     assert edge(database, "--output", str(tmp_path / "out")) == 1
 
-    assert (tmp_path / "out" / "ecg.csv").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
+    assert (tmp_path / "out" / name).read_text() == "mine"
+    assert name in capsys.readouterr().err
+
+
+def test_files_that_an_earlier_try_had_more_of_do_not_stay(
+    database: Path, tmp_path: Path
+) -> None:
+    """The ring goes on while a cancelled export waits: less is left to be written."""
+    out = tmp_path / "out"
+    with History(database) as history:
+        span = find_span(history)
+
+    def stop(progress: Progress) -> None:
+        if progress.file == "vitals.csv":
+            job.cancel()
+
+    with DiskFolder.at(out) as folder:
+        job = Job(database, Request(*span), folder, UtcNs(0), stop)
+        with pytest.raises(ExportError, match="cancelled"):
+            job.run()
+        (out / "ecg-002.csv").write_bytes((out / "ecg.csv").read_bytes())
+        (out / "ecg-notes.csv").write_text("a person's own")
+        Job(database, Request(*span), folder, UtcNs(0)).run()
+
+    assert not (out / "ecg-002.csv").exists()
+    assert (out / "ecg-notes.csv").exists()
+    assert main(["verify", str(out)]) == 0
+
+
+def test_verify_names_what_is_of_another_export(
+    database: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    edge(database, "--output", str(out))
+    (out / "ecg-002.csv").write_bytes((out / "ecg.csv").read_bytes())
+    (out / "analysis.csv").write_text("a person's own")
+
+    assert main(["verify", str(out)]) == 1
+
+    said = capsys.readouterr().out
+    assert "ecg-002.csv" in said
+    assert "analysis.csv" not in said
 
 
 @pytest.mark.parametrize("exactly", [False, True])

@@ -5,6 +5,8 @@ While an export is not whole, the file `UNFINISHED` in its folder says what was 
 """
 
 import json
+import re
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any
 
@@ -24,6 +26,16 @@ LONGEST_MANIFEST = 64 * 1024 * 1024
 
 TORN = "torn"
 """Instead of an identity: a drive was pulled while it was written."""
+
+WRITTEN = re.compile(
+    rf"""(
+        (joined|ecg|ecg-d|vitals|events)(-[0-9]{{3,}})?
+        \.(csv|edf|bdf|dat|hea|atr|parquet)
+        |{re.escape(manifest.SEALED)}|{re.escape(manifest.DICTIONARY)}|{manifest.SUMS}
+    )(\.age)?({re.escape(ASIDE)})?""",
+    re.VERBOSE | re.IGNORECASE,  # as FAT takes names
+)
+"""The names that exports write, in all formats and sealed."""
 
 UNFINISHED_TEXT = """\
 This export is not whole: the drive was pulled, or the box is still writing. Ask for
@@ -126,11 +138,18 @@ def read_small(folder: Folder, name: str, longest: int) -> bytes:
 
 
 def ours(name: str) -> bool:
-    """Return whether *name* is one that an export may write."""
-    stem, _, ending = name.removesuffix(ASIDE).partition(".")
-    return ending == "csv" and stem.split("-")[0] in (
-        "joined",
-        "ecg",
-        "vitals",
-        "events",
-    )
+    """Return whether *name* is one that an export writes, but for its marks."""
+    return WRITTEN.fullmatch(name) is not None
+
+
+def clear(folder: Folder, kept: Collection[str]) -> None:
+    """
+    Remove from *folder*, which is an export's own, the files of an earlier try that
+    are not *kept*: with fewer rows there are fewer files.
+    """
+    with plainly("the folder"):
+        names = folder.names()
+    for name in names:
+        if ours(name) and name not in kept:
+            with plainly(name):
+                folder.remove(name)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from edge.database.tables import Kind
 from edge.export import load_writer, manifest
-from edge.export.claim import UNFINISHED, claim
+from edge.export.claim import UNFINISHED, claim, clear
 from edge.export.folder import Folder, failure, plainly
 from edge.export.output import Output, files_in
 from edge.export.part import check_again, put
@@ -114,6 +114,7 @@ class Job:
         if self._request.check_again:
             for file in output.written:
                 check_again(self._folder, file.file)
+        clear(self._folder, {*sums, manifest.SUMS})
         put(self._folder, manifest.NAME, text)
         with plainly(UNFINISHED):
             self._folder.remove(UNFINISHED)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from edge.errors import ExportError
 from edge.export import manifest
+from edge.export.claim import ours
 from edge.export.folder import plainly
 from edge.export.part import ASIDE
 
@@ -35,8 +36,12 @@ def verify(folder: Path) -> Iterator[Verdict]:
         yield Verdict(name, fault(folder, name, digest))
     for name in sums.keys() - listed.keys() - {manifest.NAME}:
         yield Verdict(name, fault(folder, name, sums[name]))
-    for path in sorted(folder.glob(f"*{ASIDE}")):
-        yield Verdict(path.name, "left by an unfinished try; it may be deleted")
+    known = sums.keys() | listed.keys() | {manifest.NAME, manifest.SUMS}
+    for path in sorted(folder.iterdir()):
+        if path.name.endswith(ASIDE):
+            yield Verdict(path.name, "left by an unfinished try; it may be deleted")
+        elif ours(path.name) and path.name not in known:
+            yield Verdict(path.name, "no file of this export; it may be deleted")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
