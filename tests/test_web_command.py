@@ -164,6 +164,29 @@ def test_account_makes_lists_and_removes(settings: Path) -> None:
     assert unknown.stderr == "edge: there is no account 'anna'\n"
 
 
+def test_account_that_is_there_keeps_its_role_and_its_kind(settings: Path) -> None:
+    """The only admin would be locked out of the page."""
+    account = ("account", "--config", settings)
+    phrase = {"input": PHRASE + "\n"}
+    new = edge(*account, "--role", "admin", "add", "anna", **phrase)
+    as_script = edge(*account, "token", "anna")
+    again = edge(*account, "add", "anna", input="another horse battery\n")
+    edge(*account, "token", "nightly", "--role", "admin")
+    as_person = edge(*account, "add", "nightly", **phrase)
+    renewed = edge(*account, "token", "nightly", "--role", "viewer")
+    accounts = Accounts(settings.parent / "web")
+
+    assert new.stderr == "anna is new: admin\n"
+    assert (as_script.returncode, as_script.stdout) == (1, "")
+    assert "take another name for the script, e.g. anna-script" in as_script.stderr
+    assert "the pass phrase is new, still admin" in again.stderr
+    assert "'nightly' is a script with a token" in as_person.stderr
+    assert "the token is new, was admin, is now viewer" in renewed.stderr
+    assert accounts.names() == {"anna": "admin", "nightly": "viewer"}
+    assert accounts.enter("anna", "another horse battery")
+    assert accounts.bearer(renewed.stdout.strip())
+
+
 def test_accounts_of_an_installed_box_are_those_of_its_page(
     settings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

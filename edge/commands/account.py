@@ -8,7 +8,7 @@ from pathlib import Path
 from edge import config
 from edge.commands.web import state_folder
 from edge.errors import InputError
-from edge.web.accounts import ROLES, Accounts
+from edge.web.accounts import ROLES, Accounts, Role
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="%(default)s",
     )  # fmt: skip
     parser.add_argument(
-        "--role", choices=ROLES, default="viewer", help="default: %(default)s"
+        "--role", choices=ROLES, help="default: the one they have; viewer for a new one"
     )
     parser.add_argument("action", choices=("list", "add", "token", "remove"))
     parser.add_argument("name", nargs="?", help="lower-case name of a person or script")
@@ -34,13 +34,31 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     if not arguments.name:
         raise InputError(f"edge account {arguments.action} needs a name")
-    if arguments.action == "add":
-        accounts.add(arguments.name, ask_phrase(), arguments.role)
-    elif arguments.action == "token":
-        print(accounts.add_token(arguments.name, arguments.role))
-    else:
-        accounts.remove(arguments.name)
+    print(changed(accounts, arguments), file=sys.stderr)
     return 0
+
+
+def changed(accounts: Accounts, arguments: argparse.Namespace) -> str:
+    """Make the one change that is asked for, and return it in words."""
+    name, action = arguments.name, arguments.action
+    before = accounts.names().get(name)
+    if action == "remove":
+        accounts.remove(name)
+        return f"{name} is removed"
+    if action == "add":
+        accounts.add(name, ask_phrase(), arguments.role)
+    else:  # the token alone on standard output, for scripts
+        print(accounts.add_token(name, arguments.role), flush=True)
+    role = accounts.names()[name]
+    if before is None:
+        return f"{name} is new: {role}"
+    new = "the pass phrase" if action == "add" else "the token"
+    return f"{name} was there already; {new} is new, {role_change(before, role)}"
+
+
+def role_change(before: Role, after: Role) -> str:
+    """Return what became of a role, in words."""
+    return f"still {after}" if before == after else f"was {before}, is now {after}"
 
 
 def ask_phrase() -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from edge.errors import InputError
-from edge.web.statefile import StateFile, Table
+from edge.web.statefile import StateFile
 
 Role = Literal["viewer", "admin"]
 
@@ -66,9 +66,11 @@ class Accounts:
         table = self._file.read()
         return {name: role_of(entry) for name, entry in table.items()}
 
-    def add(self, name: str, phrase: str, role: Role) -> None:
+    def add(self, name: str, phrase: str, role: Role | None = None) -> None:
         """
-        Make the account *name*, or give it a new pass phrase and role.
+        Make the account *name*, or give it a new pass phrase and *role*.
+
+        Without *role* an account keeps its own; a new one is a viewer.
 
         :raises InputError: if the name or the pass phrase will not do
         """
@@ -76,17 +78,19 @@ class Accounts:
         check_phrase(name, phrase)
         salt = secrets.token_bytes(16)
         kept = {"salt": salt.hex(), "scrypt": self._hash(phrase, salt).hex()}
-        self._put(name, {"role": role, **kept})
+        self._put(name, kept, role)
 
-    def add_token(self, name: str, role: Role) -> str:
+    def add_token(self, name: str, role: Role | None = None) -> str:
         """
         Return a new token for scripts, which is known to nobody afterwards.
+
+        Without *role* a script keeps its own; a new one is a viewer.
 
         :raises InputError: if the name will not do
         """
         check_name(name)
         token = secrets.token_urlsafe(32)
-        self._put(name, {"role": role, "token": digest(token)})
+        self._put(name, {"token": digest(token)}, role)
         return token
 
     def remove(self, name: str) -> None:
@@ -144,10 +148,14 @@ class Accounts:
             self.add(name, phrase, "admin")
             return self.person(name)
 
-    def _put(self, name: str, entry: dict[str, object]) -> None:
+    def _put(self, name: str, kept: dict[str, str], role: Role | None) -> None:
         with self._file.lock:
-            table: Table = {**self._file.read(), name: entry}
-            self._file.write(table)
+            table = self._file.read()
+            earlier = table.get(name)
+            if earlier is not None:
+                check_kind(name, earlier, kept)
+            entry: dict[str, object] = {"role": role or role_of(earlier or {}), **kept}
+            self._file.write({**table, name: entry})
 
     def _hash(self, phrase: str, salt: bytes) -> bytes:
         with self._hashing:
@@ -171,6 +179,24 @@ def role_of(entry: dict[str, object]) -> Role:
     """Return the role in *entry*, the lesser one where it is odd."""
     role = entry.get("role")
     return "admin" if role == "admin" else "viewer"
+
+
+def check_kind(name: str, earlier: dict[str, object], kept: dict[str, str]) -> None:
+    """
+    Accept what stays a person or a script: each would lose the access it has.
+
+    :raises InputError: otherwise
+    """
+    if "token" in kept and "token" not in earlier:
+        raise InputError(
+            f"{name!r} is a person with a pass phrase; take another name for the "
+            f"script, e.g. {name}-script"
+        )
+    if "token" in earlier and "token" not in kept:
+        raise InputError(
+            f"{name!r} is a script with a token; take another name for the person, "
+            f"or remove {name!r} first"
+        )
 
 
 def check_name(name: str) -> None:
