@@ -43,6 +43,61 @@ def test_unknown_option_prints_what_there_is() -> None:
     assert "--offline DIR" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "code"),
+    [
+        ("uninstall", ["--help"], 0),
+        ("uninstall", ["--dry-run"], 2),
+        ("uninstall", ["--help", "me"], 2),
+        ("update", ["--help"], 0),
+        ("update", ["--dry-run"], 2),
+        ("update", ["--offline"], 2),
+        ("update", ["--offline", "wheels", "now"], 2),
+    ],
+)
+def test_what_a_script_does_not_know_changes_nothing(
+    name: str, arguments: list[str], code: int, tmp_path: Path
+) -> None:
+    """Of everything that could change something there is a stand-in that tells."""
+    done = run_copy(tmp_path, name, arguments)
+
+    assert done.returncode == code
+    assert f"sudo scripts/{name}" in done.stdout
+    assert not done.stdout.startswith("#")
+    assert done.stderr == ""
+    assert not (tmp_path / "called").exists()
+
+
+def test_update_hands_the_prepared_folder_on(tmp_path: Path) -> None:
+    done = run_copy(tmp_path, "update", ["--offline", "my wheels"])
+
+    assert done.returncode == 0
+    calls = (tmp_path / "called").read_text().splitlines()
+    assert calls[-1] == "install --offline my wheels"
+    assert "pull" in calls[0]
+
+
+def run_copy(
+    folder: Path, name: str, arguments: list[str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a copy of the script *name*, as nobody, where its commands write `called`."""
+    scripts, commands = folder / "scripts", folder / "bin"
+    scripts.mkdir()
+    commands.mkdir()
+    shutil.copy(ROOT / "scripts" / name, scripts)
+    tell = f'#!/bin/sh\necho "${{0##*/}} $*" >>"{folder}/called"\n'
+    stand_ins = {commands / word: tell for word in ("git", "runuser", "systemctl")}
+    stand_ins |= {scripts / "install": tell, commands / "id": "#!/bin/sh\necho 4242\n"}
+    for path, text in stand_ins.items():
+        path.write_text(text)
+        path.chmod(0o755)
+    return subprocess.run(
+        [scripts / name, *arguments],
+        env={"PATH": f"{commands}:/usr/bin:/bin"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
 def test_everything_that_is_installed_is_taken_off_again() -> None:
     install = (ROOT / "scripts/install").read_text()
     uninstall = (ROOT / "scripts/uninstall").read_text()
