@@ -39,6 +39,7 @@ from edge.records import (
     Vital,
 )
 from edge.sources import EcgSource, open_ecg
+from edge.sources.starting import Starter
 from edge.store import Store
 from edge.streams import Stream
 from edge.supervision import Supervision
@@ -242,8 +243,8 @@ class Recorder:
     ) -> None:
         board = flow.decoder.board
         self.ecg.count(board=board.name, checked=board.checked)
-        if board.start_command:
-            source.write(board.start_command)
+        started = MonotonicNs(time.monotonic_ns())
+        starter = Starter(source, board.start_command, started)
         opened = self.clock.now()
         before = flow.decoder.tally
         while not worker.stopping.is_set():
@@ -261,6 +262,7 @@ class Recorder:
                     skipped_bytes=tally.skipped_bytes,
                 )
                 before = tally
+            starter.follow(chunk, tally.packets, now)
             self._judge(flow, opened)
 
     def _judge(self, flow: EcgFlow, opened: BoxNs) -> None:

@@ -88,6 +88,16 @@ def test_board_that_returns_mute_is_never_called_fine(tmp_path: Path) -> None:
     assert states[states.index("lost") + 1] == "stale"
 
 
+def test_board_that_was_off_is_told_to_send_again(tmp_path: Path) -> None:
+    board = SimulatedBoard(tmp_path / "ecg-board", obey=True)
+    with board, running_box(tmp_path) as box:
+        box.until(stream_is("ecg", "ok"))
+        board.restart(after_s=2)
+        box.until(stream_is("ecg", "stale"))
+        box.until(stream_is("ecg", "ok"))
+        assert box.stop() == 0
+
+
 def test_replay_that_is_over_is_all_saved_and_keeps_the_recorder(
     tmp_path: Path,
 ) -> None:
