@@ -113,6 +113,19 @@ def test_names_on_the_drive_are_those_of_fat(database: Path, helper: Helper) -> 
     assert len({name.lower() for name in names}) == len(names)
 
 
+def test_one_stretch_goes_to_a_drive_with_several_contents(
+    database: Path, helper: Helper
+) -> None:
+    """Nobody can choose another folder on a drive."""
+    contents = [(), ("--formats", "edf"), ("--deidentify",), ("--tables", "ecg"), ()]
+    for words in contents:
+        assert export(database, *words) == 0
+
+    folders = sorted((helper.medium / ROOM).iterdir())
+    assert len(folders) == 4
+    assert all(main(["verify", str(folder)]) == 0 for folder in folders)
+
+
 def test_no_drive_or_two_are_said() -> None:
     other = STICK._replace(name="sdb1", id="stick/2", label="OTHER")
     with pytest.raises(ExportError, match="insert one"):

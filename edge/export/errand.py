@@ -18,11 +18,11 @@ import numpy as np
 
 from edge.drives import Drive, mounted
 from edge.errors import ExportError
-from edge.export import manifest
+from edge.export import TABLES, manifest
 from edge.export.folder import DiskFolder, failure
 from edge.export.job import Job, Progress, estimate
 from edge.export.recording import Recording
-from edge.export.request import Request, identity
+from edge.export.request import Request, digest
 from edge.export.span import SETTLED_NS
 from edge.history import History
 from edge.records import BoxNs, UtcNs
@@ -30,8 +30,10 @@ from edge.records import BoxNs, UtcNs
 ROOM = "ecg-pose-edge"
 """The folder on the drive that holds all exports."""
 
-LONGEST_NAME = 60
+LONGEST_NAME = 67
 """FAT takes 255; some PCs add the whole path up to 260."""
+MARK = 6
+"""Hexadecimal digits that tell two contents of one stretch apart."""
 
 SURELY = 0.5
 """An estimate may be wrong by so much; the rest is tried."""
@@ -119,16 +121,22 @@ def content(
 
 
 def folder_name(history: History, request: Request) -> str:
-    """Return a name for the export that FAT, people and a sorted list accept."""
+    """
+    Return a name for the export that FAT, people and a sorted list accept. Other than
+    all tables as CSV has a mark behind it: nobody can choose the folder on a drive.
+    """
     if request.key:  # a name that tells nothing
-        return f"sealed_{identity(request)['sha256'][:16]}"
+        return f"sealed_{digest(request)[:16]}"
     recording = Recording(history, request.begin, request.end, request.veil)
     ends = np.array([request.begin, request.end], np.int64)
     utc = recording.ledger.date(ends).utc + recording.shift_ns
     first, last = (compact(value) for value in utc.tolist())
     subject = "_".join(manifest.subjects(recording))
-    plain = re.sub(r"[^A-Za-z0-9-]", "_", subject)[: LONGEST_NAME - 34]
-    return f"{plain}_{first}_{last}".lstrip("_")
+    plain = re.sub(r"[^A-Za-z0-9-]", "_", subject)[: LONGEST_NAME - 35 - MARK]
+    usual = content(("csv",), TABLES, False)
+    asked = content(request.formats, request.options.tables, request.veil is not None)
+    mark = "" if asked == usual else f"_{digest(request)[:MARK]}"
+    return f"{plain}_{first}_{last}{mark}".lstrip("_")
 
 
 def compact(utc: int) -> str:

@@ -36,11 +36,15 @@ def identity(request: Request) -> dict[str, Any]:
     It goes with the files: of a de-identified export it tells the moved times only,
     and of a sealed one nothing that can be read.
     """
-    said = plain_identity(request)
     if not request.key:
-        return said
-    text = json.dumps(said, sort_keys=True)
-    return {"sealed_to": request.key, "sha256": sha256(text.encode()).hexdigest()}
+        return plain_identity(request)
+    return {"sealed_to": request.key, "sha256": digest(request)}
+
+
+def digest(request: Request) -> str:
+    """Return the SHA-256 of what has to be the same, in hexadecimal."""
+    text = json.dumps(plain_identity(request), sort_keys=True)
+    return sha256(text.encode()).hexdigest()
 
 
 def plain_identity(request: Request) -> dict[str, Any]:
