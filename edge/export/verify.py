@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from edge.errors import ExportError
 from edge.export import manifest
 from edge.export.claim import ours
-from edge.export.folder import plainly
 from edge.export.part import ASIDE
 
 READ_SIZE = 1024 * 1024
@@ -51,15 +50,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     :raises ExportError: if there is none that can be read
     """
     path = folder / manifest.NAME
-    if not folder.is_dir():
-        raise ExportError(f"{folder} is no folder")
-    if not path.exists():
+    text = whole_file(path)
+    if text is None and folder.is_dir():
         raise ExportError(
             f"{folder} has no {manifest.NAME}: the export is not whole; do it again "
             "into the same folder to finish it"
         )
-    with plainly(manifest.NAME):
-        text = path.read_bytes()
+    if text is None:
+        raise ExportError(f"{folder} is no folder")
     try:
         said = json.loads(text)
         files = [(str(file["name"]), str(file["sha256"])) for file in said["files"]]
@@ -74,11 +72,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def read_sums(folder: Path) -> dict[str, str]:
     """Return name → SHA-256 from the file of sums, nothing where there is none."""
-    path = folder / manifest.SUMS
-    if not path.exists():
-        return {}
-    with plainly(manifest.SUMS):
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    text = whole_file(folder / manifest.SUMS) or b""
+    lines = text.decode(errors="replace").splitlines()
     pairs = (line.split("  ", 1) for line in lines if "  " in line)
     return {name: digest for digest, name in pairs if "/" not in name}
 
@@ -88,11 +83,27 @@ def fault(folder: Path, name: str, digest: str | None) -> str:
     path = folder / name
     if digest is None:
         return f"{manifest.SUMS} does not name it"
-    if not path.is_file():
-        return "missing"
-    with plainly(name):
+    try:
         found = file_sum(path)
+    except FileNotFoundError:
+        return "missing"
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
     return "" if found == digest else "changed or damaged: its SHA-256 is another"
+
+
+def whole_file(path: Path) -> bytes | None:
+    """
+    Return what is in the file *path*, None where there is none.
+
+    :raises ExportError: if it cannot be read
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def file_sum(path: Path) -> str:
