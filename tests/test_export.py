@@ -1,10 +1,12 @@
 """What leaves the box is what was recorded, whole, and says what is missing."""
 
 import csv
+import errno
 import hashlib
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -398,3 +400,58 @@ def test_cancelled_export_goes_on_where_it_was(
     assert main(["verify", str(out)]) == 0
     assert len(rows(out / "joined.csv")) == 50
     assert UNFINISHED not in {path.name for path in out.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--drive", ""),
+        ("--output", ""),
+        ("--output", "-", "--tolerance-ms", "nan"),
+        ("--output", "-", "--tolerance-ms", "-1"),
+        ("--output", "-", "--deidentify", "--shift-days", "nan"),
+        ("--output", "-", "--deidentify", "--shift-days", "100000"),
+        ("--output", "-", "--deidentify", "--shift-days", "-1e9"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused(
+    database: Path, words: tuple[str, ...]
+) -> None:
+    with pytest.raises(SystemExit):
+        edge(database, *words)
+
+
+def test_dates_are_moved_back(database: Path, tmp_path: Path) -> None:
+    assert edge(database, "--output", str(tmp_path / "kept")) == 0
+    moved = ("--deidentify", "--shift-days", "-365")
+    assert edge(database, *moved, "--output", str(tmp_path / "moved")) == 0
+
+    kept, moved_row = (
+        rows(tmp_path / name / "ecg.csv")[0]["timestamp"] for name in ("kept", "moved")
+    )
+    assert (kept[:10], moved_row[:10]) == ("2025-11-22", "2024-11-22")
+
+
+def test_verify_says_what_it_may_not_read(
+    database: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    edge(database, "--output", str(out))
+    opened = Path.open
+
+    def guarded(path: Path, *mode: Any, **more: Any) -> Any:
+        if path.name == forbidden:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *mode, **more)
+
+    monkeypatch.setattr(Path, "open", guarded)
+    forbidden = "ecg.csv"
+    assert main(["verify", str(out)]) == 1
+    said = capsys.readouterr().out
+    assert "ecg.csv: cannot be read: Permission denied" in said
+    forbidden = "manifest.json"
+    assert main(["verify", str(out)]) == 1
+    assert "manifest.json cannot be read: Permission" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 import argparse
 import getpass
 import os
+import re
 import signal
 import sys
 import time
@@ -14,6 +15,7 @@ from typing import Any
 
 from edge import config
 from edge.clock import read_wall
+from edge.commands.join import milliseconds
 from edge.control import Client
 from edge.drives import present
 from edge.errors import ControlError, ExportError
@@ -26,7 +28,7 @@ from edge.export.job import Job, Progress
 from edge.export.output import LARGEST_PART, Output, files_in
 from edge.export.recording import Recording, Veil
 from edge.export.request import Request
-from edge.export.span import RELATIVE, find_span, settled_until
+from edge.export.span import find_span, settled_until
 from edge.export.tables import Table
 from edge.history import History
 from edge.records import BoxNs
@@ -38,6 +40,12 @@ DAY_NS = 86_400 * 10**9
 SMALLEST_PART_MB = 8.0
 """Several blocks of text and a header fit."""
 BAR_WIDTH = 30
+MOST_DAYS = 14_600
+"""Forty years to either side stay within those that EDF can say: 1985 to 2084."""
+
+NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)[smhd]?$")
+"""A number below zero, or a time back from the end (`edge.export.span`)."""
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Detail = dict[str, object]
@@ -49,7 +57,7 @@ Begun = Callable[[Job], None]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take a stretch, a place and what goes there."""
     # "-1h" is a value here and no option; argparse knows plain numbers only as such.
-    parser._negative_number_matcher = RELATIVE
+    parser._negative_number_matcher = NEGATIVE
     add = parser.add_argument
     # fmt: off
     add("--from", dest="first", default="", metavar="TIME",
@@ -59,21 +67,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--since-last", action="store_true",
         help="from up to where this drive has the same formats and tables")
     place = parser.add_mutually_exclusive_group(required=True)
-    place.add_argument("--output", default="", metavar="DIR|FILE.csv|-",
+    place.add_argument("--output", type=named, metavar="DIR|FILE.csv|-",
         help="folder for all files; or the joined table alone, - to standard output")
-    place.add_argument("--drive", metavar="NAME|any",
+    place.add_argument("--drive", type=named, metavar="NAME|any",
         help="USB drive, as 'edge drive list' names it; unmounted at the end")
     add("--formats", type=names_of(WRITERS), default=("csv",), metavar="LIST",
         help=f"of {', '.join(WRITERS)}; default: csv")
     add("--tables", type=names_of(TABLES), metavar="LIST",
         help=f"of {', '.join(TABLES)}; default: all")
-    add("--tolerance-ms", type=float, metavar="MS",
+    add("--tolerance-ms", type=milliseconds, metavar="MS",
         help="of the join; default: the configuration's")
     add("--part-mb", type=part_bytes, default=LARGEST_PART, metavar="MB",
         help="largest file; default: just below 4 GiB")
     add("--deidentify", action="store_true",
         help="leave out what a person wrote, settings and names of pictures")
-    add("--shift-days", type=float, default=0.0, metavar="DAYS",
+    add("--shift-days", type=days, default=0.0, metavar="DAYS",
         help="with --deidentify: move all times by so much")
     add("--key", metavar="AGE", help="public key (age1…) to seal all files to; "
         "default on a drive: the configuration's")
@@ -89,9 +97,10 @@ def run(arguments: argparse.Namespace) -> int:
     order = Order(arguments)
     if arguments.since_last and not arguments.drive:
         raise ExportError("--since-last goes with --drive")
-    if arguments.output == "-" or arguments.output.endswith(".csv"):
+    place = arguments.output or ""
+    if place == "-" or place.endswith(".csv"):
         check_one_table(arguments)
-        return one_table(order, arguments.output)
+        return one_table(order, place)
     with cancelled_by_signals() as cancel:
         if arguments.drive:
             return to_a_drive(order, arguments, cancel)
@@ -345,3 +354,18 @@ def part_bytes(text: str) -> int:
             f"must be {SMALLEST_PART_MB:g} to {LARGEST_PART // 10**6} MB"
         )
     return int(size * 1e6)
+
+
+def named(text: str) -> str:
+    """Return *text*, which may not be empty, as an unset variable is."""
+    if not text:
+        raise argparse.ArgumentTypeError("is empty: name a place")
+    return text
+
+
+def days(text: str) -> float:
+    """Return a number of days, which may be negative."""
+    count = float(text)
+    if not -MOST_DAYS <= count <= MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"must be -{MOST_DAYS} to {MOST_DAYS}")
+    return count
