@@ -180,6 +180,52 @@ def test_guessing_from_everywhere_spares_places_that_logged_in() -> None:
     assert throttle.allow("10.0.0.9") == 0.0
 
 
+def test_own_logins_buy_no_guesses_at_another_account(lan: Lan) -> None:
+    statuses = []
+    for number in range(50):
+        statuses.append(lan.login("anna", f"guess number {number:06}").status)
+        lan.login("vera")
+
+    assert statuses.count(403) <= 5, "pass phrases that were tried at once"
+    assert set(statuses[5:]) == {429}
+
+
+def test_logins_that_succeed_cost_no_tries(lan: Lan) -> None:
+    """Many people behind one address, such as that of a reverse proxy."""
+    for _ in range(30):
+        assert lan.login("anna").status == lan.login("vera").status == 200
+
+
+def test_guessing_at_one_account_from_many_known_places_is_slowed() -> None:
+    clock = HandClock()
+    throttle = Throttle(clock)
+    places = [f"10.1.0.{number}" for number in range(100)]
+    for place in places:
+        throttle.allow(place, "vera")
+        throttle.welcome(place, "vera")
+        clock.now += 20
+    throttle.allow("10.0.0.9", "anna")
+    throttle.welcome("10.0.0.9", "anna")
+    tried = sum(throttle.allow(place, "anna") == 0.0 for place in places * 5)
+
+    assert 0 < tried <= 40
+    assert throttle.allow("10.0.0.8", "anna") > 0.0, "a new place waits"
+    assert throttle.allow("10.0.0.9", "anna") == 0.0, "where she logged in before"
+    assert throttle.allow(places[0], "vera") == 0.0
+
+
+def test_one_account_used_from_everywhere_makes_no_other_forgotten() -> None:
+    throttle = Throttle(HandClock())
+    throttle.welcome("10.0.0.9", "anna")
+    for number in range(5000):
+        throttle.welcome(f"10.1.{number >> 8}.{number & 255}", "vera")
+    for number in range(500):
+        throttle.allow(f"10.2.{number >> 8}.{number & 255}", "anna")
+
+    assert throttle.allow("10.3.0.1", "anna") > 0.0
+    assert throttle.allow("10.0.0.9", "anna") == 0.0
+
+
 def test_a_forwarded_address_is_not_believed(lan: Lan) -> None:
     for number in range(30):
         answer = lan.login(

@@ -85,7 +85,7 @@ class Guard:
 
     def login(self, request: BaseRequest, name: str, phrase: str) -> HTTPResponse:
         """Begin a session, or say that name or pass phrase are wrong."""
-        self._try(request)
+        self._try(request, name)
         person = self.accounts.enter(name, phrase)
         if person is None:
             logger.warning(
@@ -98,7 +98,7 @@ class Guard:
         self, request: BaseRequest, code: str, name: str, phrase: str
     ) -> HTTPResponse:
         """Make the first account and begin its session."""
-        self._try(request)
+        self._try(request, "")
         person = self.accounts.begin(code, name, phrase)
         if person is None:
             logger.warning(
@@ -113,14 +113,14 @@ class Guard:
         gone = f"{self._cookie}=; Path=/; Max-Age=0; HttpOnly; SameSite=Strict"
         return self._with_cookie({"status": "success"}, gone)
 
-    def _try(self, request: BaseRequest) -> None:
-        wait_s = self._throttle.allow(place_of(address_of(request)))
+    def _try(self, request: BaseRequest, name: str) -> None:
+        wait_s = self._throttle.allow(place_of(address_of(request)), name)
         if wait_s:
             seconds = str(int(wait_s) + 1)
             refuse(429, f"too many tries: wait {seconds} s", **{"Retry-After": seconds})
 
     def _welcome(self, request: BaseRequest, person: Person) -> HTTPResponse:
-        self._throttle.welcome(place_of(address_of(request)))
+        self._throttle.welcome(place_of(address_of(request)), person.name)
         logger.info("%s (%s) logged in", person.name, person.role)
         self._end_sessions(request)
         token = self._sessions.open(person)

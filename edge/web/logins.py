@@ -10,7 +10,8 @@ import ipaddress
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -32,7 +33,12 @@ TRIES_PER_HOUR = 15
 STRANGERS_PER_HOUR = 200
 """Likewise for all addresses together that nobody has logged in from."""
 
-MOST_ADDRESSES = 4096
+GUESSES_PER_HOUR = 40
+"""Likewise for one account, from all addresses that it was never used from."""
+
+MOST_BUCKETS = 4096
+MOST_PLACES = 256
+"""Addresses that an account is remembered to have been used from, the latest."""
 
 
 class Session(NamedTuple):
@@ -112,57 +118,96 @@ class Sessions:
         return entry.get("boot") == self._boot and fresh
 
 
+@dataclass
+class Bucket:
+    """Tries that are left: *most* at once, and *per_hour* that come back."""
+
+    most: float
+    per_hour: float
+    left: float
+    at: float  # time.monotonic() at which *left* was right
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until there is a try, 0.0 if there is one."""
+        self.left = min(self.most, self.left + (now - self.at) * self.per_hour / 3600)
+        self.at = now
+        return 0.0 if self.left >= 1 else (1 - self.left) * 3600 / self.per_hour
+
+    def give_back(self) -> None:
+        """Undo one try."""
+        self.left = min(self.most, self.left + 1)
+
+
 class Throttle:
     """
-    How many pass phrases may still be tried, counted by address.
+    How many pass phrases may still be tried, counted by place and by account.
 
     A place that somebody has logged in from has a budget of its own, so that guessing
-    from elsewhere locks nobody out.
+    from elsewhere locks nobody out; and those who guess at an account from everywhere
+    do not count where its owner has logged in.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._buckets: dict[str, tuple[float, float]] = {}  # tries left, and when
-        self._known: set[str] = set()
+        self._buckets: dict[tuple[str, str], Bucket] = {}
+        self._strangers = self._new(STRANGERS_PER_HOUR, STRANGERS_PER_HOUR)
+        self._known: dict[str, dict[str, None]] = {}  # places of an account, in order
 
-    def allow(self, place: str) -> float:
+    def allow(self, place: str, account: str = "") -> float:
         """Return 0.0 and count a try from *place*, or the seconds to wait."""
         with self._lock:
             self._make_room()
-            places = [(place, TRIES_PER_HOUR, BURST)]
-            if place not in self._known:
-                places.append(("strangers", STRANGERS_PER_HOUR, STRANGERS_PER_HOUR))
-            waits = [self._wait(*entry) for entry in places]
-            if max(waits) > 0:
-                return max(waits)
-            for name, _, _ in places:
-                left, at = self._buckets[name]
-                self._buckets[name] = (left - 1, at)
+            buckets: list[Bucket] = []
+            for bucket in self._asked(place, account):
+                wait_s = bucket.wait(self._monotonic())
+                if wait_s:
+                    return wait_s
+                buckets.append(bucket)
+            for bucket in buckets:
+                bucket.left -= 1
             return 0.0
 
-    def welcome(self, place: str) -> None:
-        """Remember that somebody logged in from *place*; its budget is whole again."""
-        with self._lock:
-            if len(self._known) >= MOST_ADDRESSES:
-                self._known.clear()
-            self._known.add(place)
-            self._buckets.pop(place, None)
+    def welcome(self, place: str, account: str = "") -> None:
+        """
+        Remember that the owner of *account* logged in from *place*.
 
-    def _wait(self, name: str, per_hour: float, most: float) -> float:
-        now = self._monotonic()
-        left, at = self._buckets.get(name, (float(most), now))
-        left = min(most, left + (now - at) * per_hour / 3600)
-        self._buckets[name] = (left, now)
-        return 0.0 if left >= 1 else (1 - left) * 3600 / per_hour
+        Gives the try back that this login was counted as, and no other: whoever has
+        an account could guess at another without end.
+        """
+        with self._lock:
+            for bucket in self._asked(place, account):
+                bucket.give_back()
+            places = self._known.setdefault(account, {})
+            places.pop(place, None)
+            places[place] = None
+            if len(places) > MOST_PLACES:
+                del places[next(iter(places))]
+
+    def _asked(self, place: str, account: str) -> Iterator[Bucket]:
+        """Yield the buckets that a try is taken from, made as they are asked for."""
+        yield self._bucket("place", place, BURST, TRIES_PER_HOUR)
+        if not any(place in places for places in self._known.values()):
+            yield self._strangers
+        if account and place not in self._known.get(account, {}):
+            most = GUESSES_PER_HOUR
+            yield self._bucket("account", account, most, most)
+
+    def _bucket(self, kind: str, of: str, most: float, per_hour: float) -> Bucket:
+        if (kind, of) not in self._buckets:
+            self._buckets[kind, of] = self._new(most, per_hour)
+        return self._buckets[kind, of]
+
+    def _new(self, most: float, per_hour: float) -> Bucket:
+        return Bucket(most, per_hour, most, self._monotonic())
 
     def _make_room(self) -> None:
-        """Forget those who tried least when there are too many addresses."""
-        if len(self._buckets) > MOST_ADDRESSES:
-            strangers = self._buckets.pop("strangers")
-            by_tries = sorted(self._buckets.items(), key=lambda item: item[1][0])
-            self._buckets = dict(by_tries[: MOST_ADDRESSES // 2])
-            self._buckets["strangers"] = strangers
+        """Forget those who tried least when there are too many."""
+        if len(self._buckets) > MOST_BUCKETS:
+            by_tries = sorted(
+                self._buckets.items(), key=lambda item: item[1].left - item[1].most
+            )
+            self._buckets = dict(by_tries[: MOST_BUCKETS // 2])
 
 
 def place_of(address: str) -> str:
