@@ -6,7 +6,9 @@ little about one sample. A board of fixed rate that counts its samples gets a
 `DeviceClock`; one that sends at its own pace is dated by `arrivals`, and flagged so.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from operator import sub
 from typing import NamedTuple
 
@@ -126,12 +128,41 @@ class DeviceClock:
         return Continuity(indices, found)
 
     def observe_reads(
-        self, counter: Indices, stops: Sequence[int], received: Sequence[MonotonicNs]
+        self,
+        counter: Indices,
+        stops: Sequence[int],
+        received: Sequence[MonotonicNs],
+        restarts: Sequence[int] = (),
     ) -> Continuity:
         """
         Return what `observe` says of several reads, one after the other: the samples
-        of read k end before *stops*[k], and it was read at *received*[k].
+        of read k end before *stops*[k], and it was read at *received*[k]. Before the
+        samples at *restarts* the board said that it had been restarted; at the end, if
+        none came since.
         """
+        if not restarts:
+            return self._observe_stretch(counter, stops, received)
+        edges = [0, *restarts, len(counter)]
+        parts = []
+        for number, (begin, end) in enumerate(pairwise(edges)):
+            if number:
+                self.reset("the board was restarted")
+            first, last = bisect_right(stops, begin), bisect_left(stops, end) + 1
+            inside = [min(stop, end) - begin for stop in stops[first:last]]
+            part = self._observe_stretch(
+                counter[begin:end], inside, received[first:last]
+            )
+            found = [lost._replace(at=lost.at + begin) for lost in part.breaks]
+            parts.append(Continuity(part.indices, tuple(found)))
+        return Continuity(
+            np.concatenate([part.indices for part in parts]),
+            tuple(lost for part in parts for lost in part.breaks),
+        )
+
+    def _observe_stretch(
+        self, counter: Indices, stops: Sequence[int], received: Sequence[MonotonicNs]
+    ) -> Continuity:
+        """As `observe_reads`, of a board that was not restarted meanwhile."""
         taken = self._take(counter, stops, received)
         indices = [np.arange(self._next - taken, self._next)]
         found: list[Break] = []
@@ -213,7 +244,7 @@ class DeviceClock:
             return False
         steps = np.diff(counter, prepend=self._counter) % self._modulus
         heap = count * self._period_ns > BACKLOG_NS
-        if heap or not (steps == 1).all() or not self._envelope.knows:
+        if heap or self._cause or not (steps == 1).all():
             return False
         missing_ns = silence + span - len(counter) * self._period_ns
         came_ns = (len(counter) - count) * self._period_ns
@@ -250,7 +281,7 @@ class DeviceClock:
         complete them by whole turns of the counter that the time passed tells of.
         """
         if not self._envelope.knows:
-            return None
+            return self._unexplained(steps, received)
         newest = self._next - 1 + int(steps.sum())
         late = self._envelope.lateness(newest, received)
         if late < -MISFIT_NS:
@@ -266,6 +297,21 @@ class DeviceClock:
             return self._begin(0, steps, "the counter does not fit time: a restart")
         steps[0] += turns * self._modulus
         return None
+
+    def _unexplained(self, steps: Indices, received: MonotonicNs) -> Break | None:
+        """
+        As `_misfit`, while too little came to tell a loss from a restart by time, as
+        of a board that resets when its port is opened: a silence that *steps* do not
+        fill ends the segment.
+        """
+        silence = received - self._received
+        came_ns = len(steps) * self._period_ns
+        lost_ns = int(steps.sum()) * self._period_ns - came_ns
+        held_up = came_ns > BACKLOG_NS and lost_ns <= 2 * MISFIT_NS
+        if silence - came_ns <= 2 * MISFIT_NS or held_up:
+            return None
+        at = int((steps != 1).argmax())
+        return self._begin(at, steps, f"nothing came for {silence / 1e9:.1f} s")
 
     def _begin(self, at: int, steps: Indices, cause: str) -> Break:
         """Begin a segment at position *at* of the samples that *steps* lead to."""

@@ -140,10 +140,12 @@ class EcgFlow:
             counter = np.arange(len(packets.ends), dtype=np.int64) + self._counted
             self._counted += len(counter)
         if not len(counter):
+            if packets.restarts:
+                device.observe_reads(counter, (), (), packets.restarts)
             return self._words(packets, self._box(chunks[-1].received))
         stops = np.searchsorted(owner, np.arange(1, len(chunks) + 1)).tolist()
         received = [chunk.received for chunk in chunks]
-        seen = device.observe_reads(counter, stops, received)
+        seen = device.observe_reads(counter, stops, received, packets.restarts)
         return self._runs(device, packets, seen.indices, list(seen.breaks))
 
     def _runs(

@@ -172,6 +172,7 @@ def feed(decoder: Decoder, chunks: Iterable[bytes]) -> Packets:
                     reading._replace(packet=reading.packet + samples)
                     for reading in part.readings
                 ),
+                restarts=tuple(at + samples for at in part.restarts),
             )
         )
         samples += len(part.counts)
@@ -183,6 +184,7 @@ def feed(decoder: Decoder, chunks: Iterable[bytes]) -> Packets:
         tuple(reading for part in got for reading in part.readings),
         tuple(note for part in got for note in part.notes),
         board_ms=np.concatenate([part.board_ms for part in got]),
+        restarts=tuple(at for part in got for at in part.restarts),
     )
 
 
@@ -196,6 +198,7 @@ def checked(decoder: Decoder, chunk: bytes) -> Packets:
     assert len(part.board_ms) in (0, samples)
     assert len(part.reasons) in (0, len(decoder.board.leads))
     assert len(part.ends) == samples
+    assert all(0 <= at <= samples for at in part.restarts)
     if samples:
         assert (np.diff(part.ends) >= 0).all()
         assert part.ends[0] >= 0

@@ -152,6 +152,55 @@ def test_board_that_pauses_and_counts_on_begins_a_segment(
     assert abs(timing.start - taken) <= timing.uncertainty_ns
 
 
+@pytest.mark.parametrize("reads", [1, 10, 24])
+@pytest.mark.parametrize("modulus", [256, 2**62])
+def test_board_that_resets_when_its_port_is_opened_begins_a_segment(
+    modulus: int, reads: int
+) -> None:
+    """A few samples, the bootloader's pause, and a counter that begins anew."""
+    clock, counted = DeviceClock(250, 0 if modulus > 256 else modulus), 100
+    for read in range(reads):
+        counter = np.arange(counted, counted + 4) % modulus
+        clock.observe(counter, MonotonicNs(S + read * 16 * MS))
+        counted += 4
+    resumed = S + (reads - 1) * 16 * MS + 1300 * MS
+    counted = counted if modulus > 256 else 0
+
+    found = in_reads(clock, range(counted, counted + 100), resumed, modulus)
+
+    assert [(one.at, one.lost, one.resets) for one in found] == [(0, -1, True)]
+    assert found[0].cause == "nothing came for 1.3 s"
+    timing = clock.stamp(reads * 4)
+    assert abs(timing.start - (resumed - 3 * 4 * MS)) <= timing.uncertainty_ns
+
+
+def test_losses_are_counted_from_the_first_read_on() -> None:
+    """A port of 200 ms and a sample lost now and then: no segment each time."""
+    clock, found = DeviceClock(250, 256), list[Break]()
+    for read in range(10):
+        counter = np.delete(np.arange(read * 50, read * 50 + 50), 20)
+        now = MonotonicNs(S + read * 200 * MS)
+        found += clock.observe(counter % 256, now).breaks
+
+    assert [one.resets for one in found] == [True] + [False] * 10
+    assert [one.lost for one in found[1:]] == [1] * 10
+
+
+def test_board_that_says_that_it_was_restarted_begins_a_segment(board: Board) -> None:
+    """In the midst of a read, and after the last that came."""
+    start = board.sent
+    counter = np.array([start, start + 1, 0, 1]) % 256
+    now = MonotonicNs(board.now + 4 * 4 * MS)
+
+    seen = board.clock.observe_reads(counter, [1, 4], [now, now], [2, 4])
+    board.sent += 4
+    board.deliver(np.arange(2, 6))
+
+    assert np.diff(seen.indices).tolist() == [1, 1, 1]
+    found = [(one.at, one.cause) for one in (*seen.breaks, *board.found)]
+    assert found == [(2, "the board was restarted"), (0, "the board was restarted")]
+
+
 def test_what_was_held_up_and_comes_quickly_is_no_loss() -> None:
     """Three seconds are held up and then come at four times their rate."""
     clock = DeviceClock(250, 256)

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,6 +127,32 @@ def test_port_that_returns_begins_a_segment_after_a_gap() -> None:
     chunk = next(made for made in second if isinstance(made, EcgChunk))
     assert gap.ended == chunk.start
     assert chunk.segment == 2
+
+
+def test_olimex_that_resets_when_its_port_is_opened_is_dated_after_it(
+    shared: Path,
+) -> None:
+    """Twelve packets of before, and 374 that say that it was reset: three seconds."""
+    data = (shared / "data/serial/olimex/nsr.bin").read_bytes()[:20_000]
+    flow, size, period_ns = make_flow("olimex-125"), 17, 8_000_000
+    chunks = [
+        SerialChunk(MonotonicNs(at // size * period_ns), data[at : at + 2 * size])
+        for at in range(0, len(data), 2 * size)
+    ]
+
+    records = record(flow, chunks)
+
+    causes = [made.cause for made in records if isinstance(made, Event)]
+    assert causes.count("the board was restarted") == 1
+    last = of(Segment, records)[-1]
+    assert isinstance(last, Segment)
+    first = next(
+        made
+        for made in records
+        if isinstance(made, EcgChunk) and made.segment == last.id
+    )
+    came = data.rfind(b"\x02\x00" * 6 + b"\x02") // size * period_ns
+    assert abs(first.start - OFFSET_NS - came) <= first.uncertainty_ns
 
 
 def test_how_the_bytes_are_cut_changes_no_value() -> None:

@@ -120,6 +120,19 @@ def test_cyton_words_are_notes() -> None:
         "Firmware: v3.1.2",
     )
     assert got.counter.tolist() == [0, 1, 2, 3]
+    assert got.restarts == (2,)
+
+
+@pytest.mark.parametrize("board", ["openbci-cyton", "openbci-cyton-daisy"])
+def test_cyton_says_that_it_was_restarted_however_it_is_cut(board: str) -> None:
+    rng = random.Random(board)
+    packets = [cyton_packet(rng, number)[0] for number in (*range(20), *range(40))]
+    banner = b"OpenBCI V3 8-16 channel\nFirmware: v3.1.2\n$$$"
+    data = b"".join([b"noise", *packets[:20], banner, *packets[20:]])
+    for longest in (1, 20, 2000):
+        got = feed(make_decoder(board), cuts(data, rng, longest))
+
+        assert got.restarts == ((10,) if board.endswith("daisy") else (20,))
 
 
 def test_cyton_daisy_keeps_the_half_that_came() -> None:
@@ -224,6 +237,7 @@ def test_olimex_reset_is_noted_once_however_it_is_cut(shared: Path) -> None:
         got = feed(decoder, cuts(data[:9000], random.Random(longest), longest))
 
         assert got.notes == ("the board was reset", "Reset signal logged.")
+        assert got.restarts == (12,)
 
 
 def test_bitalino_recording_gives_all_its_samples(shared: Path) -> None:

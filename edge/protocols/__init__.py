@@ -52,6 +52,8 @@ class Packets(NamedTuple):
     board_ms: NDArray[np.int64] = np.empty(0, np.int64)
     # shape (n,): the board's own clock, 32 bit, -1 where it was not sent; shape (0,)
     # for a board that has none
+    restarts: tuple[int, ...] = ()
+    # packets before which the board said that it was restarted; n if none came since
 
 
 class Tally(NamedTuple):

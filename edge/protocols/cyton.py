@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.protocols import Board, Packets, Tally
-from edge.protocols.framing import Framer
+from edge.protocols.framing import Found, Framer
 from edge.protocols.layout import Layout
 from edge.protocols.notes import Words
 from edge.protocols.scan import Bytes, Rule
@@ -31,6 +31,9 @@ i32be    aux_or_ms
 u8       stop      c0..c6
 """)
 FIRST_TIMED = 0xC3
+
+# Its first words after a restart, and said then only; likewise, `boardReset`.
+BANNER = "OpenBCI V3"
 
 CHANNELS = 8  # of the board, and as many of the daisy
 VOLTAGE_REFERENCE = 4.5  # V; OpenBCI documentation, "Interpreting the EEG Data"
@@ -65,6 +68,7 @@ class Cyton:
         self._framer = Framer(PACKET, RULE)
         self._words = Words()
         self._half: Bytes = np.empty((0, PACKET.size), np.uint8)  # waits for its other
+        self._skipped = 0  # bytes before this call
 
     @property
     def tally(self) -> Tally:
@@ -76,18 +80,32 @@ class Cyton:
         found = self._framer.feed(data)
         notes = self._words.feed(found.skipped)
         if self._daisy:
-            return self._paired(found.packets, found.ends)._replace(notes=notes)
-        return Packets(
-            counts=PACKET.values(found.packets, "channels"),
-            counter=found.packets[:, 1].astype(np.int64),
-            ends=found.ends,
-            notes=notes,
-            board_ms=board_ms(found.packets),
-        )
+            packets = self._paired(found.packets, found.ends)
+        else:
+            packets = Packets(
+                counts=PACKET.values(found.packets, "channels"),
+                counter=found.packets[:, 1].astype(np.int64),
+                ends=found.ends,
+                board_ms=board_ms(found.packets),
+            )
+        if any(BANNER in note for note in notes):
+            restarts = (self._restarted(found, packets.ends),)
+            packets = packets._replace(restarts=restarts)
+        self._skipped += len(found.skipped)
+        return packets._replace(notes=notes) if notes else packets
+
+    def _restarted(self, found: Found, ends: NDArray[np.int64]) -> int:
+        """Return which of the samples that end at *ends* is the first after BANNER."""
+        # What began in the call before ends at the beginning of this one.
+        words = self._skipped + max(found.skipped.rfind(BANNER.encode()), 0)
+        after = int(np.searchsorted(found.before, words, side="right"))
+        if after == len(found.ends):
+            return len(ends)
+        return int(np.searchsorted(ends, found.ends[after]))
 
     def restart(self) -> None:
         """Forget what is half read."""
-        self._framer.restart()
+        self._skipped += self._framer.restart()
         self._words.restart()
         self._half = self._half[:0]
 

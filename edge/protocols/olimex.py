@@ -68,7 +68,8 @@ class Olimex:
         channels = PACKET.values(found.packets, "channels")
         reset = resets(found.packets, channels)
         notes = self._words.feed(found.skipped)
-        if (reset > np.append(self._resetting, reset)[:-1]).any():
+        begins = np.flatnonzero(reset > np.append(self._resetting, reset)[:-1])
+        if len(begins):
             notes = ("the board was reset", *notes)
         if len(reset):
             self._resetting = bool(reset[-1])
@@ -78,6 +79,7 @@ class Olimex:
             counter=found.packets[sample, 3].astype(np.int64),
             ends=found.ends[sample],
             notes=notes,
+            restarts=tuple(int(sample[:begin].sum()) for begin in begins),
         )
 
     def restart(self) -> None:
