@@ -1,17 +1,28 @@
 """What the doctor finds, on machines made up of files."""
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from records_store import session
 
 from edge import config, doctor
 from edge.__main__ import main
+from edge.clock import Wall
 from edge.control import Server
 from edge.database import folder as data_folder
 from edge.doctor import board, box, camera, card, service, tpu
 from edge.doctor.machine import Finding, Machine
-from edge.records import BoxNs, BoxState, StreamState
+from edge.records import (
+    BoxNs,
+    BoxState,
+    ClockReading,
+    MonotonicNs,
+    StreamState,
+    UtcNs,
+)
+from edge.store import Store
 
 STREAM = StreamState("ecg", "ok", BoxNs(1), "", BoxNs(2), 5, 0, 0)
 PLUGGED = "usb-FTDI_FT232R_A10K3XYZ-if00-port0"
@@ -244,6 +255,34 @@ def test_power_heat_and_watchdog_of_a_pi(empty: Machine) -> None:
     assert found["power"] == "fault"
     assert found["heat"] == "warning"
     assert found["watchdog"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("kernel", "ledger", "age_s", "level"),
+    [
+        (True, True, 30, "ok"),
+        (True, False, 30, "fault"),
+        (True, False, 3600, "ok"),  # of a recorder that was stopped
+        (False, False, 30, "warning"),
+    ],
+)
+def test_clock_that_the_recorder_does_not_see_set_is_a_fault(
+    kernel: bool,
+    ledger: bool,
+    age_s: int,
+    level: str,
+    empty: Machine,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = Wall(MonotonicNs(0), UtcNs(10**18), synchronised=kernel)
+    monkeypatch.setattr(box, "read_wall", lambda: now)
+    (empty.root / "data").mkdir()
+    chosen = settings(empty.root)
+    written = UtcNs(now.utc - age_s * 10**9)
+    with closing(Store(chosen.database, ballast_bytes=0)) as store:
+        store.append([session(1), ClockReading(1, BoxNs(1), written, ledger, 0)])
+
+    assert box.clock(chosen, empty).level == level
 
 
 def install(root: Path) -> None:

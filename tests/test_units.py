@@ -9,7 +9,7 @@ import pytest
 
 UNITS = Path(__file__).parent.parent / "systemd"
 SERVICES = ["edge.service", "edge-web.service", "edge-drive@.service"]
-EXPOSURE = {"edge.service": 1.0, "edge-web.service": 0.5, "edge-drive@.service": 1.0}
+EXPOSURE = {"edge.service": 1.3, "edge-web.service": 0.5, "edge-drive@.service": 1.0}
 """Highest score that `systemd-analyze security` may give."""
 
 needs_systemd = pytest.mark.skipif(
@@ -77,6 +77,41 @@ def test_no_start_limit_leaves_a_service_dead(name: str) -> None:
 
 def test_recorder_waits_for_no_network() -> None:
     assert "network" not in _keys("edge.service", "After", "Wants", "Requires")
+
+
+@needs_systemd
+@pytest.mark.parametrize("call", ["adjtimex", "clock_adjtime"])
+def test_recorder_may_ask_whether_the_clock_is_set_and_not_set_it(call: str) -> None:
+    """The C library asks by the one or the other; a refusal reads as *not set*."""
+    assert call in _system_calls("edge.service")
+    assert _keys("edge.service", "ProtectClock") == ""
+    assert _keys("edge.service", "CapabilityBoundingSet") == "CapabilityBoundingSet="
+    assert call not in _system_calls("edge-web.service")
+    assert "clock_settime" not in _system_calls("edge.service")
+
+
+def _system_calls(name: str) -> set[str]:
+    """Return what the filter of a unit lets through: its lines add or take away."""
+    allowed: set[str] = set()
+    for line in _keys(name, "SystemCallFilter").splitlines():
+        words = line.partition("=")[2]
+        named = set().union(*map(_members, words.lstrip("~").split()))
+        allowed = allowed - named if words.startswith("~") else allowed | named
+    return allowed
+
+
+def _members(name: str) -> set[str]:
+    """Return the system calls of a set such as ``@clock``, else *name* alone."""
+    if not name.startswith("@"):
+        return {name}
+    done = subprocess.run(
+        ["systemd-analyze", "syscall-filter", name],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    words = re.findall(r"^ +([@\w]+)$", done.stdout, re.MULTILINE)
+    return set().union(*map(_members, words))
 
 
 def _keys(name: str, *keys: str) -> str:

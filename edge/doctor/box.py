@@ -1,16 +1,22 @@
 """The machine itself: power, heat, memory, clock and the watchdog behind it all."""
 
-from edge.clock import synchronised
+from edge.clock import READING_EVERY_NS, Wall, read_wall
 from edge.config import Settings
 from edge.doctor.machine import Finding, Machine, judged
+from edge.errors import StoreError
 from edge.health import HOT_C, LOW_MEMORY, Health
+from edge.history import History
 
 AIR = "give it air or a fan"
+
+LATELY_NS = 2 * READING_EVERY_NS
+"""What the recorder wrote of the clock before that may be of one that was stopped."""
 
 
 def check(settings: Settings, machine: Machine) -> list[Finding]:
     """Return the findings on the machine."""
-    return [*power_and_heat(settings, machine), clock(machine), watchdog(machine)]
+    heat = power_and_heat(settings, machine)
+    return [*heat, clock(settings, machine), watchdog(machine)]
 
 
 def power_and_heat(settings: Settings, machine: Machine) -> list[Finding]:
@@ -38,9 +44,13 @@ def power_and_heat(settings: Settings, machine: Machine) -> list[Finding]:
     return found
 
 
-def clock(machine: Machine) -> Finding:
+def clock(settings: Settings, machine: Machine) -> Finding:
     """Say whether a time server disciplines the clock, and what happens without."""
-    if synchronised():
+    now = read_wall()
+    if now.synchronised and recorder_doubts(settings, now):
+        says = "set by a time server, but the recorder does not see it: no date is sure"
+        return Finding("clock", "fault", says, "sudo scripts/install")
+    if now.synchronised:
         return Finding("clock", "ok", "set by a time server")
     rtc = bool(machine.glob("sys/class/rtc/rtc*"))
     kept = "a battery clock keeps it" if rtc else "and there is no battery clock"
@@ -50,6 +60,18 @@ def clock(machine: Machine) -> Finding:
         f"not set by a time server, {kept}: dates may be wrong, joins are not",
         "sudo timedatectl set-ntp true",
     )
+
+
+def recorder_doubts(settings: Settings, now: Wall) -> bool:
+    """Return whether the recorder wrote lately that the clock is not disciplined."""
+    try:
+        with History(settings.database) as history:
+            readings = history.clock_readings()
+    except StoreError:  # none yet, or not for this user: nothing is known
+        return False
+    last = readings[-1] if readings else None
+    recent = last is not None and abs(now.utc - last.utc) < LATELY_NS
+    return last is not None and recent and not last.synchronised
 
 
 def watchdog(machine: Machine) -> Finding:

@@ -18,6 +18,7 @@ from pathlib import Path
 LIBC = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 PER_LINUX32 = 0x0008
+ADJ_ESTERROR = 0x0008
 NETWORK = Path("/etc/edge-rig-network")
 RECORDING = Path("/var/lib/ecg-pose-edge/recording.db")
 
@@ -120,6 +121,19 @@ def kernel_log() -> None:
 def host_name() -> None:
     name = os.uname().nodename.encode()
     call("sethostname", name, len(name))
+
+
+def ask_the_clock() -> None:
+    """Ask the kernel whether a time server disciplines its clock."""
+    call("adjtimex", ctypes.create_string_buffer(512))
+
+
+def set_the_clock() -> None:
+    """Set the clock's estimated error, to what it is."""
+    state = ctypes.create_string_buffer(512)
+    call("adjtimex", state)
+    ctypes.c_uint.from_buffer(state).value = ADJ_ESTERROR
+    call("adjtimex", state)
 
 
 def mount() -> None:
@@ -248,6 +262,8 @@ ATTEMPTS = (
     control_group,
     kernel_log,
     host_name,
+    ask_the_clock,
+    set_the_clock,
     mount,
     change_root,
     mount_namespace,

@@ -26,8 +26,12 @@ mount -t overlay -o "lowerdir=$LOWER,upperdir=$UPPER,workdir=$WORK" none "$MERGE
 exec "$@"
 """
 NSPAWN = ("systemd-nspawn", "--quiet", "--register=no", "--keep-unit")
-DEVICE_SANDBOX = ("--system-call-filter=bpf", "--capability=CAP_BPF")
-"""Without these two, DeviceAllow= of the units inside is silently not enforced."""
+AS_ON_A_BOX = (
+    "--system-call-filter=bpf adjtimex clock_adjtime",
+    "--capability=CAP_BPF",
+)
+"""Without bpf, DeviceAllow= of the units inside is silently not enforced; without the
+others, systemd-nspawn refuses to say whether the clock is set, whatever a unit may."""
 
 
 class Container:
@@ -116,9 +120,9 @@ class Container:
         """
         Boot systemd in the container, without a network, and power it off at the end.
 
-        The device sandbox of its units is enforced as on a real box.
+        The sandbox of its units refuses and lets through what it does on a real box.
         """
-        boot = [*DEVICE_SANDBOX, "--private-network", "--kill-signal=SIGRTMIN+3"]
+        boot = [*AS_ON_A_BOX, "--private-network", "--kill-signal=SIGRTMIN+3"]
         console = self.upper.parent / "console.log"
         with console.open("w") as log:
             process = subprocess.Popen(

@@ -282,6 +282,7 @@ ALLOWED = {
         "ask_the_recorder",
         "ask_for_a_drive",
         "host_network",  # for udev; no socket can use it
+        "ask_the_clock",  # whether it is set; to set it takes more
     },
     "edge-web.service": {"read_recording", "ask_the_recorder"},
     "edge-drive@.service": {
