@@ -183,6 +183,60 @@ def test_gap_begins_anew() -> None:
     assert after[-1].bpm is not None
 
 
+def rates_with_losses(
+    lead: Lead, rate_hz: float, came: NDArray[np.bool_]
+) -> list[Rate]:
+    """Return what is told of the samples of *lead* that *came*, in their runs."""
+    heart = HeartRate(rate_hz)
+    numbers = np.flatnonzero(came)
+    told: list[Rate] = []
+    for run in np.split(numbers, 1 + np.flatnonzero(np.diff(numbers) > 1)):
+        start = BoxNs(START + round(run[0] * 1e9 / rate_hz))
+        told += heart.feed(lead[run], start, 1e9 / rate_hz)
+    return told
+
+
+@pytest.mark.parametrize("rate_hz", [125.0, 250.0, 1000.0])
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.2])
+def test_lost_samples_do_not_raise_the_rate(share: float, rate_hz: float) -> None:
+    lead, beats = drawn(rate_hz, 60.0)
+    came = np.random.default_rng(1).random(len(lead)) >= share
+    told = rates_with_losses(lead, rate_hz, came)
+
+    sure = [rate for rate in told if rate.bpm is not None]
+    assert len(sure) >= 50 or (share, rate_hz) == (0.2, 125.0)  # many holes
+    for rate in sure:
+        recent = beats[(beats <= seconds(rate)) & (beats > seconds(rate) - 10)]
+        slowest, *_, fastest = sorted(60 / np.diff(recent))
+        assert slowest - 1 <= rate.bpm <= fastest + 1
+    for second, rate in enumerate(told, 1):
+        assert seconds(rate) == pytest.approx(second, abs=0.01)
+
+
+@pytest.mark.parametrize(("lost_s", "each_s"), [(0.08, 0.4), (0.09, 1.0), (0.04, 0.4)])
+def test_losses_that_may_hide_beats_are_said(lost_s: float, each_s: float) -> None:
+    lead, _ = drawn(250.0, 60.0)
+    came = np.arange(len(lead)) / 250 % each_s >= lost_s
+    told = rates_with_losses(lead, 250.0, came)
+
+    assert {rate.bpm for rate in told} == {None}
+    assert {rate.reason for rate in told[10:]} == {"samples_lost"}
+
+
+def test_clock_that_moves_to_and_fro_loses_no_sample() -> None:
+    lead, _ = drawn(250.0, 60.0)
+    heart = HeartRate(250.0)
+    told: list[Rate] = []
+    for at in range(0, len(lead), 100):
+        moved = 9_000_000 * (at // 100 % 2)
+        told += heart.feed(lead[at : at + 100], BoxNs(START + at * 4_000_000 + moved))
+
+    assert seconds(told[-1]) == pytest.approx(len(told), abs=0.02)
+    assert [rate.bpm for rate in told[10:]] == pytest.approx(
+        [rate.bpm for rate in rates(lead, 250.0)][10 : len(told)], abs=0.5
+    )
+
+
 def test_lead_that_is_sampled_too_slowly_has_no_rate() -> None:
     told = rates(drawn(50.0, 20.0)[0], 50.0)
 

@@ -207,7 +207,7 @@ const SHOWN = [
 ];
 const REASONS = {
   lead_off: "lead off", probe_off: "probe off", placeholder: "not measured", stale: "no new value", out_of_range: "out of range",
-  learning: "still listening", noisy: "ECG too noisy", no_beats: "no beats found", too_slow: "ECG sampled too slowly",
+  learning: "still listening", noisy: "ECG too noisy", no_beats: "no beats found", samples_lost: "ECG samples lost", too_slow: "ECG sampled too slowly",
 };
 
 function combined(name) {
