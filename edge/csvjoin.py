@@ -109,7 +109,7 @@ class Ecg:
         order = np.argsort(times, kind="stable")
         self.times = times[order]
         self.rows = [sheet.rows[place] for place in order.tolist()]
-        self.leads = lead_columns(sheet.columns)
+        self._leads = leads_of_segments(self.rows, lead_columns(sheet.columns))
         self._stated = {
             name: np.flatnonzero([bool(row[name].strip()) for row in self.rows])
             for name in VITALS
@@ -120,9 +120,10 @@ class Ecg:
         """Return what the row at *place* says, under the names of the joined row."""
         row = self.rows[place]
         said = {ours: row.get(theirs, "") for ours, theirs in FROM_ECG.items()}
-        for number, (column, _) in enumerate(self.leads, start=1):
+        leads = self._leads[segment_of(row)]
+        for number, (column, _) in enumerate(leads, start=1):
             said[f"ecg_lead{number}"] = number_of(row[column])
-        said["ecg_leads"] = " ".join(lead for _, lead in self.leads if lead)
+        said["ecg_leads"] = " ".join(lead for _, lead in leads if lead)
         for name, stated in self._stated.items():
             said |= self._vital(name, stated, place)
         return said
@@ -140,8 +141,11 @@ class Ecg:
         reason = "" if value else "not_a_number"
         return {name: value, f"{name}_age_ms": str(age_ms), f"{name}_reason": reason}
 
-    def window(self, instant: int, half_ns: int) -> Row:
-        """Return the leads no further from *instant* than *half_ns*."""
+    def window(self, place: int, instant: int, half_ns: int) -> Row:
+        """
+        Return the leads of the row at *place*, no further from *instant* than
+        *half_ns*.
+        """
         first = int(np.searchsorted(self.times, instant - half_ns))
         stop = int(np.searchsorted(self.times, instant + half_ns, side="right"))
         if first >= stop:
@@ -153,13 +157,18 @@ class Ecg:
             "ecg_window_start_ms": f"{(int(self.times[first]) - instant) / MS_NS:.6f}",
             "ecg_window_period_ms": f"{period_ms:.6f}",
         }
-        for number, (column, _) in enumerate(self.leads, start=1):
+        leads = self._leads[segment_of(self.rows[place])]
+        for number, (column, _) in enumerate(leads, start=1):
             values = [number_of(row[column]) for row in self.rows[first:stop]]
             said[f"ecg_window_lead{number}"] = " ".join(values)
         return said
 
 
-def lead_columns(columns: Iterable[str]) -> list[tuple[str, str]]:
+Leads = list[tuple[str, str]]
+"""Columns that hold leads, each with the lead's name."""
+
+
+def lead_columns(columns: Iterable[str]) -> Leads:
     """
     Return the columns that hold leads, with the leads' names: ``ecg_lead1`` … of the
     original system have none, ``II_mv`` of our export is lead II.
@@ -167,7 +176,33 @@ def lead_columns(columns: Iterable[str]) -> list[tuple[str, str]]:
     numbered = [f"ecg_lead{number}" for number in range(1, LEADS + 1)]
     named = [column for column in columns if column.endswith("_mv")]
     found = [(column, "") for column in numbered if column in columns]
-    return (found or [(column, column.removesuffix("_mv")) for column in named])[:LEADS]
+    return found or [(column, column.removesuffix("_mv")) for column in named]
+
+
+def segment_of(row: Row) -> str:
+    """Return the segment that *row* is of; "" in a file without."""
+    return row.get("segment", "")
+
+
+def leads_of_segments(rows: Sequence[Row], leads: Leads) -> dict[str, Leads]:
+    """
+    Return which of *leads* each segment of *rows* has, as many as there is room for:
+    an export of several boards has columns for all, of which another's stay empty.
+    """
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        seen = found.setdefault(segment_of(row), set())
+        if len(seen) < len(leads):
+            seen.update(column for column, _ in leads if row[column].strip())
+    anywhere = set().union(*found.values())
+    return {
+        segment: [
+            (column, lead)
+            for column, lead in leads
+            if not seen or column in seen or column not in anywhere
+        ][:LEADS]
+        for segment, seen in found.items()
+    }
 
 
 def number_of(text: str) -> str:
@@ -211,7 +246,7 @@ def joined_row(pose: Row, instant: int, place: int, ecg: Ecg, window_ns: int) ->
         return row | {"ecg_matched": "False", "unmatched_reason": reason}
     row |= ecg.answer(place) | {"ecg_matched": "True"}
     row["difference_ms"] = f"{(int(ecg.times[place]) - instant) / MS_NS:.6f}"
-    return row | (ecg.window(instant, window_ns // 2) if window_ns else {})
+    return row | (ecg.window(place, instant, window_ns // 2) if window_ns else {})
 
 
 def columns_of(poses: Sheet, window_ns: int) -> Iterator[str]:

@@ -1,6 +1,8 @@
 """`edge join` on files of this box, of the original system, and on odd ones."""
 
 import csv
+import os
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -252,6 +254,57 @@ def test_answer_is_whole_or_absent(
     assert main(["join", *names, "--output", str(out)]) == 1
     assert "cannot be written" in capsys.readouterr().err
     assert list(files.folder.glob("**/*.part")) == []
+
+
+def test_answer_takes_the_place_of_nothing_but_a_table(
+    files: Files, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files.join("timestamp\n2025-06-29T14:22:01\n", sample_ecg())
+    folder, expected = files.folder, (files.folder / "out.csv").read_bytes()
+    names = [str(folder / name) for name in ("pose.csv", "ecg.csv")]
+
+    (folder / "link.csv").symlink_to(folder / "target.csv")
+    assert main(["join", *names, "--output", str(folder / "link.csv")]) == 0
+    assert (folder / "link.csv").is_symlink()
+    assert (folder / "target.csv").read_bytes() == expected
+
+    os.mkfifo(folder / "pipe")
+    with ThreadPoolExecutor() as pool:
+        read_there = pool.submit((folder / "pipe").read_bytes)
+        assert main(["join", *names, "--output", str(folder / "pipe")]) == 0
+        assert read_there.result() == expected
+    assert (folder / "pipe").is_fifo()
+
+    for name in names:
+        before = Path(name).read_bytes()
+        assert main(["join", *names, "--output", name]) == 1
+        assert "one of the two files" in capsys.readouterr().err
+        assert Path(name).read_bytes() == before
+    assert list(folder.glob("*.part")) == []
+
+
+def test_window_that_begins_below_zero_is_numbers(files: Files) -> None:
+    (row,) = files.join(
+        "timestamp\n2025-06-29T14:22:01\n", sample_ecg(), "--ecg-window-ms", "400"
+    )
+
+    assert [float(word) for word in row["ecg_window_lead2"].split()] == [-0.25] * 5
+
+
+def test_each_segment_has_its_own_leads(files: Files) -> None:
+    many = [f"EXG{number}_mv" for number in range(1, 17)]
+    header = ",".join(["timestamp", "segment", *many, "II_mv", "V5_mv"])
+    one = ",".join(["2025-06-29T14:22:01", "1", *map(str, range(16)), "", ""])
+    other = ",".join(["2025-06-29T14:22:09", "2", *[""] * 16, "-0.5", "0.25"])
+
+    first, second = files.join(
+        "timestamp\n2025-06-29T14:22:01\n2025-06-29T14:22:09\n",
+        f"{header}\n{one}\n{other}\n",
+    )
+
+    assert (first["ecg_lead16"], second["ecg_lead16"]) == ("15", "")
+    assert (second["ecg_lead1"], second["ecg_lead2"]) == ("-0.5", "0.25")
+    assert second["ecg_leads"] == "II V5"
 
 
 def uploaded(ecg: str) -> list[Record]:
