@@ -4,6 +4,7 @@ import argparse
 import csv
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -61,30 +62,45 @@ def run(arguments: argparse.Namespace) -> int:
         round(arguments.tolerance_ms * 1e6),
         round(arguments.ecg_window_ms * 1e6),
     )
-    save(joined, arguments.output)
+    save(joined, arguments.output, (arguments.poses, arguments.ecg))
     tell(poses, ecg, joined)
     return 0
 
 
-def save(joined: Joined, place: str) -> None:
+def save(joined: Joined, place: str, inputs: Sequence[Path]) -> None:
     """
-    Write *joined* to *place*, whole or not at all.
+    Write *joined* to *place*, whole or not at all; into a pipe or a device as it is.
 
-    :raises InputError: if it cannot be written there
+    :raises InputError: if it cannot be written there, or *place* is one of *inputs*
     """
     if place == "-":
         write(joined, sys.stdout)
         return
-    aside = Path(f"{place}.part")
+    path = Path(place)
     try:
-        with aside.open("w", newline="", encoding="utf-8") as file:
+        if any(path.exists() and path.samefile(given) for given in inputs):
+            raise InputError(f"{place} is one of the two files; choose another name")
+        if path.exists() and not path.is_file():
+            with path.open("w", newline="", encoding="utf-8") as file:
+                write(joined, file)
+        else:
+            replace(path.resolve(), joined)  # what a link means, not the link
+    except OSError as error:
+        raise InputError(f"{place} cannot be written: {error.strerror}") from error
+
+
+def replace(path: Path, joined: Joined) -> None:
+    """Write *joined* beside *path* and put it there once it is whole."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.part")
+    with aside.open("x", newline="", encoding="utf-8") as file:
+        try:
             write(joined, file)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(place)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        raise InputError(f"{place} cannot be written: {error.strerror}") from error
+            aside.replace(path)
+        except BaseException:
+            aside.unlink(missing_ok=True)
+            raise
 
 
 def write(joined: Joined, file: TextIO) -> None:
@@ -96,9 +112,10 @@ def write(joined: Joined, file: TextIO) -> None:
 
 
 def safe(text: str) -> str:
-    """Return *text* such that no spreadsheet runs it, numbers as they are."""
-    risky = text.startswith(FORMULA_STARTS) and not number_of(text)
-    return guarded(text) if risky else text
+    """Return *text* such that no spreadsheet runs it, one or more numbers as is."""
+    if text.startswith(FORMULA_STARTS) and not all(map(number_of, text.split(" "))):
+        return guarded(text)
+    return text
 
 
 def tell(poses: Sheet, ecg: Sheet, joined: Joined) -> None:
