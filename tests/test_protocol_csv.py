@@ -138,7 +138,11 @@ def test_csv_first_line_counts_only_if_it_is_whole() -> None:
         (b"1,2", 1),  # too short
         (b"1,2,3,4", 1),
         (b"1,2,0x3", 1),
-        (b"1,2,nan", 1),
+        (b"1,2,nano", 1),
+        (b"nan,--,", 1),  # words for no number, and no number
+        (b"nan,nan,nan", 1),
+        (b"", 0),
+        (b"\r", 0),
         (b"1,2,1_0", 1),
         (b"1,2,\xff3", 1),
         (b"1,2,3\r4", 1),
@@ -155,7 +159,7 @@ def test_csv_line_that_is_none_is_dropped_alone(line: bytes, damaged: int) -> No
         [4_000_000, 5_000_000, 6_000_000],
     ]
     assert decoder.tally == (2, damaged, len(line) + 2)
-    assert got.notes == (() if damaged else ("ESP32 ready",))
+    assert got.notes == (("ESP32 ready",) if line.startswith(b"ESP32") else ())
 
 
 @pytest.mark.parametrize(
@@ -211,3 +215,52 @@ def test_vital_is_stated_at_a_change_and_now_and_then() -> None:
         (25, 61.0),
         (26, 60.0),
     ]
+
+
+@pytest.mark.parametrize("longest", [1, 7, 1000])
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("nan", "not_sent"),
+        ("NaN", "not_sent"),
+        ("-nan", "not_sent"),
+        ("--", "not_sent"),
+        (" nan ", "not_sent"),
+        ("inf", "out_of_range"),
+        ("-INF", "out_of_range"),
+        ("ovf", "out_of_range"),
+    ],
+)
+def test_csv_word_for_no_number_costs_its_own_field_alone(
+    word: str, reason: str, longest: int
+) -> None:
+    decoder = make_decoder("csv", columns=("a", "b", "heart_rate"))
+    data = f"\n1,{word},72\n1,2,{word}\n1,2,73\n".encode()
+    got = feed(decoder, cuts(data, random.Random(longest), longest))
+
+    rows = [[1_000_000, 2_000_000]] * 3
+    rows[0] = [1_000_000, MISSING]
+    assert got.counts.tolist() == rows
+    assert decoder.tally == (3, 0, 1)
+    whole = make_decoder("csv", columns=("a", "b", "heart_rate")).feed(data)
+    assert whole.reasons == ("", reason)
+
+
+def test_csv_word_for_no_number_alone_is_damage() -> None:
+    decoder = make_decoder("csv", columns=("a",))
+    got = decoder.feed(b"\n1\nnan\n2\n")
+
+    assert got.counts[:, 0].tolist() == [1_000_000, 2_000_000]
+    assert got.notes == ()
+    assert decoder.tally == (2, 1, 5)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\r", "\r\r\n", "\r\n\r\n"])
+@pytest.mark.parametrize("longest", [1, 7, 1000])
+def test_csv_line_ends_are_all_alike(end: str, longest: int) -> None:
+    decoder = make_decoder("csv", columns=("a", "heart_rate"))
+    data = (f"?{end}" + f"1,72{end}" * 20).encode()
+    got = feed(decoder, cuts(data, random.Random(longest), longest))
+
+    assert got.counts.tolist() == [[1_000_000]] * 20
+    assert decoder.tally.damaged == 0

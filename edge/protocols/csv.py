@@ -21,7 +21,13 @@ from numpy.typing import NDArray
 
 from edge.errors import ConfigError
 from edge.protocols import Board, Packets, Tally
-from edge.protocols.vitals import NOT_STATED, RANGES, Stated, judge_pressure
+from edge.protocols.vitals import (
+    NOT_STATED,
+    RANGES,
+    REFUSED,
+    Stated,
+    judge_pressure,
+)
 from edge.records import MISSING
 
 COLUMNS = (
@@ -44,6 +50,16 @@ NANOVOLTS = 1e6  # counts per millivolt
 LONGEST_LINE_BYTES = 1024
 REPEAT_LINES = 10  # an unchanged vital is stated again after so many lines
 LEAD_OFF = -np.inf  # in place of a lead's millivolts
+
+WORDS_FOR_NONE = {  # to what is kept in place of a number
+    b"": NOT_STATED,
+    b"--": NOT_STATED,
+    b"nan": NOT_STATED,  # Arduino's Print.cpp, `printFloat`; C's printf has the signs
+    b"-nan": NOT_STATED,
+    b"inf": REFUSED,
+    b"-inf": REFUSED,
+    b"ovf": REFUSED,
+}
 
 NUMERIC = b"0123456789+-.eE \t"
 PLAIN = NUMERIC + b",\r\nTZ:/"  # with those of a timestamp
@@ -194,18 +210,20 @@ class Csv:
 
     def _row(self, line: bytes, notes: list[str]) -> Table | None:
         """Return the one row of *line*, or ``None`` if it is not one."""
-        text = line.rstrip(b"\r")
+        text = line.strip(b"\r")  # before it: of a line that ended with \n\r
         fields = text.split(b",")
         torn = self._overlong or len(line) >= LONGEST_LINE_BYTES or not line.isascii()
         if not torn and self._header(fields, notes):
             return None
         if not self._whole and not TIMESTAMP.match(text):
             return None
+        if not torn and not text and len(self._columns) > 1:
+            return None
         if fields == [b"!"] and len(self._names) == 1:
             return np.array([[LEAD_OFF]])
         if not torn and (numbers := self._fitting(fields, notes)):
             return self._table(numbers, 1)
-        if not torn and len(fields) == 1 and WORDS.fullmatch(text):
+        if not torn and len(fields) == 1 and says_something(text):
             notes.append(text.decode("ascii").strip()[:80])
         else:
             self._damaged += 1
@@ -245,11 +263,7 @@ class Csv:
         if len(fields) != len(self._columns):
             return None
         used = [f for index, f in enumerate(fields) if index not in self._unused]
-        try:
-            numbers = [float(field.strip() or b"nan") for field in used]
-        except ValueError:
-            return None
-        return None if b"".join(used).translate(None, NUMERIC) else numbers
+        return numbers_in([field.strip(b" \t").lower() for field in used])
 
     def _packets(
         self, table: Table, ends: NDArray[np.int64], notes: tuple[str, ...]
@@ -272,6 +286,31 @@ class Csv:
             notes=notes,
             reasons=reasons(nanovolts, sent),
         )
+
+
+def numbers_in(fields: list[bytes]) -> list[float] | None:
+    """
+    Return the numbers that *fields* are, or stand for; ``None`` if one is neither, or
+    if there are words and no number.
+    """
+    words = [field for field in fields if field in WORDS_FOR_NONE]
+    if len(words) == len(fields) and any(words):
+        return None
+    sent = [field for field in fields if field not in WORDS_FOR_NONE]
+    if b"".join(sent).translate(None, NUMERIC):
+        return None
+    try:
+        return [
+            WORDS_FOR_NONE[field] if field in WORDS_FOR_NONE else float(field)
+            for field in fields
+        ]
+    except ValueError:
+        return None
+
+
+def says_something(text: bytes) -> bool:
+    """Return whether *text* is words, for people."""
+    return text.strip().lower() not in WORDS_FOR_NONE and bool(WORDS.fullmatch(text))
 
 
 def longest(ends: NDArray[np.int64]) -> int:
