@@ -1,5 +1,6 @@
 """The demo as a person or a script ends it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from box import alive, descendants, wait_for
+
+from edge.database.folder import FolderLock
 
 
 def started_in_background(yes: bool) -> None:
@@ -42,3 +45,38 @@ def test_demo_ends_with_all_it_started(
     assert "joined rows" in summary
     wait_for(lambda: not any(map(alive, children)) or None)
     assert not (tmp_path / "ecg-board").is_symlink()
+
+
+def demo(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "edge", "demo", "--data", str(folder)]
+    return subprocess.run(
+        [*command, "--port", "0", "--for", "5"],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("held", ["demo", "recording.db"])
+def test_folder_of_another_demo_or_recorder_is_left_as_it_is(
+    held: str, tmp_path: Path
+) -> None:
+    lock = FolderLock(tmp_path / held)
+    (tmp_path / "demo.toml").write_text("theirs")
+    (tmp_path / "ecg-board").symlink_to("/dev/pts/theirs")
+    done = demo(tmp_path)
+    lock.release()
+
+    assert done.returncode == 1
+    assert f"process {os.getpid()}: stop that one first" in done.stderr
+    assert (done.stdout, done.stderr.count("\n")) == ("", 1)
+    assert (tmp_path / "demo.toml").read_text() == "theirs"
+    assert (tmp_path / "ecg-board").readlink() == Path("/dev/pts/theirs")
+    assert not (tmp_path / "demo.log").exists()
+
+
+def test_part_that_ends_ends_the_demo_at_once(tmp_path: Path) -> None:
+    (tmp_path / "ecg-board").write_text("a file, where the board's port should be")
+    done = demo(tmp_path)
+
+    assert done.returncode == 1
+    assert "did not come up: edge simulate ended at once" in done.stderr
+    assert "a file is in the way" in done.stderr

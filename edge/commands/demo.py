@@ -16,10 +16,11 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 
 from edge import config
 from edge.control import Client
+from edge.database.folder import FolderLock
 from edge.errors import ControlError, EdgeError
 from edge.history import History
 from edge.joined import joined_rows
@@ -28,6 +29,9 @@ from edge.records import BoxNs, BoxState
 START_WITHIN_S = 30.0
 STOP_WITHIN_S = 10.0
 TURN_S = 0.1
+
+Part = subprocess.Popen[bytes]
+"""One of the commands that the demo is made of."""
 
 SETTINGS = """\
 # Written by `edge demo`; see config/edge.toml for what every key means.
@@ -104,6 +108,29 @@ def run(arguments: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     # Not by way of SIGINT, which a shell has a command in the background ignore.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with alone(folder):
+        summary = show(folder, arguments)
+    print(table(summary))
+    return int(0 in summary[:4])
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """
+    Keep other demos out of *folder*.
+
+    :raises StoreError: at once, if another demo or a recorder has it
+    """
+    ours = FolderLock(folder / "demo")
+    try:
+        FolderLock(folder / "recording.db").release()  # our recorder's, a moment later
+        yield
+    finally:
+        ours.release()
+
+
+def show(folder: Path, arguments: argparse.Namespace) -> Summary:
+    """Run the whole box in *folder* and return what it recorded."""
     settings_file = folder / "demo.toml"
     port = free_port(arguments.port)
     settings_file.write_text(
@@ -116,9 +143,7 @@ def run(arguments: argparse.Namespace) -> int:
     with children(folder, settings_file, settings, flash) as state:
         print(f"Recording. The page: http://127.0.0.1:{port}/", flush=True)
         last = stay(settings, state, arguments.seconds)
-    summary = summarise(settings, last)
-    print(table(summary))
-    return int(0 in summary[:4])
+    return summarise(settings, last)
 
 
 @contextlib.contextmanager
@@ -132,17 +157,18 @@ def children(
         board += ["--sync-pulse", str(FLASH_PERIOD_S)]
     with contextlib.ExitStack() as stack:
         logs = stack.enter_context((folder / "demo.log").open("w"))
+        parts = []
         for command in (
             board,
             ["run", "--config", str(settings_file)],
             ["web", "--config", str(settings_file)],
         ):
-            process = start(command, logs)
-            stack.callback(stop, process)
-        yield wait_until_up(settings, folder / "demo.log")
+            parts.append(start(command, logs))
+            stack.callback(stop, parts[-1])
+        yield wait_until_up(settings, parts, folder / "demo.log")
 
 
-def start(command: list[str], log: IO[str]) -> subprocess.Popen[bytes]:
+def start(command: list[str], log: IO[str]) -> Part:
     """Start one `edge` command that ends with this process, away from the terminal."""
     return subprocess.Popen(
         [sys.executable, "-m", "edge", *command],
@@ -160,7 +186,7 @@ def end_with_parent() -> None:
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: Part) -> None:
     """End *process*, politely first."""
     process.terminate()
     try:
@@ -170,16 +196,17 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def wait_until_up(settings: config.Settings, log: Path) -> BoxState:
+def wait_until_up(settings: config.Settings, parts: list[Part], log: Path) -> BoxState:
     """
     Return the first state in which everything runs and the page answers.
 
-    :raises EdgeError: if that takes too long; with the end of the log
+    :raises EdgeError: if one of the *parts* has ended, or that takes too long; with
+        the end of the log
     """
     client = Client(settings.control_socket)
     deadline = time.monotonic() + START_WITHIN_S
     waiting_for: object = "the recorder"
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not any(map(has_ended, parts)):
         try:
             state = client.state()
             ailing = [stream for stream in state.streams if stream.state != "ok"]
@@ -191,7 +218,20 @@ def wait_until_up(settings: config.Settings, log: Path) -> BoxState:
             waiting_for = error
         time.sleep(TURN_S)
     tail = log.read_text(errors="replace")[-2000:]
-    raise EdgeError(f"the demo did not come up: waited for {waiting_for}\n{tail}")
+    raise EdgeError(f"the demo did not come up: {trouble(parts, waiting_for)}\n{tail}")
+
+
+def has_ended(part: Part) -> bool:
+    """Return whether *part* runs no more."""
+    return part.poll() is not None
+
+
+def trouble(parts: list[Part], waiting_for: object) -> str:
+    """Return which of the *parts* have ended, or else what was waited for."""
+    ended = [cast(list[str], part.args)[3] for part in parts if has_ended(part)]
+    if ended:
+        return f"{' and '.join(f'edge {name}' for name in ended)} ended at once"
+    return f"waited for {waiting_for}"
 
 
 def page_answers(port: int) -> bool:
