@@ -325,8 +325,23 @@ def too_deep(settings: Settings) -> list[str]:
 
 def anchored(settings: Settings, folder: Path) -> Settings:
     """Return *settings* with relative paths starting at *folder*."""
-    box = replace(settings.box, data_dir=folder.resolve() / settings.box.data_dir)
-    ecg = settings.ecg
-    if ecg.file:
-        ecg = replace(ecg, file=str(folder.resolve() / ecg.file))
-    return replace(settings, box=box, ecg=ecg)
+    start = folder.resolve()
+    camera, pose, ecg = settings.camera, settings.pose, settings.ecg
+    if camera.source in ("video", "replay"):  # of others it is a number, or words
+        camera = replace(camera, device=path_from(start, camera.device))
+    for name in ("model", "tpu_model", "tpu_library"):
+        if "/" in (text := getattr(pose, name)):  # without, it is a name to look for
+            pose = replace(pose, **{name: path_from(start, text)})  # type: ignore[arg-type]
+    port, file = (path_from(start, text) for text in (ecg.port, ecg.file))
+    return replace(
+        settings,
+        box=replace(settings.box, data_dir=start / settings.box.data_dir),
+        camera=camera,
+        pose=pose,
+        ecg=replace(ecg, port=port, file=file),
+    )
+
+
+def path_from(folder: Path, text: str) -> str:
+    """Return the path *text* from *folder* on; none, and an address, stays."""
+    return str(folder / text) if text and "://" not in text else text

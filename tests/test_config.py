@@ -179,6 +179,54 @@ def test_relative_paths_start_at_the_file(tmp_path: Path) -> None:
     assert settings.database.parent == settings.box.data_dir
 
 
+def test_relative_paths_of_devices_and_models_start_at_the_file_too(
+    tmp_path: Path,
+) -> None:
+    path = write(
+        tmp_path,
+        """
+        [camera]
+        source = "replay"
+        device = "night"
+        [pose]
+        model = "../mine.tflite"
+        tpu_library = "lib/libedgetpu.so.1"
+        [ecg]
+        source = "replay"
+        port = "night"
+        file = "before.csv"
+        """,
+    )
+    video = '[camera]\nsource = "video"\ndevice = "bed.mp4"\n[ecg]\nport = "board"'
+    start = tmp_path.resolve()
+
+    found = config.load(path)
+    assert found.camera.device == found.ecg.port == str(start / "night")
+    assert found.ecg.file == str(start / "before.csv")
+    assert found.pose.model == str(start / "../mine.tflite")
+    assert found.pose.tpu_library == str(start / "lib/libedgetpu.so.1")
+    assert found.pose.tpu_model == config.Pose().tpu_model  # of the models folder
+    found = config.load(write(tmp_path, video))
+    assert found.camera.device == str(start / "bed.mp4")
+    assert found.ecg.port == str(start / "board")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[camera]\nsource = "synthetic"\ndevice = "seed=3"\n[ecg]\nport = "loop://"',
+        '[camera]\nsource = "video"\ndevice = ""\n[ecg]\nport = ""',
+        '[camera]\nsource = "video"\ndevice = "rtsp://bed7/"\n[ecg]\nport = "/dev/*"',
+    ],
+)
+def test_what_is_no_relative_path_stays(text: str, tmp_path: Path) -> None:
+    wanted = tomllib.loads(text)
+    found = config.load(write(tmp_path, text))
+
+    assert found.camera.device == wanted["camera"]["device"]
+    assert found.ecg.port == wanted["ecg"]["port"]
+
+
 def test_mutated_manual_is_accepted_or_refused_in_words(tmp_path: Path) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
