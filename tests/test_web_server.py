@@ -115,6 +115,58 @@ def test_half_open_connections_hold_up_nobody(port: int) -> None:
         assert get(port) == (200, {"path": "/", "length": 0, "text": ""})
 
 
+def idle(stack: ExitStack, port: int, count: int, of: str = "127.0.0.1") -> None:
+    """Open *count* connections from the address *of* that asked once and stay."""
+    for _ in range(count):
+        sock = socket.create_connection(("127.0.0.1", port), 20, (of, 0))
+        stack.enter_context(sock)
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert sock.recv(1000)
+
+
+def test_a_full_house_closes_who_holds_the_most(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.web.waiting.MOST_CONNECTIONS", 40)
+    with ExitStack() as stack:
+        page = http.client.HTTPConnection(
+            "127.0.0.1", port, timeout=20, source_address=("127.0.0.2", 0)
+        )
+        page.request("GET", "/before")
+        page.getresponse().read()
+        kept = page.sock
+        for _ in range(3):
+            idle(stack, port, 40, "127.0.0.3")
+            for _ in range(5):
+                assert get(port)[0] == 200, "a newcomer of a third address"
+
+        page.request("GET", "/after")
+        assert json.loads(page.getresponse().read())["path"] == "/after"
+        assert page.sock is kept, "an address that holds one keeps it"
+        page.close()
+
+
+@pytest.mark.parametrize("loopback", [False, True])
+def test_one_place_holds_so_many_and_still_lets_newcomers_in(
+    port: int, monkeypatch: pytest.MonkeyPatch, loopback: bool
+) -> None:
+    monkeypatch.setattr("edge.web.waiting.MOST_OF_ONE_PLACE", 10)
+    monkeypatch.setattr("edge.web.waiting.is_loopback", lambda address: loopback)
+    with ExitStack() as stack:
+        first = stack.enter_context(connect(port))
+        first.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert first.recv(1000)
+        idle(stack, port, 30)
+        assert get(port)[0] == 200
+
+        first.settimeout(0.2 if loopback else 20)
+        if loopback:  # a proxy's
+            with pytest.raises(TimeoutError):
+                first.recv(1)
+        else:
+            assert first.recv(1) == b""
+
+
 def test_unfinished_large_bodies_leave_workers_free(port: int) -> None:
     length = SMALL_BODY + 1
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length

@@ -239,6 +239,8 @@ def test_one_place_is_an_address_or_a_network() -> None:
     assert place_of("192.168.1.4") == "192.168.1.4"
     assert place_of("fe80::1%eth0") == place_of("fe80::2")
     assert place_of("2001:db8:0:1::1") != place_of("2001:db8:0:2::1")
+    assert place_of("::ffff:192.168.1.4") == "192.168.1.4"
+    assert place_of("::ffff:192.168.1.5") != place_of("::ffff:192.168.1.4")
 
 
 def test_an_unknown_name_is_refused_like_a_wrong_phrase(lan: Lan) -> None:

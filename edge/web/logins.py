@@ -212,10 +212,30 @@ class Throttle:
 
 def place_of(address: str) -> str:
     """Return what counts as one place: an IPv4 address, an IPv6 network of 64 bits."""
+    number = number_of(address)
+    if number is None:
+        return address
+    if number.version == 4:
+        return str(number)
+    return str(ipaddress.ip_network((number, 64), strict=False))
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether *address* is one of this machine alone."""
+    number = number_of(address)
+    return number is not None and number.is_loopback
+
+
+def number_of(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """
+    Return the number of an *address*, ``None`` where it is none.
+
+    A socket for both families writes IPv4 as ::ffff:192.168.1.4: else all of it would
+    be one place.
+    """
     try:
         number = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return address
-    if number.version == 4:
-        return address
-    return str(ipaddress.ip_network((number, 64), strict=False))
+        return None
+    mapped = number.ipv4_mapped if number.version == 6 else None
+    return mapped or number

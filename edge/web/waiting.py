@@ -16,9 +16,11 @@ import socket
 import ssl
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from edge.web.logins import is_loopback, place_of
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,10 @@ LINGER_S = 2.0
 """How long a refused client may go on sending before it sees the connection end."""
 
 MOST_CONNECTIONS = 900
-"""Beyond, the connection whose time is up first is closed."""
+"""Beyond, one of the place that holds the most is closed for each that comes."""
+
+MOST_OF_ONE_PLACE = 300
+"""Likewise for one place; a ward behind one address holds some tens."""
 
 SEND_BUFFER = 262_144
 """Bytes: nearly every answer of the page fits."""
@@ -64,6 +69,8 @@ class Guest:
 
     sock: socket.socket
     address: Address
+    place: str = ""  # what counts as one, of the address
+    since: float = 0.0  # time.monotonic() from which it waits
     deadline: float = 0.0  # time.monotonic() at which it is closed
     arrived: float = 0.0  # time.monotonic() at the first byte of the request
     shaken: bool = True  # the TLS handshake is over, or there is none
@@ -99,6 +106,7 @@ class WaitingRoom:
         self._plain = plain
         self._selector = selectors.DefaultSelector()
         self._guests: set[Guest] = set()
+        self._away: set[Guest] = set()  # with a worker, or on their way to one
         self._returning: deque[Guest] = deque()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_write.setblocking(False)
@@ -156,13 +164,36 @@ class WaitingRoom:
                 return
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            guest = Guest(sock, address[:2], shaken=self._context is None)
-            self._admit(guest, HEAD_WITHIN_S)
-            if len(self._guests) > MOST_CONNECTIONS:
-                self._close(min(self._guests, key=lambda other: other.deadline))
+            place, plain = place_of(address[0]), self._context is None
+            guest = Guest(sock, address[:2], place, shaken=plain)
+            if self._has_room(guest):
+                self._admit(guest, HEAD_WITHIN_S)
+            else:
+                sock.close()
+
+    def _has_room(self, guest: Guest) -> bool:
+        """
+        Return whether *guest* may come in; one that waits is closed for it if need be.
+
+        It is the one that has waited longest of the place that holds the most: who
+        opens many loses their own, and newcomers, also those of the same place, are
+        let in. This machine has no limit of its own: a proxy on it holds everybody's.
+        """
+        held = Counter(other.place for other in (*self._guests, *self._away))
+        if held.total() >= MOST_CONNECTIONS:
+            most = max((held[other.place] for other in self._guests), default=0)
+            of = [other for other in self._guests if held[other.place] == most]
+        elif held[guest.place] < MOST_OF_ONE_PLACE or is_loopback(guest.address[0]):
+            return True
+        else:
+            of = [other for other in self._guests if other.place == guest.place]
+        if of:
+            self._close(min(of, key=lambda other: other.since))
+        return bool(of)
 
     def _readmit(self, guest: Guest) -> None:
         """Take *guest* back from a worker."""
+        self._away.discard(guest)
         if guest.unsent:
             unsent = sum(len(other.unsent) for other in self._guests)
             if unsent + len(guest.unsent) > MOST_UNSENT:
@@ -180,7 +211,8 @@ class WaitingRoom:
                 guest.sock.shutdown(socket.SHUT_WR)
 
     def _admit(self, guest: Guest, patience_s: float) -> None:
-        guest.deadline = time.monotonic() + patience_s
+        guest.since = time.monotonic()
+        guest.deadline = guest.since + patience_s
         try:
             guest.sock.setblocking(False)
             self._selector.register(guest.sock, selectors.EVENT_READ, guest)
@@ -280,6 +312,7 @@ class WaitingRoom:
     def _hand_over(self, guest: Guest) -> None:
         self._selector.unregister(guest.sock)
         self._guests.discard(guest)
+        self._away.add(guest)
         self._ready(guest)
 
     def _sweep(self, now: float) -> None:
