@@ -12,7 +12,8 @@ Errors that cross a module's edge.
      │    └── SourceEnded              a recording is over
      ├── ModelError                    missing, wrong sum or shape, device refused
      ├── PictureError (ValueError)     not a picture, damaged, too large
-     ├── StoreError                    disk full, file damaged, second recorder
+     ├── StoreError                    disk full, second recorder
+     │    └── StoreDamaged             what the file holds is not what was written
      ├── ControlError (OSError)        the recorder does not answer, or refused
      │    └── NotAllowed               this user may not ask it
      └── ExportError (OSError)         drive full, removed, read-only
@@ -61,6 +62,10 @@ class PictureError(EdgeError, ValueError):
 
 class StoreError(EdgeError):
     """The database cannot take or give records: full, damaged, or in use."""
+
+
+class StoreDamaged(StoreError):
+    """What the database holds is not what was written into it."""
 
 
 class ControlError(EdgeError, OSError):

@@ -52,6 +52,14 @@ def pause_before(
     return (Event(due, last, "gap", "ecg", why_no_ecg(lately, cause)), pause)
 
 
+def pause_unread(last: BoxNs | None, started: BoxNs, why: str) -> tuple[Event, ...]:
+    """Return the pause since *last* where *why* the recording before is not known."""
+    if last is None:
+        return ()
+    cause = f"no recorder was running; what it recorded before is not known: {why}"
+    return (Event(last, started, "gap", "", cause),)
+
+
 def ecg_due(history: History, last: BoxNs) -> BoxNs | None:
     """
     Return when the first sample was due that the newest session does not have.

@@ -18,7 +18,7 @@ from importlib import metadata
 from edge import config
 from edge.clock import BoxClock, LedgerKeeper, boot_id
 from edge.derived import HeartFlow
-from edge.errors import SourceEnded, SourceError, StoreError
+from edge.errors import SourceEnded, SourceError, StoreDamaged, StoreError
 from edge.history import History
 from edge.opening import (
     BEGAN,
@@ -26,6 +26,7 @@ from edge.opening import (
     file_records,
     notices_of,
     pause_before,
+    pause_unread,
 )
 from edge.pipeline import EcgFlow, decoder_of
 from edge.records import (
@@ -115,15 +116,40 @@ class Recorder:
             subject=self.settings.box.subject,
             configuration=self.settings.as_json(),
         )
-        readings = self.keeper.observe()
+        self.intake.put(
+            [
+                about,
+                *self.keeper.observe(),
+                edge_of_session(BEGAN, self.started),
+                *self._before(about),
+            ]
+        )
+
+    def _before(self, about: Session) -> list[Record]:
+        """
+        Return what there is to say of the time before the session *about*.
+
+        Nothing that the card holds keeps the recorder from recording: a damaged file
+        is set aside, and what cannot be read all the same is not known.
+        """
+        try:
+            try:
+                return self._read_before(about)
+            except StoreDamaged as error:
+                self.store.begin_anew(str(error))
+                return self._read_before(about)
+        except StoreError as error:
+            logger.warning("the recording before cannot be read: %s", error)
+            gap = pause_unread(self.store.last_box, self.started, str(error))
+            return [*gap, *notices_of(self.store.opening, self.started)]
+
+    def _read_before(self, about: Session) -> list[Record]:
         with History(self.settings.database) as history:
             gap = pause_before(history, self.store.last_box, self.started)
             notices = notices_of(self.store.opening, self.started)
-            self.intake.put(
-                [about, *readings, edge_of_session(BEGAN, self.started), *gap, *notices]
-            )
             new_segment = functools.partial(next, self.segment_ids)
-            self.intake.put(file_records(self.settings, history, about, new_segment))
+            loaded = file_records(self.settings, history, about, new_segment)
+        return [*gap, *notices, *loaded]
 
     def start(self) -> None:
         """Start the workers."""

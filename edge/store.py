@@ -40,9 +40,6 @@ H = 3_600_000_000_000
 class Store:
     """The database at *path*, for one thread at a time."""
 
-    opening: tuple[str, ...]
-    """What a person should know about how it opened, a sentence each."""
-
     def __init__(
         self,
         path: Path,
@@ -69,10 +66,14 @@ class Store:
         except BaseException:
             self._lock.release()
             raise
-        said = [fleeting(path.parent), *self._steady.file.said]
-        self.opening = tuple(sentence for sentence in said if sentence)
         self._usage = Usage(0, capacity_bytes, 0, False, 0)
         self._measure()
+
+    @property
+    def opening(self) -> tuple[str, ...]:
+        """What a person should know about how it opened, a sentence each."""
+        said = [fleeting(self.path.parent), *self._steady.file.said]
+        return tuple(sentence for sentence in said if sentence)
 
     @property
     def totals(self) -> Totals:
@@ -109,6 +110,18 @@ class Store:
         if given:
             self._steady.commit(given)
             self._measure()
+
+    def begin_anew(self, why: str) -> None:
+        """
+        Set the file aside because of *why* and go on in a new one: `opening` says so.
+
+        For who meets damage in it while reading; what is met while writing is mended
+        here.
+
+        :raises StoreError: if the disk does not let it
+        """
+        self._steady.file.begin_anew(why)
+        self._measure()
 
     def storage(self) -> dict[str, object]:
         """

@@ -1,14 +1,21 @@
 """What a session says of the pause before it."""
 
 import json
+import sqlite3
+import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 from records_store import START, S, pose, segment, session
 
+from edge import config
+from edge.database import soundness
+from edge.errors import StoreError
 from edge.history import History
 from edge.opening import CUT_OFF, pause_before
-from edge.records import BoxNs, EcgChunk, Event, Record
+from edge.recorder import Recorder
+from edge.records import BoxNs, EcgChunk, Event, Record, Session
 from edge.store import Store
 
 LAST = BoxNs(START + 8 * S)
@@ -75,3 +82,78 @@ def test_first_session_had_no_pause_before(path: Path) -> None:
     Store(path).close()
     with History(path) as history:
         assert pause_before(history, None, STARTED) == ()
+
+
+def many_lately(folder: Path) -> config.Settings:
+    """Return the settings of a recording whose last minute has thousands of events."""
+    settings = config.Settings(
+        config.Box(folder), config.Camera(source="none"), ecg=config.Ecg(source="none")
+    )
+    lately = range(START, START + 10 * S, S // 300)
+    marks = [Event(BoxNs(at), None, "marker", "", "said", {}) for at in lately]
+    with Store(settings.database) as store:
+        store.append([session(), *marks])
+        store._steady.file.writer.checkpoint("TRUNCATE")
+    return settings
+
+
+def begun(settings: config.Settings) -> list[Record]:
+    """Return what a recorder begins with, which its store has taken."""
+    with Store(settings.database) as store:
+        recorder = Recorder(settings, store, threading.Event())
+        recorder.begin()
+        records = recorder.intake.take(0)
+        store.append(records)
+    with History(settings.database) as history:
+        assert recorder.session in [session.id for session in history.sessions()]
+    return records
+
+
+def causes(records: list[Record], kind: str) -> list[str]:
+    return [one.cause for one in records if isinstance(one, Event) and one.kind == kind]
+
+
+def test_damage_met_in_what_was_recorded_last_keeps_nobody_from_recording(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the look at the start does not come: amid a large file's newest events."""
+    monkeypatch.setattr(soundness, "WHOLE_BYTES", 0)
+    settings = many_lately(tmp_path)
+    connection = sqlite3.connect(settings.database)
+    question = "SELECT rootpage FROM sqlite_schema WHERE name = 'idx_events_began'"
+    ((root,),) = connection.execute(question).fetchall()
+    connection.close()
+    data = bytearray(settings.database.read_bytes())
+    at = (root - 1) * 4096
+    cell = at + int.from_bytes(data[at + 20 : at + 22], "big")  # the fifth child
+    leaf = (int.from_bytes(data[cell : cell + 4], "big") - 1) * 4096
+    data[leaf] ^= 1
+    settings.database.write_bytes(data)
+
+    records = begun(settings)
+
+    assert [type(one) for one in records[:1]] == [Session]
+    (notice,) = causes(records, "state")
+    assert "damaged-1.db" in notice
+    assert causes(records, "gap") == [CUT_OFF]
+    assert list(tmp_path.glob("*.damaged-1.db"))
+    assert causes(begun(settings), "state") == []
+
+
+def test_recording_that_cannot_be_read_is_a_gap_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = many_lately(tmp_path)
+
+    def cannot(_: History) -> list[Session]:
+        raise StoreError("cannot read: disk I/O error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(History, "events", cannot)
+        broken.setattr(History, "sessions", cannot)
+        with Store(settings.database) as store:
+            recorder = Recorder(settings, store, threading.Event())
+            recorder.begin()
+            (cause,) = causes(recorder.intake.take(0), "gap")
+    assert "disk I/O error" in cause
+    assert not list(tmp_path.glob("*.damaged-*"))

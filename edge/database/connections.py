@@ -108,6 +108,14 @@ def primary_code(error: Exception) -> int:
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 
 
+def is_damage(error: Exception) -> bool:
+    """Return whether *error* is about what the file holds, not about reaching it."""
+    reached = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY,
+               sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
+               sqlite3.SQLITE_FULL, sqlite3.SQLITE_LOCKED}  # fmt: skip
+    return primary_code(error) not in reached
+
+
 def pragma(connection: sqlite3.Connection, name: str) -> int:
     """Return the number that ``PRAGMA name`` states."""
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
-from edge.database.connections import ERRORS, open_reader
+from edge.database.connections import ERRORS, is_damage, open_reader
 from edge.database.schema import VERSION, version
 from edge.database.sums import Damaged, Row
 from edge.database.totals import Totals, read_totals
-from edge.errors import StoreError
+from edge.errors import StoreDamaged, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +35,8 @@ class Reader:
             self._connection = open_reader(path)
         except (OSError, *ERRORS) as error:
             mend = "; try it with sudo" if isinstance(error, PermissionError) else ""
-            raise StoreError(
-                f"no recording to read at {path}: {error}{mend}"
-            ) from error
+            kind = kind_of(error)
+            raise kind(f"no recording to read at {path}: {error}{mend}") from error
         try:
             found = self._ask(lambda: version(self._connection))
             if found != VERSION:
@@ -95,7 +94,14 @@ class Reader:
         try:
             return question()
         except (*ERRORS, Damaged) as error:
-            raise StoreError(f"cannot read {self.path}: {error}") from error
+            kind = kind_of(error)
+            raise kind(f"cannot read {self.path}: {error}") from error
+
+
+def kind_of(error: Exception) -> type[StoreError]:
+    """Return as what *error* is told."""
+    reached = isinstance(error, OSError) or not is_damage(error)
+    return StoreError if reached else StoreDamaged
 
 
 def decoded(data: bytes) -> str:

@@ -95,6 +95,9 @@ INDEXES: tuple[tuple[str, list[str]], ...] = (
 """What their rows are found by, beside their ids."""
 
 
+SQL_TYPES: dict[type, str] = {int: "INTEGER", str: "TEXT", float: "REAL", bytes: "BLOB"}
+
+
 def tables(db: Database) -> None:
     """Make all tables of version 1."""
     for name, columns in TABLES.items():
@@ -162,6 +165,37 @@ def numbered(step: Step, number: int) -> Step:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
     return run
+
+
+def misfit(connection: sqlite3.Connection) -> str:
+    """
+    Return what is not as `tables` made it in the open database, "" if all is.
+
+    A bit that rots in the text of a table gives a column another name, and every
+    statement that names it fails for ever. One of another version is not looked at.
+    """
+    if version(connection) != VERSION:
+        return ""
+    for table, columns in TABLES.items():
+        found = connection.execute(
+            "SELECT name, type FROM pragma_table_info(?)", (table,)
+        ).fetchall()
+        if found != [(name, SQL_TYPES[kind]) for name, kind in columns.items()]:
+            return f"the columns of {table} are not those that were made"
+    for table, keys in INDEXES:
+        if keys not in indexed(connection, table):
+            return f"an index of {table} is not the one that was made"
+    return ""
+
+
+def indexed(connection: sqlite3.Connection, table: str) -> list[list[str]]:
+    """Return the columns of each index of *table*."""
+    question = "SELECT name FROM pragma_index_info(?) ORDER BY seqno"
+    names = connection.execute("SELECT name FROM pragma_index_list(?)", (table,))
+    return [
+        [column for (column,) in connection.execute(question, name).fetchall()]
+        for name in names.fetchall()
+    ]
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -1,18 +1,18 @@
 """
 Is a database file what it should be? If not, it is set aside, never deleted.
 
-The look at start takes moments also for gigabytes: all small tables, and both ends of
-the large ones. A row in the middle that has rotted is found by its sum when it is
-read, a page when it is met.
+The look at start takes moments also for gigabytes: what tables there are, all small
+ones, and both ends of the large ones and of their indexes. A row in the middle that
+has rotted is found by its sum when it is read, a page when it is met.
 """
 
 import re
 import sqlite3
 from pathlib import Path
 
-from edge.database.connections import ERRORS, open_reader, primary_code
+from edge.database.connections import ERRORS, is_damage, open_reader
 from edge.database.folder import beside, sync_folder
-from edge.database.schema import version
+from edge.database.schema import INDEXES, misfit, version
 from edge.database.sums import Damaged
 from edge.database.totals import Totals, read_totals
 from edge.errors import StoreError
@@ -21,7 +21,7 @@ WHOLE_BYTES = 16 << 20
 """A file up to this size is checked from end to end."""
 
 END_ROWS = 128
-"""Rows of each large table looked at from each end."""
+"""Rows of each large table, and entries of its indexes, looked at from each end."""
 
 LARGE = ("chunks", "poses", "vitals", "events", "clock_readings")
 SMALL = ("totals", "sessions", "segments", "pose_origins", "protected", "marks")
@@ -60,16 +60,10 @@ def size_bytes(path: Path) -> int:
         return 0
 
 
-def is_damage(error: Exception) -> bool:
-    """Return whether *error* is about what the file holds, not about reaching it."""
-    reached = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY,
-               sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM,
-               sqlite3.SQLITE_FULL, sqlite3.SQLITE_LOCKED}  # fmt: skip
-    return primary_code(error) not in reached
-
-
 def look(connection: sqlite3.Connection, length: int) -> str:
     """Return what is wrong with the open database of *length* bytes, or ""."""
+    if wrong := misfit(connection):
+        return wrong
     tables = "" if length <= WHOLE_BYTES else SMALL
     for table in tables or ("",):
         argument = f"({table})" if table else "(1)"
@@ -81,6 +75,9 @@ def look(connection: sqlite3.Connection, length: int) -> str:
         wrong = look_at_ends(connection, table, totals)
         if wrong:
             return wrong
+    for table, keys in INDEXES:
+        if not keys_in_order(connection, table, keys):
+            return f"an index of {table} is out of order"
     return ""
 
 
@@ -102,6 +99,21 @@ def look_at_ends(connection: sqlite3.Connection, table: str, totals: Totals) -> 
         if numbers and max(numbers) > getattr(totals, table):
             return f"{table} holds more than the totals say: parts of two databases"
     return ""
+
+
+def keys_in_order(connection: sqlite3.Connection, table: str, keys: list[str]) -> bool:
+    """Return whether the first and last entries of the index on *keys* are in order."""
+    for order in ("ASC", "DESC"):
+        by = ", ".join(f"{key} {order}" for key in keys)
+        found = connection.execute(
+            f"SELECT {', '.join(keys)} FROM {table} ORDER BY {by} LIMIT {END_ROWS}"
+        ).fetchall()
+        try:
+            if found != sorted(found, reverse=order == "DESC"):
+                return False
+        except TypeError:  # of an entry whose very type has rotted
+            return False
+    return True
 
 
 def salvaged_totals(path: Path) -> Totals | None:
