@@ -42,6 +42,7 @@ def handlers(recorder: Recorder) -> dict[str, Handler]:
         "picture": requests.picture,
         "sync_begin": requests.sync_begin,
         "sync_result": requests.sync_result,
+        "sync_cancel": requests.sync_cancel,
     }
 
 
@@ -128,8 +129,7 @@ class Requests:
 
     def sync_begin(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
         """Begin to compare a light in the picture with pulses in the ECG."""
-        self._sync.begin(float(request["seconds"]))
-        return {}
+        return {"number": self._sync.begin(float(request["seconds"]))}
 
     def sync_result(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
         """Answer what the comparison found, once it is over and kept."""
@@ -138,6 +138,11 @@ class Requests:
             return {"pending": True}
         self._save([found])
         return {**found.detail}
+
+    def sync_cancel(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        """Give up the comparison that it names, where that still runs."""
+        self._sync.cancel(int(request["number"]))
+        return {}
 
     def _instant(self, post: Post) -> BoxNs:
         """Return the instant of *post*, in whole microseconds."""

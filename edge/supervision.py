@@ -197,7 +197,8 @@ class Supervision:
             self._camera.count(damaged=message.pictures)
         elif isinstance(message, Watched):
             if message.number in self._watches:
-                self._watches.pop(message.number).set_result(message.spots)
+                with suppress(InvalidStateError):  # given up meanwhile
+                    self._watches.pop(message.number).set_result(message.spots)
         else:
             self._tell(message.part, message.cause)
 

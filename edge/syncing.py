@@ -1,6 +1,8 @@
 """The sync test as the recorder runs it: picture from vision, ECG from the card."""
 
+import math
 import threading
+import time
 from concurrent.futures import Future
 
 import numpy as np
@@ -28,10 +30,12 @@ class SyncTest:
         self._recorder = recorder
         self._lock = threading.Lock()
         self._watched: Future[Spots] | None = None
+        self._number = 0
+        self._until_s = 0.0
 
-    def begin(self, seconds: float) -> None:
+    def begin(self, seconds: float) -> int:
         """
-        Begin to watch the picture.
+        Begin to watch the picture; return the number of the test.
 
         :raises ControlError: if a test runs, there is no picture, or *seconds* is not
             5 to 600
@@ -40,8 +44,21 @@ class SyncTest:
             raise ControlError(f"a sync test lasts 5 to 600 s, not {seconds:g}")
         with self._lock:
             if self._watched is not None and not self._watched.done():
-                raise ControlError("a sync test is running already")
+                left_s = max(1, math.ceil(self._until_s - time.monotonic()))
+                raise ControlError(
+                    f"a sync test is running already, for {left_s} s more"
+                )
             self._watched = self._recorder.vision.watch(seconds)
+            self._until_s = time.monotonic() + seconds
+            self._number += 1
+            return self._number
+
+    def cancel(self, number: int) -> None:
+        """Give up the test *number*, if it is that which runs."""
+        with self._lock:
+            if self._watched is not None and number == self._number:
+                self._watched.cancel()
+                self._watched = None
 
     def result(self) -> Event | None:
         """

@@ -149,6 +149,16 @@ def test_vision_that_hangs_while_it_ends_is_replaced_in_time(
         wait_for(lambda: "it hung while it ended" in str(box.causes()) or None)
 
 
+def test_picture_that_nobody_watches_any_more_ends_nothing() -> None:
+    with Watched(config.Camera(source="synthetic", rate_hz=20.0), config.Pose()) as box:
+        box.wait_for_poses("cpu")
+        given_up = box.supervision.watch(0.2)
+        assert given_up.cancel()
+        wait_for(lambda: not box.supervision._watches or None)
+        box.wait_for_poses("cpu")
+        assert box.supervision.watch(0.2).result(10).levels.size
+
+
 def test_ladder_goes_down_after_three_failures_and_up_after_ten_minutes() -> None:
     plugged = True
     ladder = Ladder(lambda: plugged)

@@ -2,7 +2,12 @@
 
 import json
 import random
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,11 +16,14 @@ from box import Box, stream_is
 from edge import config
 from edge.__main__ import main
 from edge.commands.sync_test import Led
-from edge.errors import InputError, SourceUnavailable
+from edge.control import Handler, Server
+from edge.errors import ControlError, InputError, SourceUnavailable
 from edge.history import History
 from edge.pulses import every
+from edge.recorder import Recorder
 from edge.records import BoxNs, Frame, MonotonicNs
 from edge.simulator import SimulatedBoard
+from edge.syncing import SyncTest
 from edge.synctest import (
     BLOCK_PX,
     LightMeter,
@@ -169,6 +177,80 @@ def test_led_is_switched_or_named(tmp_path: Path) -> None:
     assert (tmp_path / "brightness").read_text() == "0"
     with pytest.raises(SourceUnavailable, match="gpio-led"):
         Led(tmp_path / "gone")
+
+
+def test_test_that_is_given_up_makes_room_for_the_next() -> None:
+    """The recorder's part; the picture is watched by a stand-in."""
+    watched: list[Future[Spots]] = []
+
+    def watch(seconds: float) -> Future[Spots]:
+        watched.append(Future())
+        return watched[-1]
+
+    test = SyncTest(
+        cast(Recorder, SimpleNamespace(vision=SimpleNamespace(watch=watch)))
+    )
+    first = test.begin(600)
+    with pytest.raises(ControlError, match=r"running already, for (600|599) s more"):
+        test.begin(40)
+    test.cancel(first)
+    second = test.begin(40)
+    test.cancel(first)  # late, and of somebody else
+
+    assert watched[0].cancelled()
+    assert not watched[1].done()
+    assert test.result() is None
+    test.cancel(second)
+    with pytest.raises(ControlError, match="no sync test was begun"):
+        test.result()
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Iterator[list[str]]:
+    """What a recorder is asked whose sync test never ends."""
+    said: list[str] = []
+
+    def handler(do: str, answer: dict[str, Any]) -> Handler:
+        return lambda request, payload: said.append(do) or answer
+
+    answers = {"sync_begin": {"number": 7}, "sync_result": {"pending": True}}
+    (tmp_path / "edge.toml").write_text('[box]\ndata_dir = "."\n')
+    (tmp_path / "leds" / "torch").mkdir(parents=True)
+    handlers = {do: handler(do, answer) for do, answer in answers.items()}
+    handlers["sync_cancel"] = lambda request, payload: (
+        said.append(f"cancel {request['number']}") or {}
+    )
+    server = Server(tmp_path / "control.sock", handlers)
+    yield said
+    server.close()
+
+
+def sync_test(folder: Path, led: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr("edge.commands.sync_test.LEDS", folder / "leds")
+    return main(["sync-test", "--config", str(folder / "edge.toml"), "--led", led])
+
+
+def test_wrong_led_begins_no_test(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert sync_test(tmp_path, "lamp/post", monkeypatch) == 1
+    assert asked == []
+
+
+def test_interrupted_test_is_given_up_and_its_light_is_out(
+    asked: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(
+        "edge.commands.sync_test.time",
+        SimpleNamespace(sleep=interrupt, monotonic=time.monotonic),
+    )
+
+    assert sync_test(tmp_path, "torch", monkeypatch) == 130
+    assert asked == ["sync_begin", "sync_result", "cancel 7"]
+    assert (tmp_path / "leds" / "torch" / "brightness").read_text() == "0"
 
 
 @pytest.mark.parametrize("planted_ms", [37])

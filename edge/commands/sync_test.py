@@ -10,12 +10,13 @@ import argparse
 import json
 import random
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from edge import config
 from edge.control import Client
-from edge.errors import SourceUnavailable
+from edge.errors import ControlError, SourceUnavailable
 
 LEDS = Path("/sys/class/leds")
 ON_S = 0.2
@@ -43,9 +44,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the test in the recorder and print what it found."""
     client = Client(config.load(arguments.config).control_socket)
-    client.ask("sync_begin", seconds=arguments.seconds)
-    deadline = time.monotonic() + arguments.seconds + ANSWER_S
     led = Led(LEDS / arguments.led) if arguments.led else None
+    number = client.ask("sync_begin", seconds=arguments.seconds)["number"]
+    try:
+        found = await_result(client, led, arguments.seconds)
+    finally:
+        client.close()  # an answer may be under way
+        with suppress(ControlError):  # there is nothing to give up any more
+            client.ask("sync_cancel", number=number)
+    print(json.dumps(found) if arguments.json else as_text(found))
+    return 0
+
+
+def await_result(client: Client, led: "Led | None", seconds: float) -> dict[str, Any]:
+    """
+    Return what the test found, which lasts *seconds*; *led* is switched meanwhile.
+
+    :raises SourceUnavailable: if the camera sends nothing, or *led* cannot be switched
+    """
+    deadline = time.monotonic() + seconds + ANSWER_S
     while (found := client.ask("sync_result")).get("pending"):
         if time.monotonic() > deadline:
             raise SourceUnavailable("the camera sends no pictures; see 'edge status'")
@@ -53,8 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
             time.sleep(0.5)
         else:
             led.pulse()
-    print(json.dumps(found) if arguments.json else as_text(found))
-    return 0
+    return found
 
 
 class Led:
@@ -72,8 +88,10 @@ class Led:
     def pulse(self) -> None:
         """Switch it on for a moment, and wait for the next."""
         self._write("1")
-        time.sleep(ON_S)
-        self._write("0")
+        try:
+            time.sleep(ON_S)
+        finally:
+            self._write("0")
         time.sleep(self._dice.uniform(*PERIOD_S) - ON_S)
 
     def _write(self, text: str) -> None:
