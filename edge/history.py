@@ -12,7 +12,7 @@ from typing import NamedTuple, Self, cast
 
 from edge.database.batch import BROUGHT
 from edge.database.reading import Reader
-from edge.database.rows import reading_of, segment_of, session_of, vital_of
+from edge.database.rows import event_of, reading_of, segment_of, session_of, vital_of
 from edge.database.signals import PoseBlock, check_pose, pose_block
 from edge.database.sums import Row, Value
 from edge.database.tables import TABLES, Kind, Table
@@ -33,6 +33,9 @@ PAGE_ROWS = 256
 
 BLOCK_ROWS = 1000
 """The same for poses, which are small."""
+
+PASSED_ROWS = 20_000
+"""The same for events that are passed over."""
 
 RECORDED = (
     "SELECT t.start FROM chunks AS t JOIN segments AS s ON s.id = +t.segment"
@@ -186,6 +189,25 @@ class History:
             row_id = numbered(rows[-1])  # a page may hold nothing but damaged rows
             found = list(self._reader.sound(rows, build))
         return found
+
+    def latest_events(self, kind: str, count: int) -> list[tuple[int, Event]]:
+        """Return the last *count* events of *kind* with their ids, the newest first."""
+        query = (
+            f"SELECT t.id, {TABLES['events'].columns} FROM events AS t"
+            " WHERE t.id > ? AND t.id <= ? AND t.kind = ? ORDER BY t.id DESC LIMIT ?"
+        )
+
+        def build(row: Row) -> tuple[int, Event]:
+            return numbered(row), event_of(row[1:])
+
+        ((oldest,),) = self._reader.fetch("SELECT min(id) FROM events")
+        until, found = self.newest()["events"], list[tuple[int, Event]]()
+        while until >= cast(int, oldest or 1) and len(found) < count:
+            after = until - PASSED_ROWS
+            rows = self._reader.fetch(query, (after, until, kind, count))
+            found += self._reader.sound(rows, build)
+            until = numbered(rows[-1]) - 1 if len(rows) == count else after
+        return found[:count]
 
     def newest(self) -> dict[Kind, int]:
         """Return the highest row id of each kind, for `since`."""

@@ -122,6 +122,39 @@ def test_a_download_is_written_down(page: Page) -> None:
     assert page.recorder.exports == [("vitals.csv from -10s to the end", "local")]
 
 
+def test_a_look_at_the_head_is_no_download(page: Page) -> None:
+    for path, accept in (("/export.csv", "*/*"), ("/export", "text/csv")):
+        for _ in range(4):  # more than may download at the same time
+            answer = ask(page.app, "HEAD", path, accept=accept)
+            assert answer.status == 200
+            assert answer.headers["content-type"].startswith("text/csv")
+
+    assert page.recorder.exports == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec_fetch_site": "cross-site", "sec_fetch_mode": "no-cors"},
+        {"sec_fetch_site": "cross-site", "sec_fetch_mode": "navigate"},
+        {"sec_fetch_site": "same-site"},
+        {"origin": "https://evil.example"},
+    ],
+)
+def test_another_site_downloads_nothing(page: Page, headers: dict[str, str]) -> None:
+    for path, accept in (("/export.csv", "*/*"), ("/export", "text/csv")):
+        answer = ask(page.app, "GET", path, accept=accept, **headers)
+        assert answer.status == 403
+        assert "another site" in answer.json["error"]
+    assert page.recorder.exports == []
+    assert ask(page.app, "GET", "/export", accept="text/html", **headers).status == 200
+
+    for site in ("same-origin", "none"):
+        answer = ask(page.app, "GET", "/export.csv", sec_fetch_site=site)
+        assert answer.status == 200
+    assert len(page.recorder.exports) == 2
+
+
 def test_a_download_leaves_out_what_a_person_wrote(page: Page) -> None:
     past = page.folder / "recording.db"
     at = BoxNs(STARTED + 70 * SECOND)
@@ -261,3 +294,25 @@ def test_who_had_what_is_shown_newest_first(
     assert [event["cause"] for event in history] == [
         "export 400", "export 200", "export 0",
     ]  # fmt: skip
+
+
+def test_who_had_what_is_shown_after_weeks_of_other_events(
+    recorder: StoringRecorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.history.PASSED_ROWS", 700)
+    app = make_app(recorder.path, recorder, Settings(), tmp_path / "web")
+    assert ask(app, "GET", "/exports").json["history"] == []
+
+    for number in range(25):
+        at = BoxNs(STARTED + number * SECOND)
+        recorder.keep(Event(at, None, "export", "export", f"export {number}", {}))
+    other = [
+        Event(BoxNs(STARTED + number * SECOND), None, "gap", "ecg", "lead off", {})
+        for number in range(2500)
+    ]
+    recorder.keep(*other)
+    history = ask(app, "GET", "/exports").json["history"]
+
+    assert [one["cause"] for one in history] == [
+        f"export {number}" for number in range(24, 4, -1)
+    ]

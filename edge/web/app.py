@@ -39,7 +39,7 @@ def routes(box: Box, guard: Guard) -> tuple[Route, ...]:
     """Return every address."""
     views = Views(box)
     entrance = Entrance(guard)
-    legacy = Legacy(box)
+    legacy = Legacy(box, guard.check_site)
     exports = Exports(box)
     return (
         Route("GET", "/", "viewer", lambda: files.serve("index.html")),

@@ -1,8 +1,7 @@
 """Data out of the box: onto a USB drive, and who had what."""
 
 import logging
-from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 from bottle import HTTPResponse, request
 
@@ -10,8 +9,6 @@ from edge.errors import ControlError
 from edge.export import TABLES, WRITERS
 from edge.export.job import BYTES_EACH, rows_within
 from edge.export.span import find_span
-from edge.history import PAGE_ROWS, History
-from edge.records import Event
 from edge.web import shapes
 from edge.web.answers import as_json, json_body, query_text, refuse, text_field
 from edge.web.box import PERSON, Box
@@ -19,9 +16,6 @@ from edge.web.box import PERSON, Box
 logger = logging.getLogger(__name__)
 
 SHOWN = 20
-LOOKED_AT = 8 * PAGE_ROWS
-"""Newest events among which exports are looked for."""
-
 DRIVE_LENGTH = 128
 
 
@@ -38,7 +32,8 @@ class Exports:
         except ControlError as error:
             desk, trouble = {"state": "idle", "drives": [], "enrolled": []}, str(error)
         with self._box.past() as past:
-            history = self._box.present.events(last_exports(past))
+            last = past.latest_events("export", SHOWN)
+            history = self._box.present.events(last)
         return as_json(
             {
                 "usb": desk,
@@ -114,17 +109,3 @@ def order(body: dict[str, Any]) -> dict[str, Any]:
         "since_last": body.get("since_last", False),
         "deidentify": body.get("deidentify", False),
     }
-
-
-def last_exports(past: History) -> list[tuple[int, Event]]:
-    """Return the last exports with their rows, the newest first."""
-    found = [entry for entry in newest_events(past) if entry[1].kind == "export"]
-    return found[::-1][:SHOWN]
-
-
-def newest_events(past: History) -> Iterator[tuple[int, Event]]:
-    """Yield the newest events in the order they were stored."""
-    after = max(0, past.newest()["events"] - LOOKED_AT)
-    while page := past.since("events", after):
-        yield from cast(list[tuple[int, Event]], page)
-        after = page[-1][0]

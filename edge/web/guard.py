@@ -63,7 +63,7 @@ class Guard:
         Return who asks, ``None`` at an open address; refuse who may not.
         """
         if request.method not in SAFE:
-            self._check_site(request)
+            self.check_site(request)
         if need == "open":
             return None
         person = self._person(request)
@@ -72,6 +72,16 @@ class Guard:
         if need == "admin" and person.role != "admin":
             refuse(403, f"{person.name} may look, but not do this")
         return person
+
+    def check_site(self, request: BaseRequest) -> None:
+        """Refuse what a page of another site sends from somebody's browser."""
+        site = header(request, "Sec-Fetch-Site", "same-origin")
+        scheme = "https" if self.door.tls else "http"
+        host = header(request, "Host")
+        own = f"{scheme}://{host}".lower()
+        origin = header(request, "Origin", own).lower()
+        if site not in ("same-origin", "none") or origin != own:
+            refuse(403, "this request was sent by a page of another site")
 
     def about(self, request: BaseRequest) -> dict[str, str]:
         """Return name, role and CSRF token of who asks, empty for a stranger."""
@@ -154,16 +164,6 @@ class Guard:
     def _end_sessions(self, request: BaseRequest) -> None:
         for token in cookies(request, self._cookie):
             self._sessions.close(token)
-
-    def _check_site(self, request: BaseRequest) -> None:
-        """Refuse what a page of another site sends from somebody's browser."""
-        site = header(request, "Sec-Fetch-Site", "same-origin")
-        scheme = "https" if self.door.tls else "http"
-        host = header(request, "Host")
-        own = f"{scheme}://{host}".lower()
-        origin = header(request, "Origin", own).lower()
-        if site not in ("same-origin", "none") or origin != own:
-            refuse(403, "this request was sent by a page of another site")
 
 
 def cookies(request: BaseRequest, name: str) -> list[str]:

@@ -7,9 +7,10 @@ may come with an ECG record too, the CSV can be downloaded.
 
 import logging
 import re
+from collections.abc import Callable
 from datetime import datetime
 
-from bottle import HTTPResponse, request
+from bottle import BaseRequest, HTTPResponse, request
 
 from edge.columns import LEGACY, JoinedRow, legacy_cells
 from edge.control import Post
@@ -57,8 +58,10 @@ LOOKED_AT_PIXELS = 4_000_000
 class Legacy:
     """One method an address."""
 
-    def __init__(self, box: Box) -> None:
+    def __init__(self, box: Box, check_site: Callable[[BaseRequest], None]) -> None:
+        """*check_site* refuses what a page of another site sends."""
         self._box = box
+        self._check_site = check_site
         self._uploads = Uploads(box.state / "uploads")
         self._posts = Posts(box.recorder)
         tolerance_ns = round(box.settings.join.tolerance_ms * 1e6)
@@ -131,6 +134,7 @@ class Legacy:
 
     def csv(self) -> HTTPResponse:
         """Answer one table of the recording as CSV, all of it or a stretch."""
+        self._check_site(request)  # a GET that writes: who had what
         table = request.query.get("table", "") or "joined"
         if table not in TABLES:
             refuse(400, f"table must be one of {', '.join(TABLES)}")
@@ -139,11 +143,16 @@ class Legacy:
         answer = self._downloads.csv(Stretch(table, first, until, veil))
         what = f"{table}.csv from {first or 'the beginning'} to {until or 'the end'}"
         what += ", de-identified" if veil else ""
+        if request.method != "HEAD":
+            self._note(what, request.environ[PERSON].name)
+        return answer
+
+    def _note(self, what: str, by: str) -> None:
+        """Keep that *by* had *what*."""
         try:
-            self._box.recorder.exported(what, request.environ[PERSON].name)
+            self._box.recorder.exported(what, by)
         except ControlError as error:  # nobody records; the data can still be had
             logger.warning("who took %s away was not kept: %s", what, error)
-        return answer
 
 
 def tell(row: JoinedRow) -> None:
