@@ -1,5 +1,6 @@
 """What can be said of the installer without installing: its words and its parts."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -29,6 +30,91 @@ def test_script_parses_and_stops_at_the_first_failure(name: str) -> None:
 
     assert "set -euo pipefail" in text
     subprocess.run(["bash", "-n", ROOT / "scripts" / name], check=True)
+
+
+def parts(script: str, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run *script* with the functions of `scripts/install`, for a box below *home*."""
+    begin = f'. scripts/install; HOME_DIR="{home}"; '
+    return subprocess.run(
+        ["bash", "-c", begin + script],
+        cwd=ROOT, env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def made_release(home: Path, version: str) -> Path:
+    """Make a release of one program and an environment, sealed."""
+    folder = home / "releases" / version
+    (folder / ".venv").mkdir(parents=True)
+    (folder / "program").write_text("it works")
+    (folder / ".venv/library").write_text("it works too")
+    parts(f'seal "{folder}"', home)
+    return folder
+
+
+@pytest.mark.parametrize("emptied", ["program", ".venv/library", ".complete"])
+def test_release_that_a_power_cut_emptied_is_not_whole(
+    emptied: str, tmp_path: Path
+) -> None:
+    folder = made_release(tmp_path, "1")
+    assert parts(f'whole "{folder}"', tmp_path).returncode == 0
+    (folder / emptied).write_text("")
+
+    assert parts(f'whole "{folder}"', tmp_path).returncode != 0
+
+
+def test_damaged_release_that_runs_is_left_until_another_is_there(
+    tmp_path: Path,
+) -> None:
+    running = made_release(tmp_path, "1")
+    (tmp_path / "current").symlink_to(running)
+    choose = "release_folder 1"
+    assert parts(choose, tmp_path).stdout == str(running)
+
+    (running / "program").write_text("")
+    assert parts(choose, tmp_path).stdout == f"{running}-again"
+    again = made_release(tmp_path, "1-again")
+    assert parts(choose, tmp_path).stdout == str(again)
+    (again / "program").write_text("")
+    (tmp_path / "current").unlink()
+    (tmp_path / "current").symlink_to(again)
+    assert parts(choose, tmp_path).stdout == str(running)
+
+
+def test_release_is_on_the_card_before_it_is_called_complete(tmp_path: Path) -> None:
+    folder = tmp_path / "releases/1"
+    folder.mkdir(parents=True)
+    (folder / "program").write_text("it works")
+    script = f'sync() {{ ls -A "{folder}"; }}; seal "{folder}"'
+
+    told = parts(script, tmp_path).stdout.split()
+
+    assert told == ["program", ".complete.new", "program"]
+    assert (folder / ".complete").exists()
+
+
+def test_units_are_on_the_card_before_they_and_the_release_take_effect(
+    tmp_path: Path,
+) -> None:
+    stubs = "".join(
+        f'{name}() {{ echo {name} "$@"; }}; '
+        for name in ("install", "mv", "ln", "sync", "systemctl", "systemd-sysusers")
+    )
+    script = "first_settings() { :; }; fit_units() { :; }; rm() { :; }; "
+    script += "booted() { return 1; }; "
+
+    told = parts(f"{stubs}{script}activate /release", tmp_path).stdout.splitlines()
+
+    def place(begin: str) -> int:
+        return next(n for n, line in enumerate(told) if line.startswith(begin))
+
+    unit = "/etc/systemd/system/edge.service"
+    last_written = max(n for n, line in enumerate(told) if line.startswith("install"))
+    assert f"install -D -m 644 /release/systemd/edge.service {unit}.new" in told
+    assert place("sync") < place(f"mv -T {unit}.new")
+    assert last_written < place("sync")
+    assert told[place(f"mv -T {tmp_path}/current.new") - 2].startswith("sync")
+    assert any(line.startswith("sync") for line in told[place("ln") + 2 :])
 
 
 def test_unknown_option_prints_what_there_is() -> None:

@@ -147,6 +147,24 @@ def test_the_fingerprint_is_that_of_the_certificate(tmp_path: Path) -> None:
     assert "DNS:bed7.example.org" in shown
 
 
+@needs_openssl
+@pytest.mark.parametrize("emptied", ["certificate.pem", "key.pem"])
+def test_a_certificate_that_a_power_cut_emptied_is_made_again(
+    emptied: str, tmp_path: Path
+) -> None:
+    certificate.context(tmp_path, ())
+    before = certificate.fingerprint(tmp_path)
+    certificate.context(tmp_path, ())
+    assert certificate.fingerprint(tmp_path) == before
+    (tmp_path / emptied).write_bytes(b"")
+
+    certificate.context(tmp_path, ())
+
+    assert certificate.fingerprint(tmp_path) != before
+    assert {path.name for path in tmp_path.iterdir()} == {"certificate.pem", "key.pem"}
+    assert all(path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
+
+
 def test_account_makes_lists_and_removes(settings: Path) -> None:
     account = ("account", "--config", settings)
     made = edge(*account, "--role", "admin", "add", "anna", input=PHRASE + "\n")
