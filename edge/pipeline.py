@@ -83,7 +83,7 @@ class EcgFlow:
             if board.sampling_rate_hz
             else None
         )
-        self._counted = 0  # packets so far, the counter of a board that has none
+        self._counted = 0  # samples so far, the counter of a board that has none
         self._bytes: list[SerialChunk] = []
         self._segment = 0
         self._last_arrival: MonotonicNs | None = None
@@ -137,8 +137,7 @@ class EcgFlow:
     ) -> list[Record]:
         counter = packets.counter
         if not self.board.counter_modulus:
-            counter = np.arange(len(packets.ends), dtype=np.int64) + self._counted
-            self._counted += len(counter)
+            counter = self._count(packets)
         if not len(counter):
             if packets.restarts:
                 device.observe_reads(counter, (), (), packets.restarts)
@@ -147,6 +146,14 @@ class EcgFlow:
         received = [chunk.received for chunk in chunks]
         seen = device.observe_reads(counter, stops, received, packets.restarts)
         return self._runs(device, packets, seen.indices, list(seen.breaks))
+
+    def _count(self, packets: Packets) -> NDArray[np.int64]:
+        """Return what a counter would say of *packets* whose board has none."""
+        counter = np.arange(len(packets.ends), dtype=np.int64) + self._counted
+        if len(packets.lost):
+            counter += np.cumsum(packets.lost)
+        self._counted = int(counter[-1]) + 1 if len(counter) else self._counted
+        return counter
 
     def _runs(
         self,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from boards import COUNTED, FIXED, stream
 from numpy.typing import NDArray
 
 from edge.clock import BoxClock
@@ -275,3 +276,38 @@ def test_noise_makes_no_error_and_few_samples(seed: int) -> None:
     records = record(make_flow(), chunks)
     samples = sum(len(c.counts) for c in records if isinstance(c, EcgChunk))
     assert samples < 200
+
+
+UNCOUNTED = {kind.name: kind for kind in FIXED if kind not in COUNTED}
+
+
+@pytest.mark.parametrize("cut", [1, 5, 1000])
+@pytest.mark.parametrize("name", sorted(UNCOUNTED))
+def test_damaged_packets_of_a_board_without_counter_are_gaps(
+    name: str, cut: int
+) -> None:
+    units, counts = stream(UNCOUNTED[name], 1200, seed=1)
+    samples = len(counts) // len(units)
+    damaged = [300, *range(500, 505), 700, *range(900, 920)]
+    for number in damaged:
+        units[number] = b"\x01" + units[number][1:]
+    units[400] += b"hello from the firmware, all is well\r\n"
+    flow = make_flow(name)
+    period_ns = samples * 1e9 / flow.board.sampling_rate_hz
+    chunks = [
+        SerialChunk(chunk.received, chunk.data[at : at + cut])
+        for chunk in bursts(units, period_ns)
+        for at in range(0, len(chunk.data), cut)
+    ]
+
+    records = record(flow, chunks)
+
+    gaps = [made for made in records if isinstance(made, Event) and made.kind == "gap"]
+    assert [g.detail["lost"] for g in gaps] == [samples * n for n in (1, 5, 1, 20)]
+    kept = np.delete(np.arange(len(counts)).reshape(-1, samples), damaged, 0).ravel()
+    times = sample_times(records)
+    assert len(times) == len(kept)
+    error_ns = times - kept * 1e9 / flow.board.sampling_rate_hz
+    late_ns = error_ns - np.median(error_ns)
+    assert np.abs(late_ns[len(late_ns) // 6 :]).max() < 1e9 / 125
+    assert len(of(Segment, records)) == 1

@@ -54,6 +54,9 @@ class Packets(NamedTuple):
     # for a board that has none
     restarts: tuple[int, ...] = ()
     # packets before which the board said that it was restarted; n if none came since
+    lost: NDArray[np.int64] = np.empty(0, np.int64)
+    # shape (n,): samples lost just before each, where the board has no counter to tell;
+    # shape (0,) where none was
 
 
 class Tally(NamedTuple):

@@ -14,6 +14,8 @@ Every offset is tested at once (numpy). Then there are two kinds of board:
 What is accepted depends only on the stream, not on how it was cut into calls.
 """
 
+import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +27,12 @@ from edge.protocols.scan import Bytes, Rule, Scan
 
 BLOCK_BYTES = 65_536
 """As much is looked at in one go: bounds memory and stays in the cache."""
+
+LONGEST_SKIP_BYTES = 4096
+"""Of what was skipped between two packets so much is kept."""
+
+WORDS = re.compile(rb"[\t\r\n -~]{10,}")
+"""So many printable bytes in a row are no packet's."""
 
 REACH_PACKETS = 8
 """After a loss of up to so many packets the counter alone finds the way back."""
@@ -41,6 +49,14 @@ class Found(NamedTuple):
     ends: Positions  # shape (n,): bytes of this call up to each end, 0 if before it
     before: Positions  # shape (n,): bytes skipped before each, since the beginning
     skipped: bytes  # what belonged to no packet, up to the last one decided on
+    skips: tuple["Skip", ...] = ()  # the same, between two packets each
+
+
+class Skip(NamedTuple):
+    """What was skipped between two packets, also of earlier calls."""
+
+    packet: int  # position of the one after it
+    data: bytes  # no more than one byte above LONGEST_SKIP_BYTES
 
 
 class Framer:
@@ -55,6 +71,7 @@ class Framer:
         self._rest = b""  # undecided
         self._last: int | None = None  # where the last packet began, from `_rest`
         self._number = 0  # its counter
+        self._skip = b""  # since it ended
 
     @property
     def tally(self) -> Tally:
@@ -69,18 +86,24 @@ class Framer:
         for begin in range(0, len(data), BLOCK_BYTES):
             part = self._block(data[begin : begin + BLOCK_BYTES])
             found.append(part._replace(ends=part.ends + begin))
+        packets = np.cumsum([0, *(len(part.packets) for part in found)]).tolist()
         return Found(
             np.concatenate([part.packets for part in found]),
             np.concatenate([part.ends for part in found]),
             np.concatenate([part.before for part in found]),
             b"".join(part.skipped for part in found),
+            tuple(
+                skip._replace(packet=skip.packet + first)
+                for first, part in zip(packets, found, strict=False)
+                for skip in part.skips
+            ),
         )
 
     def restart(self) -> int:
         """Forget the half packet; return how many bytes of it were skipped."""
         dropped = len(self._rest)
         self._skipped_bytes += dropped
-        self._rest = b""
+        self._rest = self._skip = b""
         self._last = None
         return dropped
 
@@ -100,12 +123,14 @@ class Framer:
             self._last = int(at[-1])
             self._number = scan.number(self._last)
         skipped_before = self._skipped_bytes + at - np.arange(len(at)) * size
-        skipped = self._count(scan, at, decided, due)
+        parts = self._count(scan, at, decided, due)
         self._rest = stream[decided:]
         if self._last is not None:
             self._last -= decided
         ends = np.maximum(at + size - before, 0)
-        return Found(scan.packets(at), ends, skipped_before, skipped)
+        skipped = b"".join(part.data for part in parts)
+        skips = self._between(parts, len(at))
+        return Found(scan.packets(at), ends, skipped_before, skipped, skips)
 
     def _goes_on(self, stream: bytes) -> Bytes | None:
         """Return the packets of *stream*, ``None`` if it is anything but, in step."""
@@ -209,27 +234,53 @@ class Framer:
             at += 1
         return otherwise
 
-    def _count(self, scan: Scan, at: Positions, decided: int, due: int | None) -> bytes:
-        """Add to the tally; return the bytes of no packet."""
+    def _between(self, parts: list[Skip], packets: int) -> tuple[Skip, ...]:
+        """Return the *parts*, with what was kept, that one of *packets* is after."""
+        if self._skip:
+            more = parts.pop(0).data if parts and parts[0].packet == 0 else b""
+            parts.insert(0, Skip(0, self._skip + more))
+        self._skip = b""
+        if parts and parts[-1].packet == packets:
+            self._skip = parts.pop().data[: LONGEST_SKIP_BYTES + 1]
+        return tuple(parts)
+
+    def _count(
+        self, scan: Scan, at: Positions, decided: int, due: int | None
+    ) -> list[Skip]:
+        """Add to the tally; return the bytes of no packet, by the one after them."""
         size = self.layout.size
         self._packets += len(at)
         skipping = decided - len(at) * size
         if not skipping:
-            return b""
+            return []
         self._skipped_bytes += skipping
         begins = np.concatenate(([0], at + size))  # of what is between two packets
         stops = np.append(at, decided)
         gaps = np.flatnonzero(stops > begins)
         begins, stops = begins[gaps], stops[gaps]
-        text = b"".join(
-            scan.stream[begin:stop]
-            for begin, stop in zip(begins.tolist(), stops.tolist(), strict=True)
-        )
+        edges = zip(gaps.tolist(), begins.tolist(), stops.tolist(), strict=True)
+        parts = [Skip(gap, scan.stream[begin:stop]) for gap, begin, stop in edges]
         if begins[0] == 0:
             # what is left of a gap that began earlier: packets are due in its rhythm
             begins[0] = stops[0] if due is None else due % size
         self._damaged += scan.begun(begins, stops)
-        return text
+        return parts
+
+
+def lost_samples(
+    skips: Iterable[Skip], packets: int, size: int, samples: int = 1
+) -> Positions:
+    """
+    Return how many samples were lost before each of those in *packets*, which have
+    *size* bytes and so many *samples*: shape (n,), or (0,) where none was. What the
+    board said in words between them is no loss; nor is more than anybody can tell.
+    """
+    lost = np.zeros(packets * samples, np.int64)
+    for packet, data in skips:
+        if len(data) <= LONGEST_SKIP_BYTES:
+            whole = round(len(WORDS.sub(b"", data)) / size)
+            lost[packet * samples] = whole * samples
+    return lost if lost.any() else NONE
 
 
 def apart(at: Positions, size: int) -> Positions:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge.errors import ConfigError
 from edge.protocols import Board, Packets, Tally
-from edge.protocols.framing import Framer
+from edge.protocols.framing import Framer, lost_samples
 from edge.protocols.layout import Layout
 from edge.protocols.notes import Words
 from edge.protocols.scan import Bytes
@@ -98,6 +98,7 @@ class HealthyPi:
             readings=self._stated.feed(self._vitals(found.packets, status[:, 0])),
             notes=self._words.feed(found.skipped),
             reasons=("lead_off" if off.any() else "",),
+            lost=lost_samples(found.skips, len(counts), PACKET.size),
         )
 
     def restart(self) -> None:

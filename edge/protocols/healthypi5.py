@@ -6,11 +6,13 @@ samples in one kind of packet, the pulse oximeter in another (firmware 1.0, `OV3
 No counter and no checksum, but seven fixed bytes: framing is strong.
 """
 
+import re
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.protocols import Board, Packets, Reading, Tally
-from edge.protocols.framing import Found, Framer
+from edge.protocols.framing import Found, Framer, Skip, lost_samples
 from edge.protocols.layout import Layout
 from edge.protocols.notes import Words
 from edge.protocols.scan import Bytes
@@ -51,6 +53,7 @@ u8       oxygen_saturation
 u8*2     temperature
 u8*2     stop               000b
 """)
+OXIMETER_PACKET = re.compile(rb"\x0a\xfa\x13\x00\x04.{19}\x00\x0b", re.DOTALL)
 
 AMPLIFIER = 80.0  # V/V, devicetree ecg-gain 2
 RATE_HZ = 128
@@ -109,6 +112,7 @@ class Single:
             ends=found.ends,
             readings=self._stated.feed(vitals),
             notes=self._words.feed(found.skipped),
+            lost=lost_samples(found.skips, len(found.packets), SINGLE.size),
         )
 
     def restart(self) -> None:
@@ -152,12 +156,16 @@ class Batches:
         readings = [*stated, *self._saturations(oximeter, ecg.before)]
         readings.sort(key=lambda reading: reading.packet)
         self._left_over += len(ecg.skipped)
+        skips = [
+            Skip(packet, OXIMETER_PACKET.sub(b"", data)) for packet, data in ecg.skips
+        ]
         return Packets(
             counts=BATCH.values(ecg.packets, "ecg").reshape(-1, 1),
             counter=NO_COUNTER,
             ends=np.repeat(ecg.ends, 8),
             readings=tuple(r._replace(packet=r.packet * 8) for r in readings),
             notes=self._words.feed(oximeter.skipped),
+            lost=lost_samples(skips, len(ecg.packets), BATCH.size, samples=8),
         )
 
     def restart(self) -> None:
