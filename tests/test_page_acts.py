@@ -105,6 +105,42 @@ def test_a_held_curve_stays_when_the_page_begins_anew(bed: Bed, cause: str) -> N
         assert text(driver, "held") == "Held – not live"
 
 
+def test_a_finger_that_scrolls_holds_nothing_and_a_tap_does(bed: Bed) -> None:
+    with browser(390, 844) as driver:
+        touch = {"enabled": True, "maxTouchPoints": 1}
+        driver.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", touch)
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 1000, "ECG on the axis")
+        swipe(driver, "axis", 240)
+        until(lambda: driver.execute_script("return scrollY") > 100, "it scrolls")
+        assert driver.execute_script("return held") is None
+
+        swipe(driver, "axis", 0)
+        until(lambda: driver.execute_script("return held !== null"), "a hold")
+        until(lambda: "held at" in text(driver, "paused"), "the band says it")
+        assert text(driver, "headline") == "Recording"
+        assert "not live" in text(driver, "paused")
+        swipe(driver, "hold", 0)
+        paused = driver.find_element(By.ID, "paused")
+        until(lambda: not paused.is_displayed(), "it is live again")
+
+
+def swipe(driver: Any, name: str, up: int) -> None:
+    """Put a finger on the element *name*, move it *up* pixels, take it off."""
+    x, y = driver.execute_script(
+        "const box = document.getElementById(arguments[0]).getBoundingClientRect();"
+        "return [box.left + box.width / 2, box.top + box.height / 2]",
+        name,
+    )
+    ways = [("touchStart", y)]
+    ways += [("touchMove", y - way) for way in range(10, up + 1, 10)]
+    for kind, at in [*ways, ("touchEnd", None)]:
+        points = [] if at is None else [{"x": x, "y": at}]
+        touch = {"type": kind, "touchPoints": points}
+        driver.execute_cdp_cmd("Input.dispatchTouchEvent", touch)
+        time.sleep(0.02)
+
+
 def still(driver: Any) -> str:
     """Return what is drawn on the axis if it stays for a moment."""
     first, second = driver.execute_async_script(

@@ -178,7 +178,13 @@ function tellVerdict(gone) {
   if ($("band").dataset.level !== level) $("band").dataset.level = level;
   set($("headline"), headline);
   tellWhy(why);
+  tellHeld();
   document.title = `${{ ok: "●", warn: "▲", bad: "■", off: "✕" }[level]} ${headline}`;
+}
+
+function tellHeld() {
+  $("paused").hidden = held === null;
+  if (held !== null) set($("paused"), `Curve and body are held at ${dated(present(held))} – not live.`);
 }
 
 function tellWhy(why) { // read aloud when it changes: its ages go on unheard
@@ -593,6 +599,26 @@ function point(event) {
   pointed = share < 0 || share > 1 ? null : playhead() - (1 - share) * seconds * 1000;
 }
 
+const STEADY_PX = 10; // a finger that moves further scrolls the page
+let pressed = null; // where a finger or a button went down
+
+function press(event) {
+  pressed = { x: event.clientX, y: event.clientY, pointed };
+  if (held !== null) point(event);
+}
+
+function release(event) {
+  const steady = pressed && Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) < STEADY_PX;
+  pressed = null;
+  if (steady && held === null) toggleHold();
+  if (steady && held !== null) point(event);
+}
+
+function scrolled() { // the browser took the finger's way for its own
+  if (pressed && held !== null) pointed = pressed.pointed;
+  pressed = null;
+}
+
 function openMarker() {
   const dialog = $("marker");
   if (dialog.open) return;
@@ -636,7 +662,9 @@ on("leads", "click", () => turned++);
 on("mark", "click", openMarker);
 on("marker", "close", keepMarker);
 on("axis", "pointermove", (event) => { if (held !== null) point(event); });
-on("axis", "pointerdown", (event) => { if (held === null) toggleHold(); point(event); });
+on("axis", "pointerdown", press);
+on("axis", "pointerup", release);
+on("axis", "pointercancel", scrolled);
 for (const form of document.querySelectorAll(".forms form")) form.addEventListener("submit", submitByHand);
 on("logout", "click", async (event) => { event.preventDefault(); await send("logout", ""); location.assign("login.html"); });
 document.addEventListener("keydown", (event) => {
