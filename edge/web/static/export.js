@@ -1,7 +1,8 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const TABLES = { joined: "Body and ECG joined", ecg: "Every ECG sample", vitals: "Vital signs", events: "Gaps, markers, states" };
-let me = {}, day = null, drawn = false;
+const DAY_AGAIN_MS = 60000; // a minute of the strip
+let me = {}, day = null;
 
 const make = (tag, text, name) => Object.assign(document.createElement(tag), text == null ? {} : { textContent: text }, name ? { className: name } : {});
 const ask = async (address) => { const reply = await fetch(address); if (reply.status === 401) location.assign("login.html"); const answer = await reply.json(); if (!reply.ok) throw new Error(answer.error); return answer; };
@@ -16,6 +17,9 @@ async function tell(address, body = {}) {
 function say(text) { $("said").textContent = text; clearTimeout(say.timer); say.timer = setTimeout(() => { $("said").textContent = ""; }, 8000); }
 const local = (ms) => { const d = new Date(ms); return new Date(ms - d.getTimezoneOffset() * 60000).toISOString().slice(0, 19); };
 const iso = (id) => $(id).value ? new Date($(id).value).toISOString() : "";
+const meant = {}; // what is sent for a field whose text cannot say it: "-1h", or one of two hours that read alike
+const sent = (id) => meant[id] ?? iso(id);
+function put(id, text, value) { $(id).value = text; meant[id] = value; }
 const size = (bytes) => bytes < 1e6 ? Math.max(1, Math.round(bytes / 1e3)) + " kB" : bytes < 1e9 ? (bytes / 1e6).toFixed(1) + " MB" : (bytes / 1e9).toFixed(1) + " GB";
 const ticked = (id) => [...$(id).querySelectorAll("input:checked")].map((box) => box.value);
 
@@ -32,9 +36,10 @@ async function start() {
   for (const name of found.formats) tick("formats", name, name.toUpperCase(), name === "csv");
   $("zone").textContent = "Times of " + Intl.DateTimeFormat().resolvedOptions().timeZone;
   document.addEventListener("change", estimate);
+  setInterval(again, DAY_AGAIN_MS);
+  document.addEventListener("visibilitychange", again);
   show(found);
-  day = await ask("completeness?minutes=1440");
-  strip();
+  await readDay();
   const sessions = await ask("sessions");
   $("sessions").replaceChildren(...sessions.sessions.slice(0, 12).map((s) => {
     const row = make("tr", null, "part");
@@ -78,19 +83,30 @@ function drive(found) {
   return item;
 }
 
-const order = () => ({ from: iso("from"), to: iso("to"), tables: ticked("tables"), formats: ticked("formats"), deidentify: $("deidentify").checked });
+const order = () => ({ from: sent("from"), to: sent("to"), tables: ticked("tables"), formats: ticked("formats"), deidentify: $("deidentify").checked });
 
-async function estimate() {
-  const { deidentify } = order(), range = new URLSearchParams({ from: iso("from"), to: iso("to") });
+function estimate() {
+  links();
+  for (const button of quick) button.setAttribute("aria-pressed", String(!sent("to") && sent("from") === back(button)));
+  return measure();
+}
+
+const range = () => new URLSearchParams({ from: sent("from"), to: sent("to") });
+
+function links() {
+  const { deidentify } = order();
   $("downloads").replaceChildren(...ticked("tables").map((name) => {
     const item = make("li"), link = make("a", TABLES[name] ?? name);
-    link.href = `export.csv?table=${name}&${range}&deidentify=${deidentify}`;
+    link.href = `export.csv?table=${name}&${range()}&deidentify=${deidentify}`;
     link.download = name + ".csv";
     item.append(link);
     return item;
   }));
+}
+
+async function measure() {
   try {
-    const found = await ask("exports/estimate?" + range), tables = ticked("tables").map((name) => found.tables[name]);
+    const found = await ask("exports/estimate?" + range()), tables = ticked("tables").map((name) => found.tables[name]);
     const bytes = tables.reduce((sum, t) => sum + t.bytes, 0), parts = Math.max(1, Math.ceil(bytes / 4e9));
     $("size").textContent = `As CSV about ${size(bytes)}${parts > 1 ? ` in ${parts} parts or more` : ""}.`;
     mark(found);
@@ -99,18 +115,31 @@ async function estimate() {
 
 // ---- the last day, to drag over
 
-function strip() {
-  for (const stream of day.streams) {
-    const row = make("div", null, "row"), canvas = make("canvas");
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `${stream.name} over the last day: ${stream.overall === null ? "nothing" : Math.floor(stream.overall * 100) + " %"} recorded`);
-    row.append(make("b", stream.name === "ecg" ? "ECG" : "Pose"), canvas, make("span", stream.overall === null ? "–" : Math.floor(stream.overall * 100) + " %", "share"));
-    $("strip").append(row);
-    canvas.addEventListener("pointerdown", drag);
-    canvas.addEventListener("pointermove", drag);
-    canvas.stream = stream;
-  }
-  drawn = true;
+async function readDay() {
+  day = await ask("completeness?minutes=1440");
+  for (const stream of day.streams) tellStream(stream);
+}
+
+async function again() { // time has gone on since
+  if (!document.hidden) try { await readDay(); await measure(); } catch { /* the state of the drives says it */ }
+}
+
+function tellStream(stream) {
+  const row = $("strip-" + stream.name) ?? stripRow(stream.name), [, canvas, share] = row.children;
+  const text = stream.overall === null ? "–" : Math.floor(stream.overall * 100) + " %";
+  canvas.setAttribute("aria-label", `${stream.name} over the last day: ${stream.overall === null ? "nothing" : text} recorded`);
+  canvas.stream = stream;
+  share.textContent = text;
+}
+
+function stripRow(name) {
+  const row = Object.assign(make("div", null, "row"), { id: "strip-" + name }), canvas = make("canvas");
+  canvas.setAttribute("role", "img");
+  canvas.addEventListener("pointerdown", drag);
+  canvas.addEventListener("pointermove", drag);
+  row.append(make("b", name === "ecg" ? "ECG" : "Pose"), canvas, make("span", null, "share"));
+  $("strip").append(row);
+  return row;
 }
 
 function utc(at) { // of an instant of the strip, as the box dates the minute it is in
@@ -124,14 +153,14 @@ function drag(event) {
   const at = utc(day.begin + share * (day.end - day.begin));
   if (event.type === "pointerdown") { from = at; event.target.setPointerCapture(event.pointerId); }
   if (!event.buttons || from === null) return;
-  $("from").value = local(Math.min(from, at));
-  $("to").value = local(Math.max(from, at) + 60000);
+  const ends = [Math.min(from, at), Math.max(from, at) + 60000].map((ms) => Math.floor(ms / 1000) * 1000); // as the fields say it
+  for (const [i, id] of ["from", "to"].entries()) put(id, local(ends[i]), new Date(ends[i]).toISOString());
   clearTimeout(drag.timer);
   drag.timer = setTimeout(estimate, 300);
 }
 
 function mark(found) {
-  if (!drawn) return;
+  if (!day) return;
   const style = getComputedStyle(document.documentElement), css = (name) => style.getPropertyValue("--" + name);
   for (const canvas of $("strip").querySelectorAll("canvas")) {
     const box = canvas.getBoundingClientRect(), pen = canvas.getContext("2d"), share = canvas.stream.share;
@@ -148,12 +177,22 @@ function mark(found) {
   }
 }
 
-for (const button of document.querySelectorAll(".quick button")) button.addEventListener("click", () => {
-  const back = button.dataset.back;
-  $("to").value = "";
-  $("from").value = back ? local(day ? utc(day.end - back * 1000) : Date.now() - back * 1000) : "";
+// ---- stretches that end now, whenever now is
+
+const quick = document.querySelectorAll(".quick button");
+const back = (button) => button.dataset.back && `-${button.dataset.back / 3600}h`;
+
+for (const button of quick) button.addEventListener("click", () => {
+  put("from", "", back(button));
+  put("to", "", "");
   estimate();
 });
+
+function edited(event) { // what is typed is meant as it reads
+  delete meant[event.target.id];
+  if (meant.from?.startsWith("-")) delete meant.from;
+}
+for (const id of ["from", "to"]) $(id).addEventListener("input", edited);
 $("arm").addEventListener("click", () => tell("exports", order()));
 $("cancel").addEventListener("click", () => tell("exports/cancel"));
 start().catch((error) => { $("usb").textContent = error.message; });

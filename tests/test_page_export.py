@@ -1,0 +1,72 @@
+"""
+The page of exports in a real browser: stretches, errors and what is written.
+
+Needs chromium and chromium-driver (Debian's packages; `scripts/test` installs them
+where it may).
+"""
+
+from functools import partial
+from typing import Any
+
+from page_rig import MARKS, Bed, browser, text, until
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+pytestmark = MARKS
+
+
+def test_the_last_hour_of_an_export_ends_now(bed: Bed) -> None:
+    """Also on a page that was opened long before; its strip goes on."""
+    with browser() as driver:
+        driver.get(bed.address + "export")
+        until(lambda: "about" in text(driver, "size"), "the estimate")
+        drawn = driver.execute_script("return day.end")
+        bed.pass_time(9 * 3600)
+        shown = (
+            "document.dispatchEvent(new Event('visibilitychange'));"
+            "return day.end - arguments[0]"
+        )
+        passed = partial(driver.execute_script, shown, drawn)
+        until(lambda: passed() > 8.9 * 3600e3, "the strip of now")
+        hour = driver.find_element(By.CSS_SELECTOR, "[data-back='3600']")
+        hour.click()
+        assert hour.get_attribute("aria-pressed") == "true"
+        assert "from=-1h&to=&" in first_download(driver)
+
+        driver.find_element(By.ID, "to").send_keys("01022031", Keys.TAB, "030405AM")
+        assert "from=&to=2031" in until(partial(dated_download, driver), "as typed")
+        assert hour.get_attribute("aria-pressed") == "false"
+
+
+def first_download(driver: Any) -> str:
+    link = driver.find_element(By.CSS_SELECTOR, "#downloads a")
+    return str(link.get_attribute("href"))
+
+
+def dated_download(driver: Any) -> str:
+    """Return where the first download is got, "" while it has no end."""
+    found = first_download(driver)
+    return "" if "to=&" in found else found
+
+
+def test_what_is_dragged_in_the_hour_that_comes_twice_is_what_is_sent(
+    bed: Bed,
+) -> None:
+    """In Berlin 02:30 came at 00:30 UTC and again at 01:30 UTC that night."""
+    with browser() as driver:
+        zone = {"timezoneId": "Europe/Berlin"}
+        driver.execute_cdp_cmd("Emulation.setTimezoneOverride", zone)
+        driver.get(bed.address + "export")
+        until(lambda: "about" in text(driver, "size"), "the estimate")
+        driver.execute_script(
+            "const later = Date.UTC(2025, 9, 26, 1, 30) - day.utc.at(-1);"
+            "day.utc = day.utc.map(utc => utc + later)"
+        )
+        bar = driver.find_element(By.CSS_SELECTOR, "#strip canvas")
+        end = bar.size["width"] // 2 - 3
+        dragging = ActionChains(driver).move_to_element_with_offset(bar, end - 10, 0)
+        dragging.click_and_hold().move_by_offset(10, 0).release().perform()
+        field = driver.find_element(By.ID, "to").get_attribute("value")
+        until(lambda: "to=2025-10-26T01" in first_download(driver), "what was dragged")
+        assert field.startswith("2025-10-26T02"), "the clock on the wall"
