@@ -8,6 +8,7 @@ where it may).
 from functools import partial
 from typing import Any
 
+import pytest
 from page_rig import MARKS, Bed, browser, text, until
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -70,3 +71,46 @@ def test_what_is_dragged_in_the_hour_that_comes_twice_is_what_is_sent(
         field = driver.find_element(By.ID, "to").get_attribute("value")
         until(lambda: "to=2025-10-26T01" in first_download(driver), "what was dragged")
         assert field.startswith("2025-10-26T02"), "the clock on the wall"
+
+
+FAILING = """
+const get = window.fetch; window.asked = {};
+window.fetch = (address, ...more) => {
+  const name = address.split("?")[0];
+  asked[name] = (asked[name] ?? 0) + 1;
+  const fails = %s.includes(name) && (asked[name] === 1 || !window.mended);
+  return fails ? Promise.reject(new TypeError("no route")) : get(address, ...more);
+};
+"""
+"""Lets a page not get what is at those addresses until its `mended` is true."""
+
+
+def test_an_export_page_that_met_an_error_comes_to_life(bed: Bed) -> None:
+    failing = {"source": FAILING % ["me", "exports", "completeness", "sessions"]}
+    with browser() as driver:
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", failing)
+        driver.get(bed.address + "export")
+        until(lambda: "cannot be reached" in text(driver, "usb"), "the reason")
+        driver.execute_script("window.mended = true")
+        until(lambda: "No export" in text(driver, "usb"), "the state of the drives")
+        until(lambda: "about" in text(driver, "size"), "the estimate")
+        until(lambda: "joined" in text(driver, "downloads"), "the downloads")
+        until(lambda: "ECG" in text(driver, "strip"), "the last day")
+        until(lambda: "P07" in text(driver, "sessions"), "the sessions")
+
+
+@pytest.mark.parametrize(
+    ("lost", "empty", "other"),
+    [("completeness", "strip", "sessions"), ("sessions", "sessions", "strip")],
+)
+def test_a_part_of_the_export_page_that_fails_costs_no_other(
+    bed: Bed, lost: str, empty: str, other: str
+) -> None:
+    with browser() as driver:
+        source = {"source": FAILING % [lost]}
+        driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", source)
+        driver.get(bed.address + "export")
+        until(lambda: "about" in text(driver, "size"), "the estimate")
+        assert len(driver.find_elements(By.CSS_SELECTOR, "#downloads a")) > 3
+        until(partial(text, driver, other), "the other")
+        assert text(driver, empty) == ""

@@ -2,10 +2,17 @@
 const $ = (id) => document.getElementById(id);
 const TABLES = { joined: "Body and ECG joined", ecg: "Every ECG sample", vitals: "Vital signs", events: "Gaps, markers, states" };
 const DAY_AGAIN_MS = 60000; // a minute of the strip
-let me = {}, day = null;
+const AGAIN_MS = 2000; // after an error
+let me = {}, day = null, span = null; // span: what the stretch comes to in box time
 
 const make = (tag, text, name) => Object.assign(document.createElement(tag), text == null ? {} : { textContent: text }, name ? { className: name } : {});
-const ask = async (address) => { const reply = await fetch(address); if (reply.status === 401) location.assign("login.html"); const answer = await reply.json(); if (!reply.ok) throw new Error(answer.error); return answer; };
+async function ask(address) {
+  const reply = await fetch(address).catch(() => { throw new Error("The box cannot be reached."); });
+  if (reply.status === 401) location.assign("login.html");
+  const answer = await reply.json();
+  if (!reply.ok) throw new Error(answer.error);
+  return answer;
+}
 async function tell(address, body = {}) {
   try {
     const reply = await fetch(address, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", "X-CSRF-Token": me.csrf ?? "" } });
@@ -29,25 +36,43 @@ function tick(id, value, text, on) {
   $(id).append(label);
 }
 
-async function start() {
+function start() { // its parts come independently of one another
+  setInterval(usb, 1500);
+  setInterval(again, DAY_AGAIN_MS);
+  document.addEventListener("visibilitychange", again);
+  persist(choices, "size");
+  persist(readDay, "hint");
+  persist(sessions, "sessions-note");
+}
+
+async function persist(part, note, said = $(note).textContent) {
+  try {
+    await part();
+    $(note).textContent = said;
+  } catch (error) {
+    $(note).textContent = error.message;
+    setTimeout(persist, AGAIN_MS, part, note, said);
+  }
+}
+
+async function choices() {
   me = await ask("me");
   const found = await ask("exports");
   for (const name of found.tables) tick("tables", name, TABLES[name] ?? name, true);
   for (const name of found.formats) tick("formats", name, name.toUpperCase(), name === "csv");
   $("zone").textContent = "Times of " + Intl.DateTimeFormat().resolvedOptions().timeZone;
   document.addEventListener("change", estimate);
-  setInterval(again, DAY_AGAIN_MS);
-  document.addEventListener("visibilitychange", again);
   show(found);
-  await readDay();
-  const sessions = await ask("sessions");
-  $("sessions").replaceChildren(...sessions.sessions.slice(0, 12).map((s) => {
+  estimate();
+}
+
+async function sessions() {
+  const found = await ask("sessions");
+  $("sessions").replaceChildren(...found.sessions.slice(0, 12).map((s) => {
     const row = make("tr", null, "part");
     row.append(make("td", new Date(s.utc).toLocaleString()), make("td", s.subject || "no code"), make("td", s.version), make("td", s.synchronised ? "set by a server" : "not set"));
     return row;
   }));
-  estimate();
-  setInterval(usb, 1500);
 }
 
 async function usb() { if (!document.hidden) try { show(await ask("exports")); } catch (error) { $("usb").textContent = error.message; } }
@@ -105,12 +130,17 @@ function links() {
 }
 
 async function measure() {
+  clearTimeout(measure.timer);
   try {
     const found = await ask("exports/estimate?" + range()), tables = ticked("tables").map((name) => found.tables[name]);
     const bytes = tables.reduce((sum, t) => sum + t.bytes, 0), parts = Math.max(1, Math.ceil(bytes / 4e9));
     $("size").textContent = `As CSV about ${size(bytes)}${parts > 1 ? ` in ${parts} parts or more` : ""}.`;
-    mark(found);
-  } catch (error) { $("size").textContent = error.message; }
+    span = found;
+    mark();
+  } catch (error) {
+    $("size").textContent = error.message;
+    measure.timer = setTimeout(measure, AGAIN_MS);
+  }
 }
 
 // ---- the last day, to drag over
@@ -118,6 +148,7 @@ async function measure() {
 async function readDay() {
   day = await ask("completeness?minutes=1440");
   for (const stream of day.streams) tellStream(stream);
+  mark();
 }
 
 async function again() { // time has gone on since
@@ -159,7 +190,7 @@ function drag(event) {
   drag.timer = setTimeout(estimate, 300);
 }
 
-function mark(found) {
+function mark() {
   if (!day) return;
   const style = getComputedStyle(document.documentElement), css = (name) => style.getPropertyValue("--" + name);
   for (const canvas of $("strip").querySelectorAll("canvas")) {
@@ -170,10 +201,11 @@ function mark(found) {
       pen.fillStyle = css(part === null ? "gap" : part >= .98 ? "cell" : part > 0 ? "part" : "none");
       pen.fillRect(i / share.length * box.width, 0, box.width / share.length + .5, box.height);
     });
+    if (!span) continue;
     pen.fillStyle = css("paper");
     pen.globalAlpha = .72;
-    pen.fillRect(0, 0, x(found.begin), box.height);
-    pen.fillRect(x(found.end), 0, box.width, box.height);
+    pen.fillRect(0, 0, x(span.begin), box.height);
+    pen.fillRect(x(span.end), 0, box.width, box.height);
   }
 }
 
@@ -195,4 +227,4 @@ function edited(event) { // what is typed is meant as it reads
 for (const id of ["from", "to"]) $(id).addEventListener("input", edited);
 $("arm").addEventListener("click", () => tell("exports", order()));
 $("cancel").addEventListener("click", () => tell("exports/cancel"));
-start().catch((error) => { $("usb").textContent = error.message; });
+start();
