@@ -197,3 +197,41 @@ def test_leads_of_a_large_board_are_shown_in_turn(bed: Bed) -> None:
         until(lambda: button.text != first, "the next leads")
         assert "of 18 leads" in first  # with the two of the flowing board
         assert overlaps(driver) == []
+
+
+def test_what_is_dated_ahead_does_not_pile_up_in_an_open_page(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        driver.execute_script(
+            "window.taken = 0; const was = take;"
+            "take = (reply, ...rest) => { taken += reply.ecg.length;"
+            "was(reply, ...rest); }"
+        )
+        tomorrow = bed.now() + 86_400 * SECOND
+        bed.recorder.fill(tomorrow + n * SECOND // 1000 for n in range(100))
+        until(lambda: driver.execute_script("return taken") >= 100, "they came")
+
+        assert driver.execute_script("return chunks.length") < 100
+
+
+def test_uploads_do_not_let_the_page_play_further_behind(bed: Bed) -> None:
+    """With a board in an answer of their own, and where there is no board."""
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        upload = "{ segment: -1, start: now(), offsets: [0], period: 0, mv: [[1]] }"
+        picture = "{ at: now() - 60000, source: 'upload' }"
+        answers = (
+            f"{{ ecg: [{upload}], poses: [] }}",
+            f"{{ ecg: [], poses: [{picture}] }}",
+        )
+        for answer in answers:
+            for before in ("", "chunks.length = 0;"):
+                found = driver.execute_script(
+                    f"{before} const was = delay, reply = {{ ...live, cursor,"
+                    f"segments: {{ '-1': {{ leads: ['I'], live: false }} }},"
+                    f"vitals: [], events: [], ...{answer} }};"
+                    "take(reply, tick(), tick()); return delay - was"
+                )
+                assert found == 0, (answer, before)

@@ -44,6 +44,13 @@ function learnTime(reply, sent, got) {
   woke = false;
 }
 
+function newestEnd(reply) { // of board and camera: what is uploaded may have any date
+  const live = (chunk) => segments[chunk.segment]?.live;
+  const ends = chunks.some(live) ? reply.ecg.filter(live).map((chunk) => chunk.end)
+    : reply.poses.filter((pose) => pose.source === "camera").map((pose) => pose.at);
+  return ends.reduce((one, other) => Math.max(one, other), 0);
+}
+
 function learnDelay(end) {
   if (!end) return;
   const wanted = Math.min(3000, Math.max(700, now() - end + POLL_MS + 250));
@@ -82,15 +89,14 @@ function take(reply, sent, got) {
   learnTime(reply, sent, got);
   for (const chunk of reply.ecg) {
     const count = chunk.mv[0]?.length ?? 0;
-    if (chunks.some((c) => c.start === chunk.start && c.segment === chunk.segment)) continue;
     chunk.end = chunk.start + (chunk.offsets ? chunk.offsets[count - 1] : count * chunk.period);
+    if (chunks.some((c) => c.start === chunk.start && c.segment === chunk.segment)) continue;
     chunks.push(chunk);
   }
   for (const pose of reply.poses) if (!poses.some((p) => p.at === pose.at)) poses.push(pose);
   for (const vital of reply.vitals) vitals.set(vital.name, vital);
   for (const event of reply.events) events.set(event.row, event);
-  if (reply.ecg.length) learnDelay(Math.max(...reply.ecg.filter((c) => segments[c.segment]?.live).map((c) => c.end)));
-  else if (reply.poses.length && !chunks.length) learnDelay(reply.poses.at(-1).at);
+  learnDelay(newestEnd(reply));
   forget();
   tellEvents();
 }
@@ -102,8 +108,8 @@ function beginAnew(other) { // with another database, or in this one: too far be
   if (held !== null) toggleHold();
 }
 
-function forget() { // all but the newest, and what a hold shows, however long it lasts
-  const kept = (first, last) => last >= now() - KEEP_MS || (held !== null && last >= held - KEEP_MS && first <= held + NEAR_MS);
+function forget() { // all but what is near now, and what a hold shows, however long it lasts
+  const kept = (first, last) => (last >= now() - KEEP_MS && first <= now() + KEEP_MS) || (held !== null && last >= held - KEEP_MS && first <= held + NEAR_MS);
   for (const [list, first, last] of [[chunks, "start", "end"], [poses, "at", "at"]]) {
     const left = list.filter((entry) => kept(entry[first], entry[last])).sort((a, b) => a[last] - b[last]);
     list.splice(0, list.length, ...left);
