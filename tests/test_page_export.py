@@ -114,3 +114,21 @@ def test_a_part_of_the_export_page_that_fails_costs_no_other(
         assert len(driver.find_elements(By.CSS_SELECTOR, "#downloads a")) > 3
         until(partial(text, driver, other), "the other")
         assert text(driver, empty) == ""
+
+
+@pytest.mark.parametrize("kind", ["tables", "formats"])
+def test_nothing_ticked_is_not_written(bed: Bed, kind: str) -> None:
+    with browser() as driver:
+        driver.get(bed.address + "export")
+        until(lambda: "about" in text(driver, "size"), "the estimate")
+        driver.execute_script("$('drives').append(drive({ id: 'x', label: 'Stick' }))")
+        writing = driver.find_elements(By.CSS_SELECTOR, "#arm, #drives button")
+        assert [button.is_enabled() for button in writing] == [True, True]
+        for box in driver.find_elements(By.CSS_SELECTOR, f"#{kind} :checked"):
+            box.click()
+        until(lambda: "Tick at least" in text(driver, "size"), "what to do")
+        assert [button.is_enabled() for button in writing] == [False, False]
+
+        driver.find_element(By.CSS_SELECTOR, f"#{kind} input").click()
+        until(lambda: "about" in text(driver, "size"), "the estimate again")
+        assert [button.is_enabled() for button in writing] == [True, True]

@@ -104,14 +104,19 @@ function drive(found) {
   const button = make("button", found.enrolled ? "Enrolled – forget" : "Enrol: always write what is new");
   button.type = "button";
   button.addEventListener("click", () => tell(found.enrolled ? "drives/forget" : "drives/enrol", found.enrolled ? { drive: found.id } : { ...order(), drive: found.id, from: undefined, to: undefined }));
+  button.className = found.enrolled ? "" : "writes";
+  button.disabled = !found.enrolled && nothing();
   if (!found.fault) item.append(button);
   return item;
 }
 
 const order = () => ({ from: sent("from"), to: sent("to"), tables: ticked("tables"), formats: ticked("formats"), deidentify: $("deidentify").checked });
 
+const nothing = () => !ticked("tables").length || !ticked("formats").length; // the box would take that for everything
+
 function estimate() {
   links();
+  for (const button of document.querySelectorAll(".writes")) button.disabled = nothing();
   for (const button of quick) button.setAttribute("aria-pressed", String(!sent("to") && sent("from") === back(button)));
   return measure();
 }
@@ -134,7 +139,7 @@ async function measure() {
   try {
     const found = await ask("exports/estimate?" + range()), tables = ticked("tables").map((name) => found.tables[name]);
     const bytes = tables.reduce((sum, t) => sum + t.bytes, 0), parts = Math.max(1, Math.ceil(bytes / 4e9));
-    $("size").textContent = `As CSV about ${size(bytes)}${parts > 1 ? ` in ${parts} parts or more` : ""}.`;
+    $("size").textContent = nothing() ? "Tick at least one table and one format to write to a drive." : `As CSV about ${size(bytes)}${parts > 1 ? ` in ${parts} parts or more` : ""}.`;
     span = found;
     mark();
   } catch (error) {
