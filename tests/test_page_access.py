@@ -20,6 +20,10 @@ from page_rig import (
     text,
     until,
 )
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
@@ -78,6 +82,31 @@ def test_first_use_login_and_logout(tmp_path: Path) -> None:
         fill(driver, name="anna", passphrase="wrong horse battery")
         until(lambda: "wrong" in driver.find_element(By.TAG_NAME, "output").text, "no")
     bed.close()
+
+
+@pytest.mark.parametrize("path", ["", "export"])
+def test_a_page_out_of_the_memory_of_the_browser_is_loaded_anew(
+    bed: Bed, path: str
+) -> None:
+    """Whoever went back to it may have logged out meanwhile."""
+    with browser() as driver:
+        driver.get(bed.address + path)
+        shown = driver.find_element(By.TAG_NAME, "body")
+        hidden = driver.execute_script(
+            "dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }));"
+            "return document.body.hidden"
+        )
+        assert hidden, "nobody is shown meanwhile"
+        until(lambda: is_gone(shown), "it is loaded anew")
+
+
+def is_gone(element: Any) -> bool:
+    """Return whether the page that *element* was on is no longer there."""
+    try:
+        element.is_enabled()
+    except (StaleElementReferenceException, NoSuchElementException):
+        return True
+    return False
 
 
 def fill(driver: Any, **values: str) -> None:

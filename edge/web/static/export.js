@@ -232,4 +232,9 @@ function edited(event) { // what is typed is meant as it reads
 for (const id of ["from", "to"]) $(id).addEventListener("input", edited);
 $("arm").addEventListener("click", () => tell("exports", order()));
 $("cancel").addEventListener("click", () => tell("exports/cancel"));
+addEventListener("pageshow", (event) => { // by "Back", perhaps after a logout: ask the box anew
+  if (!event.persisted) return;
+  document.body.hidden = true;
+  location.reload();
+});
 start();

@@ -683,6 +683,11 @@ document.addEventListener("keydown", (event) => {
   }
 });
 document.addEventListener("visibilitychange", () => { woke = true; if (!document.hidden) tell(); });
+addEventListener("pageshow", (event) => { // by "Back", perhaps after a logout: ask the box anew
+  if (!event.persisted) return;
+  document.body.hidden = true;
+  location.reload();
+});
 
 // going
 
