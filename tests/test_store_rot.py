@@ -128,3 +128,31 @@ def test_a_rotted_name_in_the_schema_is_found_at_the_start(
 
 def test_a_sound_large_file_is_recorded_on(large: Path) -> None:
     assert "damaged" not in goes_on(large)
+
+
+def cell_of(data: bytes, root: int, last: bool) -> range:
+    """Return where the first or last row of a table of one page lies."""
+    at = (root - 1) * PAGE
+    count = int.from_bytes(data[at + 3 : at + 5], "big")
+    pointer = at + 8 + 2 * (count - 1 if last else 0)
+    begin = at + int.from_bytes(data[pointer : pointer + 2], "big")
+    return range(begin, begin + 2 + data[begin])
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["oldest", "newest"])
+def test_no_bit_of_a_mark_that_rots_stops_the_recording(
+    path: Path, recording: bytes, last: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(soundness, "WHOLE_BYTES", 0)
+    path.write_bytes(recording)
+    row = cell_of(recording, root_of(path, "marks"), last)
+    types = row[3:12]  # a byte for each column says what and how long it is
+    bits = [(at, bit) for at in types for bit in range(8)]
+    bits += [(at, at % 8) for at in row if at not in types]
+    kept = 0
+    for at, bit in bits:
+        for file in path.parent.iterdir():
+            file.unlink()
+        path.write_bytes(flipped(recording, at, bit))
+        kept += "damaged" not in goes_on(path)
+    assert kept > len(bits) / 8

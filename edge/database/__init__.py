@@ -7,7 +7,7 @@ From the bottom up:
 * ``rows``, ``signals``: each record as a row, and back;
 * ``schema``, ``tables``, ``totals``: the tables, their versions, the one row of counts;
 * ``connections``, ``reading``: how the file is opened, and asked;
-* ``batch``, ``writing``, ``prune``: one transaction, and what leaves in it;
+* ``batch``, ``marks``, ``writing``, ``prune``: one transaction, and what leaves in it;
 * ``folder``, ``ballast``, ``soundness``, ``salvage``: the lock, room for a full disk,
   damaged files;
 * ``writer``, ``lasting``, ``steady``: the one writing connection, the file it writes,

@@ -11,7 +11,7 @@ import sqlite3
 from typing import NamedTuple
 
 from edge.database.connections import pragma
-from edge.database.sums import Damaged, check
+from edge.database.marks import Mark, delete_damaged, sound_marks
 from edge.database.totals import Totals
 
 ROWS_A_ROUND = 64
@@ -44,19 +44,6 @@ RING: tuple[RingTable, ...] = (
     RingTable("events", "began", "coalesce(ended, began)"),
     RingTable("clock_readings", "box", "box", "lasting = 0"),
 )
-
-
-class Mark(NamedTuple):
-    """How far recording and each table of RING had come."""
-
-    id: int
-    recorded_ns: int
-    session: int
-    chunks: int
-    poses: int
-    vitals: int
-    events: int
-    clock_readings: int
 
 
 def room_pages(connection: sqlite3.Connection, limit_pages: int) -> int:
@@ -100,16 +87,12 @@ def prune(
 def oldest_marks(connection: sqlite3.Connection, totals: Totals) -> tuple[Mark, Mark]:
     """Return the two oldest marks; where there is no second, where *totals* stand."""
     rows = connection.execute("SELECT * FROM marks ORDER BY id LIMIT 2").fetchall()
+    found = list(sound_marks(rows))
+    if len(found) < len(rows):
+        delete_damaged(connection, rows)  # its rows then count to the mark before it
+        return oldest_marks(connection, totals)
     ids = (getattr(totals, table.name) + 1 for table in RING)
     now = Mark(0, totals.recorded_ns, totals.sessions, *ids)
-    found: list[Mark] = []
-    for row in rows:
-        try:
-            check(row)
-            found.append(Mark._make(row[:-1]))
-        except Damaged:
-            # Its rows then count to the mark before it.
-            connection.execute("DELETE FROM marks WHERE id = ?", row[:1])
     found += [now, now]
     return found[0], found[1]
 

@@ -24,6 +24,7 @@ from edge.database.connections import (
     primary_code,
 )
 from edge.database.folder import beside, free_bytes, lock_holders
+from edge.database.marks import sound_marks
 from edge.database.prune import ROUNDS, ROWS_A_ROUND, prune
 from edge.database.schema import migrate
 from edge.database.totals import Totals, read_totals, write_totals
@@ -119,8 +120,10 @@ class Writer:
         return self._limit_pages * PAGE_BYTES
 
     def _brought_segments(self) -> dict[int, str]:
-        rows = self.connection.execute("SELECT id, source FROM segments")
-        return {int(number): source for number, source in rows if source in BROUGHT}
+        rows = self.connection.execute(
+            "SELECT id, source FROM segments WHERE source IN (?, ?)", BROUGHT
+        )
+        return {int(number): source for number, source in rows}
 
     def commit(self, batch: Batch, effort: int = 1) -> None:
         """
@@ -239,10 +242,10 @@ class Writer:
         """Return the pages in use, and how much was recorded before the oldest row."""
         pages = pragma(self.connection, "page_count")
         used = pages - pragma(self.connection, "freelist_count")
-        oldest = self.connection.execute(
-            "SELECT recorded_ns FROM marks ORDER BY id LIMIT 1"
-        ).fetchone()
-        return used, oldest[0] if oldest else 0
+        marks = self.connection.execute("SELECT * FROM marks ORDER BY id")
+        oldest = next(sound_marks(marks), None)
+        marks.close()  # a question left open keeps the log from being emptied
+        return used, oldest.recorded_ns if oldest else 0
 
     def close(self) -> None:
         """Let the file go. Safe to call twice, and whatever the disk does."""

@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from edge.database.batch import Batch
+from edge.database.marks import newest_mark
 from edge.database.prune import note_kept_since
 from edge.database.sums import Row, summed
 from edge.database.totals import Totals, read_totals, write_totals
@@ -104,20 +105,17 @@ def totals_after(before: Totals, batch: Batch) -> Totals:
 
 def set_mark(connection: sqlite3.Connection, before: Totals, after: Totals) -> int:
     """Return the id of the mark that new rows belong to, made if it is time."""
-    newest = connection.execute(
-        "SELECT id, recorded_ns, session, chunks + poses + vitals + events"
-        " FROM marks ORDER BY id DESC LIMIT 1"
-    ).fetchone()
+    newest = newest_mark(connection)
     if newest:
-        number, recorded_ns, session, rows = newest
         stored = before.chunks + before.poses + before.vitals + before.events
+        rows = newest.chunks + newest.poses + newest.vitals + newest.events
         if (
-            session == after.sessions
-            and before.recorded_ns - recorded_ns < MARK_NS
+            newest.session == after.sessions
+            and before.recorded_ns - newest.recorded_ns < MARK_NS
             and stored - rows < MARK_ROWS
         ):
-            return int(number)
-    number = 1 + int(newest[0]) if newest else 1
+            return newest.id
+    number = 1 + newest.id if newest else 1
     values = (
         number,
         before.recorded_ns,

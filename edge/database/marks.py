@@ -1,0 +1,52 @@
+"""
+Marks: where recording and each table stood, every few seconds of it.
+
+They say in which order rows leave, so one that has rotted must never be believed: it is
+passed over, and deleted where the ring or the next batch meets it.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from edge.database.sums import Damaged, Row, check
+
+
+class Mark(NamedTuple):
+    """How far recording and each table of the ring had come."""
+
+    id: int
+    recorded_ns: int
+    session: int
+    chunks: int
+    poses: int
+    vitals: int
+    events: int
+    clock_readings: int
+
+
+def sound_marks(rows: Iterable[Row]) -> Iterator[Mark]:
+    """Yield the marks in whole *rows* of their table, without the damaged ones."""
+    for row in rows:
+        try:
+            check(row)
+        except Damaged:
+            continue
+        yield Mark(*row[:-1])  # type: ignore[arg-type]
+
+
+def newest_mark(connection: sqlite3.Connection) -> Mark | None:
+    """Return the newest mark, deleting damaged ones, in the open transaction."""
+    question = "SELECT * FROM marks ORDER BY id DESC LIMIT 1"
+    while rows := connection.execute(question).fetchall():
+        for mark in sound_marks(rows):
+            return mark
+        delete_damaged(connection, rows)
+    return None
+
+
+def delete_damaged(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Delete those of *rows* of the table of marks whose sum is wrong."""
+    for row in rows:
+        if not list(sound_marks([row])):
+            connection.execute("DELETE FROM marks WHERE id = ?", row[:1])
