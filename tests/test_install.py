@@ -117,6 +117,70 @@ def test_units_are_on_the_card_before_they_and_the_release_take_effect(
     assert any(line.startswith("sync") for line in told[place("ln") + 2 :])
 
 
+PROCESSES = r"""
+systemctl() {  # of several units, is-active wants one that is
+    local unit code=1
+    for unit; do
+        case "$* $unit" in
+        *is-active*.service) [ "$unit" = "$dead" ] || code=0 ;;
+        *is-active*edge-web.socket) code=0 ;;
+        *MainPID*"$restarting") echo $RANDOM; code=0 ;;
+        *MainPID*.service) echo 7; code=0 ;;
+        esac
+    done
+    return $code
+}
+sleep() { SECONDS=$((SECONDS + 1)); }
+"""
+
+
+@pytest.mark.parametrize(
+    ("dead", "restarting", "healthy"),
+    [
+        ("none", "none", True),
+        ("edge.service", "none", False),
+        ("edge-web.service", "none", False),
+        ("none", "edge-web.service", False),
+    ],
+)
+def test_version_whose_page_is_dead_is_not_healthy(
+    dead: str, restarting: str, healthy: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "current/.venv/bin").mkdir(parents=True)
+    status = tmp_path / "current/.venv/bin/edge"
+    status.write_text("#!/bin/sh\necho '{\"session\": 1}'\n")
+    status.chmod(0o755)
+
+    done = parts(
+        f"{PROCESSES} healthy", tmp_path, dead=dead, restarting=restarting,
+        EDGE_HEALTHY_WITHIN_S="9", EDGE_STEADY_S="3",
+    )  # fmt: skip
+
+    assert (done.returncode == 0) == healthy
+
+
+def test_version_that_could_not_be_set_up_is_not_healthy(tmp_path: Path) -> None:
+    """The one before still runs then, and answers."""
+    new = made_release(tmp_path, "1")
+    (new / "scripts").mkdir()
+    (new / "scripts/install").write_text("#!/bin/sh\necho set up >&2\nexit 1\n")
+    (new / "scripts/install").chmod(0o755)
+    stubs = "".join(
+        f"{name}() {{ {does}; }}; "
+        for name, does in {
+            "id": "echo 0", "systemctl": ":", "journalctl": ":", "packages": ":",
+            "fetched_models": ":", "release": ":", "booted": "true",
+            "healthy": "true", "page_said": ":", "version": "echo 1", "dpkg": "false",
+        }.items()
+    )  # fmt: skip
+
+    done = parts(f"{stubs} main", tmp_path)
+
+    assert done.returncode == 1
+    assert "could not be set up" in done.stderr
+    assert "Recording" not in done.stderr
+
+
 def test_unknown_option_prints_what_there_is() -> None:
     done = subprocess.run(
         [ROOT / "scripts/install", "--help"],
