@@ -304,6 +304,32 @@ def test_order_after_a_cancelled_one_is_of_the_recording_as_it_is_now(
     assert "--from= --to= --since-last" in bench.ran()[1]
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"from": "junk"}, "'junk' is not an ISO time"),
+        ({"to": "2026-02-30"}, "write 2026-11-22T10:15 or -1h"),
+        ({"from": "-1 hour"}, "not an ISO time"),
+        ({"from": "-1h", "since_last": True}, "leave --from and --to out"),
+        ({"to": "2026-11-22", "since_last": True}, "leave --from and --to out"),
+    ],
+)
+def test_order_that_no_export_can_follow_is_refused(
+    asked: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path, WORKS)
+    bench.drives.append(STICK)
+    with pytest.raises(ControlError, match=says):
+        bench.ask("arm", by="nurse", drive="sda1", **asked)
+    with pytest.raises(ControlError, match="leave --from and --to out"):
+        bench.ask("enrol", by="nurse", drive="sda1", **asked)
+
+    assert bench.ask("state")["state"] == "idle"
+    for good in ("-1.5h", "2026-11-22T10:15", "box:12", ""):
+        bench.ask("arm", **{"by": "nurse", "from": good, "to": good})
+    bench.ask("arm", by="nurse", since_last=True)
+
+
 def test_enrolled_drive_gets_what_is_new_at_every_insertion(tmp_path: Path) -> None:
     bench = Bench(tmp_path, WORKS)
     bench.drives.append(STICK)

@@ -19,11 +19,13 @@ from typing import Any, Literal
 
 from edge.control import Handler
 from edge.drives import Drive, present
-from edge.errors import ControlError, ExportError
+from edge.errors import ControlError, ExportError, InputError
 from edge.export import TABLES, WRITERS
 from edge.export.errand import choose
 from edge.export.running import Run
+from edge.export.span import EXACT, EXAMPLE, RELATIVE
 from edge.records import BoxNs, Event, Record
+from edge.stamps import parse_stamp
 from edge.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -284,17 +286,40 @@ def checked(request: dict[str, Any]) -> dict[str, Any]:
     for name in tables:
         if name not in TABLES:
             raise ControlError(f"no table {name!r}; there are {', '.join(TABLES)}")
+    first, until = (str(request.get(name) or "") for name in ("from", "to"))
+    since_last = request.get("since_last") is True
+    check_stretch(first, until, since_last)
     return {
         "by": str(request["by"])[:64],
         "drive": str(request.get("drive") or ""),
-        "from": str(request.get("from") or ""),
-        "to": str(request.get("to") or ""),
-        "since_last": request.get("since_last") is True,
+        "from": first,
+        "to": until,
+        "since_last": since_last,
         "formats": formats,
         "tables": tables,
         "deidentify": request.get("deidentify") is True,
         "shift_days": float(request.get("shift_days") or 0),
     }
+
+
+def check_stretch(first: str, until: str, since_last: bool) -> None:
+    """
+    Accept what `edge export` can follow: an order waits for its drive, and who gave it
+    has left by then.
+
+    :raises ControlError: otherwise
+    """
+    if since_last and (first or until):
+        raise ControlError(
+            "what is new to a drive begins where its last export ended: leave --from "
+            "and --to out"
+        )
+    for text in (first, until):
+        if text and not EXACT.fullmatch(text) and not RELATIVE.fullmatch(text):
+            try:
+                parse_stamp(text)
+            except InputError as error:
+                raise ControlError(f"{error}; write {EXAMPLE}") from error
 
 
 def what(order: dict[str, Any]) -> dict[str, Any]:
