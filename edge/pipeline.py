@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from edge import config
 from edge.clock import BoxClock
-from edge.deviceclock import PACELESS_GAP_NS, Break, DeviceClock, arrivals
+from edge.deviceclock import Break, DeviceClock, arrivals
 from edge.errors import ConfigError
+from edge.pace import Pace
 from edge.protocols import Board, Decoder, Packets, Reading, make_decoder
 from edge.records import (
     BoxNs,
@@ -87,8 +88,7 @@ class EcgFlow:
         self._bytes: list[SerialChunk] = []
         self._segment = 0
         self._last_arrival: MonotonicNs | None = None
-        self._damaged = 0  # lines, when the newest sample came
-        self._only_damaged = False  # is what came since
+        self._pace = Pace()  # of a board that sends at its own
 
     def feed(self, chunk: SerialChunk) -> list[Record]:
         """Take bytes in; return the records that are complete, usually none."""
@@ -195,9 +195,7 @@ class EcgFlow:
         owner: NDArray[np.intp],
         sizes: NDArray[np.int64],
     ) -> list[Record]:
-        damaged = self.decoder.tally.damaged
         if not len(packets.ends):
-            self._only_damaged = damaged > self._damaged
             return self._words(packets, self._box(chunks[-1].received))
         instants, uncertainty_ns = self._arrived(packets, chunks, owner, sizes)
         records: list[Record] = []
@@ -205,9 +203,8 @@ class EcgFlow:
             records += self._gap(BoxNs(int(instants[0])), self._cause, {})
             records.append(self._begin(packets))
             self.newest = BoxNs(int(instants[0]))
-        records += self._silences(instants)
+        records += self._missing(instants, packets.lost)
         self.newest = BoxNs(int(instants[-1]))
-        self._damaged, self._only_damaged = damaged, False
         records += irregular_chunks(
             self._segment, instants, packets.counts, uncertainty_ns, packets.reasons
         )
@@ -239,20 +236,17 @@ class EcgFlow:
         instants -= instants % 1000  # what a chunk's microseconds can say exactly
         return instants, uncertainty_ns
 
-    def _silences(self, instants: NDArray[np.int64]) -> list[Record]:
+    def _missing(
+        self, instants: NDArray[np.int64], lost: NDArray[np.int64]
+    ) -> list[Record]:
         """Return the gaps between the newest sample and those at *instants*."""
-        came = "only damaged lines" if self._only_damaged else "no sample"
-        steps = np.diff(instants, prepend=self.newest or 0)
         return [
             Event(
-                BoxNs(int(instants[at] - steps[at])),
-                BoxNs(int(instants[at])),
-                "gap",
-                "ecg",
-                f"{came} came for {steps[at] / 1e9:.1f} s",
+                BoxNs(found.began), BoxNs(found.ended), "gap", "ecg", found.cause,
+                found.detail,
             )
-            for at in np.flatnonzero(steps > PACELESS_GAP_NS).tolist()
-        ]
+            for found in self._pace.look(instants, self.newest or 0, lost)
+        ]  # fmt: skip
 
     def _box(self, instant: MonotonicNs) -> BoxNs:
         return BoxNs(self._clock.box(instant) - self._latency_ns)

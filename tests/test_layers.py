@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
         "pictures", "models", "movement", "columns", "deviceclock", "simulator",
         "synctest",
     },
-    {"joined", "csvjoin", "control"},
+    {"joined", "csvjoin", "control", "pace"},
     {"pipeline", "derived", "export"},
     {"given", "nextframe"},
     {"opening"},

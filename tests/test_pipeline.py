@@ -311,3 +311,74 @@ def test_damaged_packets_of_a_board_without_counter_are_gaps(
     late_ns = error_ns - np.median(error_ns)
     assert np.abs(late_ns[len(late_ns) // 6 :]).max() < 1e9 / 125
     assert len(of(Segment, records)) == 1
+
+
+def line_gaps(
+    sent: dict[int, list[bytes]], expected: list[tuple[str, int, int]]
+) -> None:
+    """
+    Check that lines *sent* at so many milliseconds leave the *expected* gaps: cause,
+    and the milliseconds of the lines before and after.
+    """
+    chunks = [
+        SerialChunk(MonotonicNs(at * 1_000_000), b"".join(lines))
+        for at, lines in sorted(sent.items())
+    ]
+    records = record(make_flow("csv"), chunks)
+    gaps = [made for made in records if isinstance(made, Event) and made.kind == "gap"]
+    assert [gap.cause for gap in gaps] == [cause for cause, _, _ in expected]
+    for gap, (_, began, ended) in zip(gaps, expected, strict=True):
+        assert gap.ended is not None
+        for instant, at in ((gap.began, began), (gap.ended, ended)):
+            assert -20e6 < instant - OFFSET_NS - at * 1e6 <= 0
+
+
+def test_damaged_lines_are_gaps_that_count_them() -> None:
+    lines = WIRES["csv"].encode(patient(120))
+    sent = {100 * number: [line] for number, line in enumerate(lines)}
+    for number in (0, 30, 50, 51, 52, 70, 119):
+        sent[100 * number] = [lines[number].replace(b",", b"?")]
+    sent[7000] = [b"ESP32 is well\n"]
+
+    expected = [
+        ("a line was damaged", 2900, 3100),
+        ("3 lines were damaged", 4900, 5300),
+    ]
+    line_gaps(sent, expected)
+
+
+@pytest.mark.parametrize(
+    ("interval_ms", "pause_ms", "gap"),
+    [(10, 200, False), (10, 300, True), (100, 400, False), (100, 700, True),
+     (1000, 1900, False), (1000, 2900, True)],
+)  # fmt: skip
+def test_pause_that_is_long_for_the_board_is_a_gap(
+    interval_ms: int, pause_ms: int, gap: bool
+) -> None:
+    line = WIRES["csv"].encode(patient(1))[0]
+    before = 10_000
+    times = [*range(0, before, interval_ms)]
+    times += range(times[-1] + pause_ms, 2 * before, interval_ms)
+    times = [at for at in times if at < 2 * before]
+
+    words = f"no sample came for {pause_ms / 1000:.1f} s"
+    last = before - interval_ms
+    line_gaps(
+        {at: [line] for at in times}, [(words, last, last + pause_ms)] if gap else []
+    )
+
+
+@pytest.mark.parametrize("interval_ms", [10, 100])
+@pytest.mark.parametrize("burst_ms", [16, 64, 250, 1500])
+def test_bursts_and_lines_that_were_held_up_are_no_gap(
+    interval_ms: int, burst_ms: int
+) -> None:
+    lines = iter(WIRES["csv"].encode(patient(3000)))
+    sent: dict[int, list[bytes]] = {}
+    for at in range(0, 30_000, interval_ms):
+        handed_over = (at // burst_ms + 1) * burst_ms
+        if 20_000 <= handed_over < 20_800:
+            handed_over = max(20_800, handed_over)
+        sent.setdefault(handed_over, []).append(next(lines))
+
+    line_gaps(sent, [])

@@ -97,6 +97,8 @@ class Csv:
         self._whole = False  # the next line begins where the board began it
         self._overlong = False
         self._lines = self._damaged = self._skipped_bytes = 0
+        self._noted = 0  # damaged lines before the last line
+        self._lost: list[int] = []  # damaged ones before each line of this call
 
     @property
     def tally(self) -> Tally:
@@ -107,6 +109,7 @@ class Csv:
         """Return the lines that *data* completes."""
         before = len(self._rest)
         stream = self._rest + data
+        self._lost = []
         stop = stream.rfind(b"\n") + 1
         notes: list[str] = []
         table, ends = self._at_once(stream[:stop]) or self._one_by_one(
@@ -120,6 +123,7 @@ class Csv:
         self._skipped_bytes += len(self._rest)
         self._rest = b""
         self._whole = self._overlong = False
+        self._noted = self._damaged
         self._proven = self._configured
         self._order(self._configured)
         self._stated.restart()
@@ -178,6 +182,8 @@ class Csv:
         """Count *lines* that fit the present order of columns."""
         self._lines += lines
         self._proven = self._columns
+        self._lost += [self._damaged - self._noted, *[0] * (lines - 1)]
+        self._noted = self._damaged
 
     def _table(self, numbers: list[float], lines: int) -> Table:
         """Return *numbers*, sent line by line, with the columns as configured."""
@@ -285,6 +291,7 @@ class Csv:
             readings=self._stated.feed(table[:, leads:]),
             notes=notes,
             reasons=reasons(nanovolts, sent),
+            lost=np.array(self._lost if any(self._lost) else [], np.int64),
         )
 
 

@@ -1,0 +1,97 @@
+"""
+Boards that send at their own pace: where samples are missing between those that came.
+
+Such a board counts nothing. What it sent and was damaged is known; what never came
+shows only as a pause that is long for this board.
+"""
+
+from collections import deque
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.deviceclock import PACELESS_GAP_NS
+
+LOOKS = 20
+LOOKS_ENOUGH = 5
+"""The pace is the median of the last looks; before there were some it is not known."""
+
+TIMES = 5
+SHORTEST_NS = 250_000_000
+"""A pause is so many times what is usual, and no hiccup of the machine."""
+
+AT_ONCE = 0.8
+"""What was held up comes as fast as the line can: closer than this share of usual."""
+
+Instants = NDArray[np.int64]
+
+
+class Missing(NamedTuple):
+    """A stretch without samples that should have some."""
+
+    began: int  # instant of the sample before
+    ended: int  # and of the one after
+    cause: str  # one sentence for people
+    detail: dict[str, object]
+
+
+class Pace:
+    """How far apart the samples of one board come."""
+
+    def __init__(self) -> None:
+        self._longest: deque[int] = deque(maxlen=LOOKS)  # step, look by look
+        self._usual: deque[float] = deque(maxlen=LOOKS)  # and the mean one
+
+    def look(self, instants: Instants, before: int, lost: Instants) -> list[Missing]:
+        """
+        Return what is missing before the samples at *instants*, shape (n,), the first
+        of which follows the one at *before*. *lost*, shape (n,) or (0,), says how many
+        damaged ones came just before each.
+        """
+        steps = np.diff(instants, prepend=before)
+        damaged = lost if len(lost) else np.zeros(len(steps), np.int64)
+        odd = (steps > self._limit()) | ((damaged > 0) & (steps > 0))
+        found = [
+            Missing(
+                int(instants[at] - steps[at]),
+                int(instants[at]),
+                *why(int(damaged[at]), int(steps[at])),
+            )
+            for at in np.flatnonzero(odd).tolist()
+            if damaged[at] or not self._made_up(steps, at)
+        ]
+        whole = steps[damaged == 0]
+        if len(whole):
+            self._longest.append(int(whole.max()))
+            self._usual.append(float(whole.mean()))
+        return found
+
+    def _limit(self) -> int:
+        if len(self._longest) < LOOKS_ENOUGH:
+            return PACELESS_GAP_NS
+        usual = round(TIMES * median(self._longest))
+        return min(PACELESS_GAP_NS, max(SHORTEST_NS, usual))
+
+    def _made_up(self, steps: Instants, at: int) -> bool:
+        """Return whether samples were only held up: those of the pause come at once."""
+        if steps[at] > PACELESS_GAP_NS:
+            return False
+        usual = median(self._usual)
+        slow = np.flatnonzero(steps[at + 1 :] > AT_ONCE * usual)
+        heap = int(slow[0]) if len(slow) else len(steps) - at - 1
+        return heap * usual > int(steps[at]) / 2
+
+
+def why(damaged: int, step: int) -> tuple[str, dict[str, object]]:
+    """Return the cause of a *step* with so many *damaged* lines, and its detail."""
+    if not damaged:
+        return f"no sample came for {step / 1e9:.1f} s", {}
+    if step > PACELESS_GAP_NS:
+        cause = f"only damaged lines came for {step / 1e9:.1f} s"
+    else:
+        cause = (
+            "a line was damaged" if damaged == 1 else f"{damaged} lines were damaged"
+        )
+    return cause, {"damaged": damaged}
