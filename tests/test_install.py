@@ -159,26 +159,84 @@ def test_version_whose_page_is_dead_is_not_healthy(
     assert (done.returncode == 0) == healthy
 
 
+def fake_release(home: Path, version: str, script: str = ":") -> Path:
+    """Make a release whose installer makes it the current one, and then *script*."""
+    folder = made_release(home, version)
+    installer = folder / "scripts/install"
+    installer.parent.mkdir()
+    installer.write_text(f'#!/bin/sh\nln -sfn "$2" {home}/current; {script}\n')
+    installer.chmod(0o755)
+    return folder
+
+
+def installed(
+    home: Path, version: str, healthy: str
+) -> subprocess.CompletedProcess[str]:
+    """Install *version*, whose folder is there; *healthy* is how it does."""
+    stubs = {
+        "id": "echo 0", "systemctl": ":", "journalctl": ":", "packages": ":",
+        "fetched_models": ":", "release": ":", "booted": "true", "dpkg": "false",
+        "page_said": ":", "version": f"echo {version}", "healthy": healthy,
+        "release_folder": 'echo "$HOME_DIR/releases/$1"',
+    }  # fmt: skip
+    defined = "".join(f"{name}() {{ {does}; }}; " for name, does in stubs.items())
+    return parts(f"{defined} main", home)
+
+
+def versions(home: Path) -> tuple[str, list[str]]:
+    """Return the current version and all that are kept."""
+    kept = sorted(path.name for path in (home / "releases").iterdir())
+    return (home / "current").resolve().name, kept
+
+
 def test_version_that_could_not_be_set_up_is_not_healthy(tmp_path: Path) -> None:
     """The one before still runs then, and answers."""
-    new = made_release(tmp_path, "1")
-    (new / "scripts").mkdir()
-    (new / "scripts/install").write_text("#!/bin/sh\necho set up >&2\nexit 1\n")
-    (new / "scripts/install").chmod(0o755)
-    stubs = "".join(
-        f"{name}() {{ {does}; }}; "
-        for name, does in {
-            "id": "echo 0", "systemctl": ":", "journalctl": ":", "packages": ":",
-            "fetched_models": ":", "release": ":", "booted": "true",
-            "healthy": "true", "page_said": ":", "version": "echo 1", "dpkg": "false",
-        }.items()
-    )  # fmt: skip
+    fake_release(tmp_path, "1", "exit 1")
 
-    done = parts(f"{stubs} main", tmp_path)
+    done = installed(tmp_path, "1", healthy="true")
 
     assert done.returncode == 1
     assert "could not be set up" in done.stderr
     assert "Recording" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "healthy", "current", "kept"),
+    [
+        ("2", "false", "1", ["1"]),  # the bad one once more
+        ("2", "true", "2", ["1", "2"]),
+        ("3", "false", "1", ["1", "2"]),
+        ("3", "true", "3", ["1", "3"]),
+    ],
+)
+def test_installation_that_was_cut_off_goes_back_to_the_version_that_was_healthy(
+    version: str, healthy: str, current: str, kept: list[str], tmp_path: Path
+) -> None:
+    fake_release(tmp_path, "1")
+    assert "Recording" in installed(tmp_path, "1", healthy="true").stderr
+    fake_release(tmp_path, "2")
+    cut_off = installed(tmp_path, "2", healthy="kill -KILL $BASHPID")
+    assert cut_off.returncode == -9
+    assert versions(tmp_path) == ("2", ["1", "2"])
+    if version == "3":
+        fake_release(tmp_path, "3")
+
+    done = installed(tmp_path, version, healthy)
+
+    assert "cut off" in done.stderr
+    assert versions(tmp_path) == (current, kept)
+    assert not (tmp_path / "previous").is_symlink()
+
+
+def test_terminal_that_goes_away_does_not_end_the_installation(tmp_path: Path) -> None:
+    fake_release(tmp_path, "1")
+    fake_release(tmp_path, "2")
+    (tmp_path / "current").symlink_to(tmp_path / "releases/1")
+
+    done = installed(tmp_path, "2", healthy="kill -HUP $BASHPID; exec 2>&-; false")
+
+    assert done.returncode == 1
+    assert versions(tmp_path) == ("1", ["1"])
 
 
 def test_unknown_option_prints_what_there_is() -> None:
