@@ -17,6 +17,7 @@ from edge.database.folder import FolderLock, fleeting, free_bytes
 from edge.database.lasting import refusal
 from edge.database.prune import protect, protected_bytes, prune_passed, release
 from edge.database.steady import SteadyWriter
+from edge.database.sums import Damaged
 from edge.database.totals import Totals
 from edge.database.writer import Limits, Usage
 from edge.errors import StoreError
@@ -167,7 +168,7 @@ class Store:
                         f"{share:.0%} of the capacity would be protected, at most "
                         f"{MOST_PROTECTED:.0%} can be: release some or give more room"
                     )
-        except ERRORS as error:
+        except (*ERRORS, Damaged) as error:
             raise refusal(self.path, error) from error
 
     def release(self, begin: BoxNs, end: BoxNs) -> None:
@@ -184,7 +185,7 @@ class Store:
             while deleted:
                 with steady.file.writer.transaction() as connection:
                     deleted = prune_passed(connection, self.totals)
-        except ERRORS as error:
+        except (*ERRORS, Damaged) as error:
             raise refusal(self.path, error) from error
 
     def close(self) -> None:

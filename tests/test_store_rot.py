@@ -156,3 +156,58 @@ def test_no_bit_of_a_mark_that_rots_stops_the_recording(
         path.write_bytes(flipped(recording, at, bit))
         kept += "damaged" not in goes_on(path)
     assert kept > len(bits) / 8
+
+
+def rot(path: Path, statement: str) -> None:
+    """Change what lies at *path* behind the back of the store that records there."""
+    connection = sqlite3.connect(path, timeout=5)
+    try:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(statement)
+        connection.commit()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE totals SET crc = crc + 1",
+        "DELETE FROM totals",
+        "UPDATE sqlite_schema SET sql = replace(sql, 'instants', 'instantr')"
+        " WHERE name = 'totals'",
+    ],
+)
+def test_rot_met_while_recording_costs_no_record(path: Path, statement: str) -> None:
+    with Store(path, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment(), marker(START)])
+        rot(path, statement)
+        if "schema" in statement:
+            rot(path, "PRAGMA schema_version = 1000")  # so that it is read again
+        store.append([marker(START + S)])
+        store.append([marker(START + 2 * S)])
+    with History(path) as history:
+        assert history.sessions() == [session()]
+        said = [event.cause for event in history.events(*EVER)]
+    assert "edge.damaged-1.db" in said[0]
+    assert said[1:] == ["said", "said"]
+    assert not path.with_name("edge.damaged-2.db").exists()
+
+
+@pytest.mark.parametrize("last", [False, True], ids=["oldest", "newest"])
+def test_mark_that_cannot_even_be_deleted_costs_no_record(
+    path: Path, recording: bytes, last: bool
+) -> None:
+    """Its id has rotted, so that nobody finds it by that."""
+    path.write_bytes(recording)
+    row = cell_of(recording, root_of(path, "marks"), last)
+    with Store(path, ballast_bytes=BALLAST) as store:
+        connection = store._steady.file.writer.connection
+        with path.open("r+b") as file:
+            file.seek(row[1])  # its size is a byte before, its id one byte
+            file.write(bytes([127 if not last else 1]))
+        connection.execute("PRAGMA shrink_memory").fetchall()
+        store.append([marker(START + (SECONDS + 60) * S)])
+    with History(path) as history:
+        assert list(history.events(*EVER))[-1].began == START + (SECONDS + 60) * S
+    assert path.with_name("edge.damaged-1.db").exists()

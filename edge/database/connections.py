@@ -11,6 +11,8 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
+from edge.database.sums import Damaged
+
 PAGE_BYTES = 4096
 """Also what SD cards and ext4 write at least."""
 
@@ -102,8 +104,12 @@ def connect_reader(path: Path, how: str) -> sqlite3.Connection:
 
 
 def primary_code(error: Exception) -> int:
-    """Return SQLite's result code of *error*, not extended; 0 if it has none."""
-    if isinstance(error, UnicodeDecodeError):
+    """
+    Return SQLite's result code of *error*, not extended; 0 if it has none.
+
+    Content that cannot be what was written is corrupt, whoever notices it.
+    """
+    if isinstance(error, UnicodeDecodeError | Damaged):
         return sqlite3.SQLITE_CORRUPT
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
 

@@ -46,7 +46,14 @@ def newest_mark(connection: sqlite3.Connection) -> Mark | None:
 
 
 def delete_damaged(connection: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Delete those of *rows* of the table of marks whose sum is wrong."""
+    """
+    Delete those of *rows* of the table of marks whose sum is wrong.
+
+    :raises Damaged: if one is not found by its id: it lies at a wrong place
+    """
     for row in rows:
-        if not list(sound_marks([row])):
-            connection.execute("DELETE FROM marks WHERE id = ?", row[:1])
+        if list(sound_marks([row])):
+            continue
+        gone = connection.execute("DELETE FROM marks WHERE id = ?", row[:1])
+        if not gone.rowcount:
+            raise Damaged("the rows of marks are out of order")

@@ -14,6 +14,7 @@ from edge.database.ballast import Ballast
 from edge.database.batch import make_batch, parts
 from edge.database.connections import BUSY, DAMAGED, ERRORS, FULL, primary_code
 from edge.database.lasting import LastingFile, refusal
+from edge.database.sums import Damaged
 from edge.database.writer import Limits, Writer
 from edge.errors import StoreError
 from edge.records import Record
@@ -94,7 +95,7 @@ class SteadyWriter:
             try:
                 writer.commit(batch, effort=attempt)
                 break
-            except ERRORS as error:
+            except (*ERRORS, Damaged) as error:
                 if attempt == ATTEMPTS:
                     raise refusal(self.file.path, error) from error
                 writer = self._mend(error, writer, new)
