@@ -391,6 +391,31 @@ def test_environment_that_does_not_fit_is_made_afresh(
     assert (done.returncode == 0) == (harm == "")
 
 
+@pytest.mark.parametrize("end", ["fail 'no network'", "kill -KILL $$ $BASHPID"])
+def test_environment_that_runs_outlasts_one_that_cannot_be_made(
+    end: str, tmp_path: Path
+) -> None:
+    venv = tmp_path / ".venv"
+    venv.mkdir()
+    (venv / "pyvenv.cfg").write_text("version = 3.1.0\n")
+    (venv / "library").write_text("in use")
+    make = f'make_venv() {{ mkdir "$venv"; touch "$venv/half"; {end}; }}; '
+
+    def environment(script: str) -> int:
+        command = ["bash", "-euc", f". scripts/environment; {script} environment run"]
+        variables = {"PATH": "/usr/bin:/bin", "EDGE_VENV": str(venv)}
+        return subprocess.run(command, cwd=ROOT, env=variables).returncode
+
+    assert environment(make) != 0
+    if "KILL" in end:  # the next try finds it
+        assert (tmp_path / ".venv.before/library").exists()
+        assert environment("make_venv() { exit 7; };") == 7
+
+    assert (venv / "library").read_text() == "in use"
+    assert not (venv / "half").exists()
+    assert not (tmp_path / ".venv.before").exists()
+
+
 def test_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious").touch()
     script = ". scripts/environment; make_venv() { exit 7; }; environment run"
