@@ -73,10 +73,22 @@ def test_folder_of_another_demo_or_recorder_is_left_as_it_is(
     assert not (tmp_path / "demo.log").exists()
 
 
-def test_part_that_ends_ends_the_demo_at_once(tmp_path: Path) -> None:
-    (tmp_path / "ecg-board").write_text("a file, where the board's port should be")
-    done = demo(tmp_path)
+@pytest.mark.parametrize("name", ["demo", 'a "quoted" \\ üß dir'])
+def test_part_that_ends_ends_the_demo_at_once(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "ecg-board").write_text("a file, where the board's port should be")
+    done = demo(folder)
 
     assert done.returncode == 1
     assert "did not come up: edge simulate ended at once" in done.stderr
     assert "a file is in the way" in done.stderr
+
+
+def test_folder_that_cannot_be_is_told_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = demo(tmp_path / "file" / "demo")
+
+    assert done.returncode == 1
+    assert "Not a directory; name another folder with --data" in done.stderr
+    assert done.stderr.count("\n") == 1

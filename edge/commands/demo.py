@@ -18,10 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from edge import config
+from edge import commands, config
 from edge.control import Client
 from edge.database.folder import FolderLock
-from edge.errors import ControlError, EdgeError
+from edge.errors import ConfigError, ControlError, EdgeError
 from edge.history import History
 from edge.joined import joined_rows
 from edge.records import BoxNs, BoxState
@@ -43,7 +43,7 @@ source = "synthetic"
 device = "{device}"
 [ecg]
 source = "serial"
-port = "{link}"
+port = "ecg-board" # beside this file
 board = "openbci-cyton"
 leads = ["I", "II", "III"]
 latency_ms = 2.9 # 33 bytes at 115,200 bit/s
@@ -82,9 +82,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--for",
         dest="seconds",
-        type=float,
+        type=commands.seconds,
         metavar="SECONDS",
-        help="stop by itself, print a summary, and fail if anything is missing",
+        help="stop by itself, and fail if anything is missing; 0: run for ever",
     )
     parser.add_argument(
         "--data",
@@ -93,19 +93,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder of the recording (default %(default)s)",
     )
-    parser.add_argument("--port", type=int, default=8080, help="of the page")
+    parser.add_argument(
+        "--port", type=commands.port, default=8080, help="of the page; 0: a free one"
+    )
     parser.add_argument(
         "--flash",
-        type=float,
+        type=milliseconds,
         metavar="MS",
         help="for 'edge sync-test': pulses in the ECG, a lamp that follows MS later",
     )
 
 
+def milliseconds(text: str) -> float:
+    """Return by how much the lamp is late, which `edge sync-test` can find."""
+    return commands.number(text, -1000, 1000, "is no delay: -1000 to 1000 ms")
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Record until Ctrl-C or for the time given; 1 if a stream stayed empty."""
     folder = arguments.data.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
     # Not by way of SIGINT, which a shell has a command in the background ignore.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with alone(folder):
@@ -117,32 +123,42 @@ def run(arguments: argparse.Namespace) -> int:
 @contextlib.contextmanager
 def alone(folder: Path) -> Iterator[None]:
     """
-    Keep other demos out of *folder*.
+    Make *folder* and keep other demos out of it.
 
+    :raises ConfigError: if it cannot be made
     :raises StoreError: at once, if another demo or a recorder has it
     """
-    ours = FolderLock(folder / "demo")
-    try:
-        FolderLock(folder / "recording.db").release()  # our recorder's, a moment later
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.callback(FolderLock(folder / "demo").release)
+            FolderLock(folder / "recording.db").release()  # our recorder's, in a moment
+        except OSError as error:
+            raise unusable(folder, error) from error
         yield
-    finally:
-        ours.release()
+
+
+def unusable(folder: Path, error: OSError) -> ConfigError:
+    """Return what is said of a *folder* that takes no recording."""
+    return ConfigError(
+        f"cannot use {folder}: {error.strerror}; name another folder with --data"
+    )
 
 
 def show(folder: Path, arguments: argparse.Namespace) -> Summary:
     """Run the whole box in *folder* and return what it recorded."""
     settings_file = folder / "demo.toml"
     port = free_port(arguments.port)
-    settings_file.write_text(
-        SETTINGS.format(
-            link=folder / "ecg-board", port=port, device=lamp(arguments.flash)
-        )
-    )
+    text = SETTINGS.format(port=port, device=lamp(arguments.flash))
+    try:
+        settings_file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise unusable(folder, error) from error
     settings = config.load(settings_file)
     flash = arguments.flash is not None
     with children(folder, settings_file, settings, flash) as state:
         print(f"Recording. The page: http://127.0.0.1:{port}/", flush=True)
-        last = stay(settings, state, arguments.seconds)
+        last = stay(settings, state, arguments.seconds or None)
     return summarise(settings, last)
 
 

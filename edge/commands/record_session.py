@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from edge import config
+from edge.commands import seconds
 from edge.errors import ConfigError, SourceEnded, SourceError
 from edge.pipeline import decoder_of
 from edge.sources import EcgSource, open_ecg, open_frames
@@ -93,8 +94,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, required=True, metavar="FILE", help="configuration file"
     )
     parser.add_argument(
-        "--for", type=float, default=0.0, dest="for_s", metavar="S", help="0: for ever"
-    )
+        "--for", type=seconds, default=0.0, dest="for_s", metavar="S",
+        help="0: for ever",
+    )  # fmt: skip
     parser.add_argument("--pictures", action="store_true", help="keep pictures too")
 
 

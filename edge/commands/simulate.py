@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+from edge.commands import seconds
 from edge.errors import ConfigError, EdgeError
 from edge.pulses import Pulses, every
 from edge.simulator import FTDI_BURST_MS, SimulatedBoard
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " of the monotonic clock, or counted from NS nanoseconds of it")  # fmt: skip
     add(
         "--for",
-        type=_seconds,
+        type=seconds,
         default=0.0,
         dest="for_s",
         metavar="S",
@@ -110,21 +111,14 @@ def happen(board: SimulatedBoard, verb: str = "", *words: str) -> None:
             board.mute()
         case ("unmute",):
             board.mute(False)
-        case "stall", seconds:
-            board.stall(float(seconds))
+        case "stall", length_s:
+            board.stall(float(length_s))
         case "babble", count:
             board.babble(int(count))
         case ("restart",):
             board.restart()
         case _:
             raise ValueError(f"cannot {' '.join([verb, *words])!r}")
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 <= seconds <= 1e9:
-        raise argparse.ArgumentTypeError(f"{text} is no time to run")
-    return seconds
 
 
 def _pulses(text: str) -> Pulses | None:

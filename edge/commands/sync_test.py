@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from edge import config
+from edge import commands, config
 from edge.control import Client
 from edge.errors import ControlError, SourceUnavailable
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--for",
         dest="seconds",
-        type=float,
+        type=commands.seconds,
         default=40.0,
         metavar="S",
         help="default: 40; longer is more exact",

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge import config
+from edge.commands import port
 from edge.control import Client
 from edge.systemd import ServiceManager, listening_sockets
 from edge.web import certificate
@@ -32,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="%(default)s",
     )  # fmt: skip
     parser.add_argument("--host", help="address to listen on, in place of [web] host")
-    parser.add_argument("--port", type=int, help="port, in place of [web] port")
+    parser.add_argument(
+        "--port", type=port, help="port, in place of [web] port; 0: a free one"
+    )
     parser.add_argument("--debug", action="store_true", help="log every request")
 
 
@@ -42,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     web = replace(
         settings.web,
         host=arguments.host or settings.web.host,
-        port=arguments.port or settings.web.port,
+        port=settings.web.port if arguments.port is None else arguments.port,
     )
     settings = replace(settings, web=web)
     level = logging.DEBUG if arguments.debug else logging.INFO
