@@ -294,13 +294,8 @@ def test_damaged_packets_of_a_board_without_counter_are_gaps(
     units[400] += b"hello from the firmware, all is well\r\n"
     flow = make_flow(name)
     period_ns = samples * 1e9 / flow.board.sampling_rate_hz
-    chunks = [
-        SerialChunk(chunk.received, chunk.data[at : at + cut])
-        for chunk in bursts(units, period_ns)
-        for at in range(0, len(chunk.data), cut)
-    ]
 
-    records = record(flow, chunks)
+    records = record(flow, split(bursts(units, period_ns), cut))
 
     gaps = [made for made in records if isinstance(made, Event) and made.kind == "gap"]
     assert [g.detail["lost"] for g in gaps] == [samples * n for n in (1, 5, 1, 20)]
@@ -382,3 +377,47 @@ def test_bursts_and_lines_that_were_held_up_are_no_gap(
         sent.setdefault(handed_over, []).append(next(lines))
 
     line_gaps(sent, [])
+
+
+@pytest.mark.parametrize("cut", [1, 33, 1000])
+@pytest.mark.parametrize("bit", range(8))
+def test_flipped_bit_of_a_counter_costs_its_packet_alone(bit: int, cut: int) -> None:
+    packets = WIRES["openbci-cyton"].encode(patient(2000))
+    flipped = [500, 751, 1000, 1002, 1255]
+    for number in flipped:
+        packet = bytearray(packets[number])
+        packet[1] ^= 1 << bit
+        packets[number] = bytes(packet)
+    records = record(make_flow(), split(bursts(packets, 4e6), cut))
+
+    gaps = [made for made in records if isinstance(made, Event) and made.kind == "gap"]
+    assert [gap.detail["lost"] for gap in gaps] == [1] * len(flipped)
+    times = sample_times(records)
+    kept = np.delete(np.arange(2000), flipped)
+    assert len(times) == len(kept)
+    late_ms = (times - kept * 4e6) / 1e6
+    assert np.abs(late_ms - np.median(late_ms))[250:].max() < 2.1
+
+
+@pytest.mark.parametrize("cut", [1, 33, 1000])
+def test_packet_that_comes_twice_is_kept_once(cut: int) -> None:
+    packets = WIRES["openbci-cyton"].encode(patient(2000))
+    sent = [packet * (3 if n % 97 == 5 else 1) for n, packet in enumerate(packets)]
+    records = record(make_flow(), split(bursts(sent, 4e6), cut))
+
+    whole = record(make_flow(), bursts(packets, 4e6))
+    counts = [
+        np.concatenate([made.counts for made in some if isinstance(made, EcgChunk)])
+        for some in (records, whole)
+    ]
+    assert np.array_equal(*counts)
+    assert not [made for made in records if isinstance(made, Event)]
+
+
+def split(chunks: list[SerialChunk], size: int) -> list[SerialChunk]:
+    """Return *chunks* in pieces of *size* bytes, come at the same time."""
+    return [
+        SerialChunk(chunk.received, chunk.data[at : at + size])
+        for chunk in chunks
+        for at in range(0, len(chunk.data), size)
+    ]

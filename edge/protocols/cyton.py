@@ -44,6 +44,7 @@ RULE = Rule(
     modulus=256,
     confirm=1,
     slack_bytes=PACKET.size,
+    copies=True,  # a radio is in between
 )
 
 

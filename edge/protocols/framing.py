@@ -9,7 +9,9 @@ Every offset is tested at once (numpy). Then there are two kinds of board:
   in other data as well. A match is accepted where its counter goes on from the packet
   before, in step or after a loss that explains the jump; or where `confirm` more
   packets with the next counters follow it without a gap. Until these have arrived
-  the packet waits; none is ever emitted out of order.
+  the packet waits; none is ever emitted out of order. A packet in step whose counter
+  alone is off waits for the next one: if that goes on from the one before, it is
+  damaged. A packet that comes again, byte for byte, is a copy.
 
 What is accepted depends only on the stream, not on how it was cut into calls.
 """
@@ -71,6 +73,7 @@ class Framer:
         self._rest = b""  # undecided
         self._last: int | None = None  # where the last packet began, from `_rest`
         self._number = 0  # its counter
+        self._newest = b""  # and its bytes
         self._skip = b""  # since it ended
 
     @property
@@ -122,6 +125,7 @@ class Framer:
         if len(at):
             self._last = int(at[-1])
             self._number = scan.number(self._last)
+            self._newest = scan.stream[self._last : self._last + size]
         skipped_before = self._skipped_bytes + at - np.arange(len(at)) * size
         parts = self._count(scan, at, decided, due)
         self._rest = stream[decided:]
@@ -156,6 +160,7 @@ class Framer:
         if self.rule.counter:
             self._number = (self._number + count) % self.rule.modulus
         self._packets += count
+        self._newest = stream[(count - 1) * size : count * size]
         self._rest = stream[count * size :]
         ends = np.arange(size - before, count * size - before + 1, size)
         return Found(packets, ends, np.full(count, self._skipped_bytes), b"")
@@ -200,6 +205,7 @@ class Framer:
             if not accepted:
                 break
             at = scan.run_stop(begin)
+            begin += self.layout.size * self._copied(scan, begin, last)
             runs.append(np.arange(begin, at, self.layout.size))
             last = at - self.layout.size
             number = scan.number(last)
@@ -216,7 +222,7 @@ class Framer:
         if last is not None:
             begin = self._first_fit(scan, at, begin, last, number)
         waiting = scan.first_match(max(at, scan.confirmable))
-        if waiting < begin:
+        if waiting < begin or self._doubted(scan, begin, last, number, waiting):
             return waiting, False
         return begin, begin < scan.offsets
 
@@ -229,10 +235,37 @@ class Framer:
         while at < stop and (at := scan.first_match(at)) < stop:
             steps = (scan.number(at) - number) % self.rule.modulus
             off = abs(at - last - steps * size)
-            if 1 <= steps <= REACH_PACKETS and off <= slack:
+            fits = 1 <= steps <= REACH_PACKETS and off <= slack
+            if fits and not self._astray(scan, at, last, number):
                 return at
             at += 1
         return otherwise
+
+    def _doubted(
+        self, scan: Scan, at: int, last: int | None, number: int, waiting: int
+    ) -> bool:
+        """Return whether only the packet after the one *at* will tell if it is one."""
+        if last is None or not at == waiting < scan.offsets:
+            return False
+        steps = (scan.number(at) - number) % self.rule.modulus
+        return at - last == self.layout.size and steps != 1
+
+    def _astray(self, scan: Scan, at: int, last: int, number: int) -> bool:
+        """Return whether the packet *at* is in step and its counter alone is not."""
+        after = at + self.layout.size
+        if after >= scan.offsets or at - last != self.layout.size:
+            return False
+        across = (scan.number(after) - number) % self.rule.modulus
+        steps = (scan.number(at) - number) % self.rule.modulus
+        return bool(scan.matches[after]) and across == 2 and steps != 1
+
+    def _copied(self, scan: Scan, at: int, last: int | None) -> bool:
+        """Return whether the packet *at* is the one before over again."""
+        size = self.layout.size
+        if not self.rule.copies or last is None or at - last > REACH_PACKETS * size:
+            return False
+        before = self._newest if last < 0 else scan.stream[last : last + size]
+        return scan.stream[at : at + size] == before
 
     def _between(self, parts: list[Skip], packets: int) -> tuple[Skip, ...]:
         """Return the *parts*, with what was kept, that one of *packets* is after."""

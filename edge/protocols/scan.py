@@ -22,6 +22,7 @@ class Rule(NamedTuple):
     modulus: int = 0  # it runs 0 … modulus - 1, a power of 2; 0 without counter
     confirm: int = 0  # packets that must follow before a weak match counts
     slack_bytes: int = 0  # bytes that may be lost or added where the counter jumps
+    copies: bool = False  # the way may bring a packet twice
     check: Callable[[bytes, int], Marks] | None = None
     # whether the checksum holds at each of the first n offsets: shape (n,)
 
