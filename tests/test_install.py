@@ -93,6 +93,34 @@ def test_release_is_on_the_card_before_it_is_called_complete(tmp_path: Path) -> 
     assert (folder / ".complete").exists()
 
 
+NO_ROOM = {
+    "unpacking fails": "return 2",
+    "nothing is unpacked": ":",
+    "the environment fails": """
+        mkdir "$3/scripts"
+        echo 'environment() { false; echo passed over; }' >"$3/scripts/environment" """,
+}
+
+
+@pytest.mark.parametrize("fault", NO_ROOM)
+def test_release_for_which_there_is_no_room_is_neither_complete_nor_left(
+    fault: str, tmp_path: Path
+) -> None:
+    """Nor does the clone's own function `environment` answer for the release."""
+    stubs = {
+        "id": "echo 0", "systemctl": ":", "packages": ":", "extras": ":",
+        "dpkg": "false", "version": "echo 1", "git_here": ":", "environment": ":",
+        "fetched_models": "echo went on", "tar": NO_ROOM[fault],
+    }  # fmt: skip
+    defined = "".join(f"{name}() {{ {does}\n}}; " for name, does in stubs.items())
+
+    done = parts(f"{defined} main", tmp_path)
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+    assert list((tmp_path / "releases").iterdir()) == []
+
+
 def test_units_are_on_the_card_before_they_and_the_release_take_effect(
     tmp_path: Path,
 ) -> None:
