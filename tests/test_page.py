@@ -235,3 +235,64 @@ def test_uploads_do_not_let_the_page_play_further_behind(bed: Bed) -> None:
                     "take(reply, tick(), tick()); return delay - was"
                 )
                 assert found == 0, (answer, before)
+
+
+LONG = ("precordial lead V1 anterior", "Brustwandableitung rechts", "IV")
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 700), (390, 844), (1280, 800)])
+def test_nothing_sticks_out_after_weeks(bed: Bed, width: int, height: int) -> None:
+    """With large counts, long names, and the forms open."""
+    many = {"gain": (1000.0,) * 3, "baseline": (0,) * 3}
+    bed.recorder.keep(SEGMENT._replace(id=97, leads=LONG, **many))
+    streams = bed.recorder.streams
+    streams["ecg"] = streams["ecg"]._replace(received=453_600_000, dropped=12_345)
+    streams["pose"] = streams["pose"]._replace(received=123_456_789_012, dropped=99)
+    with browser(width, height) as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        until(lambda: "453 M" in text(driver, "parts"), "a large count")
+        counts = ecg(0).counts[:, [0, 1, 0]]
+        bed.recorder.keep(ecg(0)._replace(segment=97, start=bed.now(), counts=counts))
+        until(lambda: "IV" in leads(driver), "the leads")
+        driver.find_element(By.CSS_SELECTOR, "#forms summary").click()
+        ticks = "return document.getElementById('ticks') !== null"
+        until(lambda: driver.execute_script(ticks), "the times of the last hour")
+
+        assert driver.execute_script(STICKING_OUT) == []
+        assert driver.execute_script("return margin") <= width / 4
+        assert overlaps(driver) == []
+
+
+def leads(driver: Any) -> str:
+    """Return what is said of the axis to who does not see it."""
+    name = driver.find_element(By.ID, "axis").get_attribute("aria-label")
+    return str(name)
+
+
+STICKING_OUT = """
+const wide = [...document.querySelectorAll('html, section, footer, form, .wide, label')]
+  .filter(e => e.scrollWidth > e.clientWidth + 1);
+const times = [...document.querySelectorAll('#ticks span')]
+  .filter(e => e.textContent && e.checkVisibility())
+  .map(e => e.getBoundingClientRect());
+const close = times.filter((box, i) => i && box.left < times[i - 1].right + 4);
+return [...wide.map(e => e.outerHTML.slice(0, 80)), ...close];
+"""
+"""Lists what is wider than its place, and times that run together."""
+
+
+def test_the_page_shrinks_with_its_window(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        for height in (1200, 800):
+            size = {"width": 1280, "height": height, "deviceScaleFactor": 1}
+            metrics = {**size, "mobile": False}
+            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+            until(partial(is_tall, driver, height), f"{height} pixels")
+
+
+def is_tall(driver: Any, pixels: int) -> bool:
+    tall = driver.execute_script("return document.documentElement.scrollHeight")
+    return int(tall) == pixels

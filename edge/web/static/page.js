@@ -137,6 +137,12 @@ function many(n) {
   if (n >= 1e7) return (n / 1e6).toFixed(1) + " M";
   return String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
+function few(n) { // for a column of a table
+  if (n < 1e4) return many(n);
+  if (n < 1e6) return Math.floor(n / 1e3) + " k";
+  const [one, unit] = n < 1e9 ? [1e6, " M"] : [1e9, " G"];
+  return (n < 100 * one ? (n / one).toFixed(1) : Math.floor(n / one)) + unit;
+}
 function clock(utc, seconds = true) {
   return new Date(utc).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: seconds ? "2-digit" : undefined });
 }
@@ -278,8 +284,8 @@ function tellParts(gone) {
     set(state, (gone ? "was " : "") + (part.state === "stale" && !LATE.includes(part.name) ? "poor" : WORDS[part.state] ?? part.state));
     set(row.nextSibling.firstChild, [since, part.cause, part.about].filter(Boolean).join(" · "));
     set(last, part.last === null ? "–" : gone ? "old" : ago(now() - part.last));
-    set(received, many(part.received));
-    set(lost, many(part.dropped + part.damaged));
+    set(received, few(part.received));
+    set(lost, few(part.dropped + part.damaged));
   }
   const saved = Object.entries(live.saved).map(([name, count]) => `${many(count)} ${name}`).join(", ");
   set($("saved"), saved ? `Saved on the card since the start: ${saved}.` : "");
@@ -380,16 +386,32 @@ let lanesScale = 0, shrinkAt = 0;
 function drawAxis() {
   const [pen, width, height] = surface($("axis"));
   if (!live) return;
-  const end = playhead(), seconds = width < 520 ? 5 : 10, left = 46, film = Math.min(78, height * 0.2), foot = 20;
-  const view = { pen, width, height, left, end, begin: end - seconds * 1000, top: film + 6, bottom: height - foot };
+  const end = playhead(), seconds = width < 520 ? 5 : 10, film = Math.min(78, height * 0.2), foot = 20;
+  const view = { pen, width, height, end, begin: end - seconds * 1000, top: film + 6, bottom: height - foot };
+  const lanes = laneNames(view), left = view.left = margin = roomForNames(pen, lanes, width);
   view.x = (t) => left + (t - view.begin) / (seconds * 1000) * (width - left);
   paper(view);
   frieze(view, film);
-  const lanes = laneNames(view);
   hatch(view, lanes);
   traces(view, lanes);
   flags(view);
   if (pointed !== null) cross(view);
+}
+
+let margin = 46; // left of the traces, pixels
+
+function roomForNames(pen, names, width) { // never so much that little is left for the traces
+  pen.font = BOLD;
+  const widest = Math.max(0, ...names.map((name) => pen.measureText(name).width));
+  pen.font = PLAIN;
+  return Math.max(46, Math.min(widest + 10, width / 4));
+}
+
+function shortened(pen, text, room) {
+  if (pen.measureText(text).width <= room) return text;
+  let count = text.length;
+  while (--count > 1 && pen.measureText(text.slice(0, count) + "…").width > room);
+  return text.slice(0, count) + "…";
 }
 
 function paper({ pen, width, left, begin, end, top, bottom, height, x }) {
@@ -439,7 +461,8 @@ function laneNames(view) { // as many leads as can be told apart
   const all = leadNames(view), pages = Math.ceil(all.length / Math.max(4, Math.floor((view.bottom - view.top) / 30))) || 1;
   const each = Math.ceil(all.length / pages), first = turned % pages * each, shown = all.slice(first, first + each);
   $("leads").hidden = pages < 2;
-  if (pages > 1) set($("leads"), `${shown[0]} – ${shown.at(-1)} of ${all.length} leads`);
+  const ends = shown.every((name) => name.length < 9) ? [shown[0], shown.at(-1)] : [first + 1, first + shown.length];
+  if (pages > 1) set($("leads"), `${ends.join(" – ")} of ${all.length} leads`);
   return shown;
 }
 
@@ -482,16 +505,16 @@ function traces(view, lanes) {
     line(view, name, y);
     pen.restore();
     ink(pen, "ink", "left"); pen.font = BOLD;
-    pen.fillText(name, 2, middle - 8); pen.font = PLAIN;
+    pen.fillText(shortened(pen, name, left - 8), 2, middle + 4); pen.font = PLAIN;
   });
-  if (lanes.length) ruler(pen, left - 7, bottom, mv);
+  if (lanes.length) ruler(pen, left - 4, top - 2, mv); // beside the bodies, where no name is
 }
 
 function ruler(pen, x, y, mv) { // the height of a round number of millivolts
-  const size = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].find((s) => s * mv >= 18) ?? 100;
+  const size = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].find((s) => s * mv >= 12) ?? 100;
   pen.strokeStyle = css("soft"); pen.lineWidth = 2; pen.beginPath();
   pen.moveTo(x - 4, y); pen.lineTo(x, y); pen.lineTo(x, y - size * mv); pen.lineTo(x - 4, y - size * mv); pen.stroke();
-  ink(pen, "soft", "left"); pen.fillText(size + " mV", 0, y - size * mv - 5);
+  ink(pen, "soft", "right"); pen.fillText(size + " mV", x, y - size * mv - 5);
 }
 
 function extent(name, begin, end) {
@@ -601,7 +624,7 @@ function toggleHold() {
 
 function point(event) {
   const box = $("axis").getBoundingClientRect(), seconds = box.width < 520 ? 5 : 10;
-  const share = (event.clientX - box.left - 46) / (box.width - 46);
+  const share = (event.clientX - box.left - margin) / (box.width - margin);
   pointed = share < 0 || share > 1 ? null : playhead() - (1 - share) * seconds * 1000;
 }
 
