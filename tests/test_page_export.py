@@ -6,6 +6,7 @@ where it may).
 """
 
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -132,3 +133,24 @@ def test_nothing_ticked_is_not_written(bed: Bed, kind: str) -> None:
         driver.find_element(By.CSS_SELECTOR, f"#{kind} input").click()
         until(lambda: "about" in text(driver, "size"), "the estimate again")
         assert [button.is_enabled() for button in writing] == [True, True]
+
+
+@pytest.mark.parametrize(("width", "times"), [(320, 3), (1280, 5)])
+def test_the_last_day_is_seen_to_be_a_time_line(
+    bed: Bed, width: int, times: int
+) -> None:
+    with browser(width) as driver:
+        driver.get(bed.address + "export")
+        until(lambda: "about" in text(driver, "size"), "the estimate")
+        until(lambda: text(driver, "ticks").endswith("now"), "its end")
+        ticks = driver.find_elements(By.CSS_SELECTOR, "#ticks div span")
+        seen = [tick.rect for tick in ticks if tick.is_displayed()]
+        frame = driver.find_element(By.CSS_SELECTOR, "#strip canvas")
+
+        assert len(seen) == times
+        for one, other in pairwise(seen):
+            assert one["x"] + one["width"] + 4 < other["x"], "they run together"
+        assert frame.value_of_css_property("outline-style") == "solid"
+        assert driver.execute_script(
+            "return document.documentElement.scrollWidth <= innerWidth"
+        )

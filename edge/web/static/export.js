@@ -153,6 +153,7 @@ async function measure() {
 async function readDay() {
   day = await ask("completeness?minutes=1440");
   for (const stream of day.streams) tellStream(stream);
+  tellTimes();
   mark();
 }
 
@@ -166,6 +167,15 @@ function tellStream(stream) {
   canvas.setAttribute("aria-label", `${stream.name} over the last day: ${stream.overall === null ? "nothing" : text} recorded`);
   canvas.stream = stream;
   share.textContent = text;
+}
+
+function tellTimes() { // under the strip, with the day: it begins and ends at the same time of day
+  let row = $("ticks");
+  if (!row) { row = Object.assign(make("div", null, "row ticks"), { id: "ticks" }); row.append(make("span"), make("div"), make("span")); }
+  $("strip").append(row);
+  const said = (ms) => new Date(ms).toLocaleString("en-GB", { weekday: "short", hour: "2-digit", minute: "2-digit" });
+  const times = [0, .25, .5, .75].map((part) => said(day.utc[part * (day.utc.length - 1)]));
+  row.children[1].replaceChildren(...[...times, "now"].map((text) => make("span", text)));
 }
 
 function stripRow(name) {
