@@ -60,6 +60,9 @@ edge.service it records again within 10 s. A card that hangs gets longer: what i
 in meanwhile waits in memory, and a restart would lose it."""
 CARD_LATE_S = 3.0
 """A commit that takes so long is told; a card that only tidies up is quicker."""
+TAKEN_AT_ONCE = 500
+"""Records that one turn of the store writes; a minute of them is 300. So a backlog of
+hours is told as saved, and the worker as moving, bit by bit."""
 STOP_WITHIN_S = 5.0
 WEIGH_EVERY_S = 10.0
 COUNTED: dict[type, str] = {Pose: "poses", Vital: "vitals", Event: "events"}
@@ -185,7 +188,7 @@ class Recorder:
         while True:
             worker.beat()
             stopping = worker.stopping.is_set()
-            records = self.intake.take(interval_s)
+            records = self.intake.take(interval_s, TAKEN_AT_ONCE)
             if not self._commit(worker, records) and stopping:
                 return
             if stopping and not self.intake.waiting:

@@ -2,6 +2,7 @@
 Threads that can be stopped and watched, and the queue between them and the store.
 """
 
+import itertools
 import logging
 import threading
 import time
@@ -115,14 +116,15 @@ class Intake:
                     "answer; see 'edge doctor'"
                 )
 
-    def take(self, timeout_s: float) -> list[Record]:
+    def take(self, timeout_s: float, most: int | None = None) -> list[Record]:
         """
-        Return all queued records, after *timeout_s*, or at once if somebody waits for
-        them or the intake is closed. They stay queued until `saved`.
+        Return the first *most* queued records, or all, after *timeout_s*, or at once if
+        there are more, somebody waits for them or the intake is closed. They stay
+        queued until `saved`.
         """
         with self._changed:
-            self._changed.wait_for(self._urgent, timeout_s)
-            return list(self._records)
+            self._changed.wait_for(lambda: self._urgent(most), timeout_s)
+            return list(itertools.islice(self._records, most))
 
     def saved(self, count: int) -> None:
         """Say that the first *count* records are on the card."""
@@ -151,8 +153,9 @@ class Intake:
     def _full(self) -> bool:
         return len(self._records) > self._high_water
 
-    def _urgent(self) -> bool:
-        return self._closed or self._awaited > self._saved
+    def _urgent(self, most: int | None) -> bool:
+        backlog = most is not None and len(self._records) > most
+        return backlog or self._closed or self._awaited > self._saved
 
 
 def longer(gap: Event | None, pose: Pose) -> Event:

@@ -31,6 +31,16 @@ def test_records_come_out_in_order_and_stay_until_saved() -> None:
     assert intake.waiting == 1
 
 
+def test_backlog_is_taken_in_parts_without_waiting() -> None:
+    intake = Intake()
+    intake.put(event(number) for number in range(5))
+    assert intake.take(60, 2) == [event(0), event(1)]
+    intake.saved(2)
+    assert intake.take(60, 2) == [event(2), event(3)]
+    intake.saved(2)
+    assert intake.take(0, 2) == [event(4)]
+
+
 def test_waiting_for_a_ticket_wakes_the_store_and_returns_once_saved() -> None:
     intake = Intake()
     ticket = intake.put([event(1)])
