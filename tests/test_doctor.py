@@ -95,7 +95,11 @@ def test_this_machine_by_command(
         ('[camera]\nsource = "picamera"', "fault"),
     ],
 )
-def test_camera_of_the_configuration(toml: str, level: str, empty: Machine) -> None:
+def test_camera_of_the_configuration(
+    toml: str, level: str, empty: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera, "find_spec", lambda _: object())
+
     assert levels(camera.check(settings(empty.root, toml), empty)) == [level]
 
 
@@ -108,6 +112,18 @@ def test_pi_camera_is_seen_by_its_receiver(
     put(empty.root, "sys/class/video4linux/video0/name", f"{name}\n")
 
     assert camera.pi_camera(empty).level == "ok"
+
+
+def test_webcam_without_the_library_for_it_is_a_fault(
+    empty: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera, "find_spec", lambda _: None)
+    toml = '[camera]\nsource = "video"\ndevice = "/dev/null"'
+
+    (finding,) = camera.check(settings(empty.root, toml), empty)
+
+    assert finding.level == "fault"
+    assert "PyAV" in finding.says
 
 
 def plug_coral(root: Path, product: str, library: str) -> None:

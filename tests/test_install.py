@@ -121,6 +121,51 @@ def test_release_for_which_there_is_no_room_is_neither_complete_nor_left(
     assert list((tmp_path / "releases").iterdir()) == []
 
 
+def release_with_edge(home: Path) -> Path:
+    """Make a release whose environment is that of the tests."""
+    folder = home / "releases/1"
+    programs = folder / ".venv/bin"
+    programs.mkdir(parents=True)
+    for name, runs in {"python": "", "edge": " -m edge"}.items():
+        (programs / name).write_text(f'#!/bin/sh\nexec {sys.executable}{runs} "$@"\n')
+        (programs / name).chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("toml", "wanted"),
+    [
+        ('[camera]\nsource = "video"', "video"),
+        ("[camera]\nsource='video'", "video"),
+        ('camera.source = "video"', "video"),
+        ('camera = { source = "video" }', "video"),
+        ('[camera]\nsource = "none"  # not "video"', ""),
+        ('[ecg]\nsource = "none"', ""),
+    ],
+)
+def test_webcam_gets_its_library_however_the_settings_say_so(
+    toml: str, wanted: str, tmp_path: Path
+) -> None:
+    folder = release_with_edge(tmp_path)
+    chosen = tmp_path / "edge.toml"
+    chosen.write_text(toml)
+    stub = f'SETTINGS="{chosen}"; environment_of() {{ echo "$2"; }}; '
+
+    assert parts(f'{stub} extras "{folder}"', tmp_path).stdout.strip() == wanted
+
+
+def test_settings_with_a_mistake_change_nothing(tmp_path: Path) -> None:
+    folder = release_with_edge(tmp_path)
+    chosen = tmp_path / "edge.toml"
+    chosen.write_text("[camera]\nsauce = 1\n")
+
+    done = parts(f'SETTINGS="{chosen}"; extras "{folder}"', tmp_path)
+
+    assert done.returncode == 1
+    assert "sauce" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_units_are_on_the_card_before_they_and_the_release_take_effect(
     tmp_path: Path,
 ) -> None:
