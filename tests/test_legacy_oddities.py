@@ -107,3 +107,55 @@ def test_d36_the_page_makes_no_folder_before_it_is_needed(
 def test_d37_nothing_ships_invented_vital_signs() -> None:
     folder = Path(__file__).parent.parent / "edge"
     assert list(folder.rglob("*.csv")) == []
+
+
+@pytest.mark.parametrize(
+    ("disposition", "boundary"),
+    [
+        ("form-data; name=image; filename=a.bmp; filename*=utf-8''a.bmp", "boundary=B"),
+        ("form-data; name=\"image\"; filename*=utf-8''caf%C3%A9.bmp", "boundary=B"),
+        ('form-data; Name="image"; FileName="a.bmp"', "boundary=B"),
+        ('form-data; name="image"; filename="a \\"b\\"; name=x.bmp"', "boundary=B"),
+        ('form-data; name="image"; filename="C:\\a\\"', "boundary=B"),
+        ('form-data; name="image"; filename="a.bmp"', "Boundary=B"),
+        ('form-data; name="image"; filename="a.bmp"', 'charset=utf-8; BOUNDARY="B"'),
+    ],
+)
+def test_parameters_in_any_form_name_the_picture(
+    client: Client, disposition: str, boundary: str
+) -> None:
+    head = f"--B\r\nContent-Disposition: {disposition}\r\n\r\n".encode()
+    answer = ask(
+        client.app, "POST", "/process_image", head + picture() + b"\r\n--B--\r\n",
+        content_type=f"multipart/form-data; {boundary}",
+    )  # fmt: skip
+
+    assert answer.status == 200, answer.body
+
+
+def test_an_empty_file_name_is_none_in_any_form(client: Client) -> None:
+    for name in ('filename=""', "filename*=utf-8''"):
+        head = f'--B\r\nContent-Disposition: form-data; name="image"; {name}\r\n\r\n'
+        answer = ask(
+            client.app, "POST", "/process_image", head.encode() + b"x\r\n--B--\r\n",
+            content_type="multipart/form-data; boundary=B",
+        )  # fmt: skip
+        assert answer.json["error"] == "No image file selected"
+
+
+@pytest.mark.parametrize(
+    "more", ["&note=Müller".encode(), b"&note=M%FCller", b"&note=M\xfcller", b"&%FF=1"]
+)
+def test_a_field_that_nobody_asks_for_loses_no_record(
+    client: Client, more: bytes
+) -> None:
+    kind = {"content_type": "application/x-www-form-urlencoded"}
+    answer = ask(client.app, "POST", "/process_ecg", b"heart_rate=72" + more, **kind)
+    assert answer.status == 200, answer.body
+    assert "note" not in answer.json["data"]
+
+    for wrong in (b"heart_rate=72%FF", b"heart_rate=72&timestamp=%FF"):
+        answer = ask(client.app, "POST", "/process_ecg", wrong, **kind)
+        assert answer.status == 400
+        assert answer.json["error"].split()[0].rstrip(":") in wrong.decode()
+    assert client.status()["ecg_records_loaded"] == 1

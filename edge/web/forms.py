@@ -2,7 +2,7 @@
 
 import re
 from typing import NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from bottle import BaseRequest
 
@@ -13,10 +13,17 @@ LARGEST_PICTURE = 20 * 1024 * 1024
 
 MOST_PARTS = 100
 LONGEST_PART_HEAD = 4096
-PART_NAME = re.compile(r'(?:^|;)\s*name="([^"]*)"')
-PART_FILE = re.compile(r'(?:^|;)\s*filename="([^"]*)"')
-BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^\s;,"]{1,70}))')
-"""RFC 2046, section 5.1.1: at most 70 characters."""
+LONGEST_BOUNDARY = 70
+"""Characters: RFC 2046, section 5.1.1."""
+
+PARAMETER = re.compile(
+    r';\s*([^\s;="*]+)(\*[0-9*]*)?='
+    r'(?:"((?:\\.|[^"\\])*)"(?=\s*(?:;|$))|"([^"]*)"|([^\s;,"]+))'
+)
+"""One of ``; name="image"; filename=a.bmp; filename*=utf-8''a.bmp``: what browsers,
+curl and .NET send, and what the original system took."""
+
+CHARSETS = ("utf-8", "us-ascii", "ascii", "iso-8859-1")
 
 
 class Upload(NamedTuple):
@@ -41,24 +48,54 @@ def read_form(request: BaseRequest) -> Form:
     if kind == "application/x-www-form-urlencoded":
         return Form(urlencoded(body(request, LARGEST_FORM)), {})
     if kind == "multipart/form-data":
-        found = BOUNDARY.search(options)
-        if not found:
+        boundary = parameters(";" + options).get("boundary", "")
+        if not 0 < len(boundary) <= LONGEST_BOUNDARY:
             refuse(400, "the multipart form names no boundary")
-        boundary = (found[1] or found[2]).encode("latin-1", "replace")
-        return multipart(body(request, LARGEST_PICTURE + LARGEST_FORM), boundary)
+        data = body(request, LARGEST_PICTURE + LARGEST_FORM)
+        return multipart(data, boundary.encode("latin-1", "replace"))
     return Form({}, {})
 
 
+def parameters(text: str) -> dict[str, str]:
+    """Return the parameters in *text*, each after a ";", by their names in lower case.
+
+    Of one that is there twice the first counts, or the one in RFC 8187's form.
+    """
+    found: dict[str, str] = {}
+    for name, form, quoted, odd, token in PARAMETER.findall(text):
+        value = re.sub(r'\\([\\"])', r"\1", quoted) or odd or token
+        if form.endswith("*"):
+            found[name.lower()] = extended(value)
+        else:
+            found.setdefault(name.lower(), value)
+    return found
+
+
+def extended(value: str) -> str:
+    """Return what *value* of RFC 8187 says, such as ``utf-8''caf%C3%A9``."""
+    charset, _, rest = value.partition("'")
+    if charset.lower() not in CHARSETS:
+        return value
+    return unquote(rest.partition("'")[2], charset, "replace")
+
+
 def urlencoded(data: bytes) -> dict[str, str]:
-    """Return the fields of ``a=1&b=2``."""
+    """
+    Return the fields of ``a=1&b=2``; what is no UTF-8 has marks in its place.
+
+    A field that nobody asks for must not cost the record; one that somebody asks for
+    is refused by name for its marks.
+    """
     fields: dict[str, str] = {}
     try:
-        text = data.decode("ascii")
         pairs = parse_qsl(
-            text, keep_blank_values=True, max_num_fields=MOST_PARTS, errors="strict"
+            data.decode("utf-8", "replace"),
+            keep_blank_values=True,
+            max_num_fields=MOST_PARTS,
+            errors="replace",
         )
     except ValueError:
-        refuse(400, f"the form is not urlencoded UTF-8 of up to {MOST_PARTS} fields")
+        refuse(400, f"the form must have at most {MOST_PARTS} fields")
     for name, value in pairs:
         fields.setdefault(name, value)
     return fields
@@ -82,22 +119,18 @@ def add_part(form: Form, part: bytes) -> None:
     head, blank, content = part.partition(b"\r\n\r\n")
     if not blank or len(head) > LONGEST_PART_HEAD:
         refuse(400, "a part of the multipart form has no headers")
-    disposition = part_header(head, "content-disposition")
-    name = PART_NAME.search(disposition)
-    if not name:
+    disposition = parameters(part_header(head, "content-disposition"))
+    name = disposition.get("name")
+    if name is None:
         refuse(400, "a part of the multipart form has no name")
-    file = PART_FILE.search(disposition)
-    if file:
-        if len(content) > LARGEST_PICTURE:
-            refuse(413, f"{name[1]} must be at most {LARGEST_PICTURE} bytes")
-        form.files.setdefault(name[1], Upload(file[1], content))
-        return
-    if len(content) > LARGEST_FORM:
-        refuse(413, f"{name[1]} must be at most {LARGEST_FORM} bytes")
-    try:
-        form.fields.setdefault(name[1], content.decode("utf-8"))
-    except UnicodeDecodeError:
-        refuse(400, f"{name[1]} is not UTF-8")
+    file = disposition.get("filename")
+    most = LARGEST_FORM if file is None else LARGEST_PICTURE
+    if len(content) > most:
+        refuse(413, f"{name} must be at most {most} bytes")
+    if file is None:
+        form.fields.setdefault(name, content.decode("utf-8", "replace"))
+    else:
+        form.files.setdefault(name, Upload(file, content))
 
 
 def part_header(head: bytes, wanted: str) -> str:
