@@ -8,6 +8,7 @@ values, and a test holds the two together. Units are in the keys.
 import difflib
 import ipaddress
 import json
+import math
 import os
 import re
 import tomllib
@@ -25,6 +26,9 @@ INSTALLED = Path("/etc/ecg-pose-edge/edge.toml")
 
 LONGEST_SOCKET_BYTES = 107
 """What the kernel takes for the path of a socket (sun_path in unix(7))."""
+
+LONGEST_SHOWN = 200
+"""Characters of a wrong value that are repeated."""
 
 Check = Callable[[Any], str]
 """Returns what is wrong with a value, "" if nothing is."""
@@ -230,18 +234,36 @@ def load(path: Path) -> Settings:
 
     :raises ConfigError: if it cannot be read or has mistakes; one line each
     """
+    settings, mistakes = read(path)
+    refuse(path, mistakes)
+    return settings
+
+
+def read(path: Path) -> tuple[Settings, list[str]]:
+    """
+    Return the settings of the file *path* and its mistakes, with defaults for these.
+
+    :raises ConfigError: if it cannot be read
+    """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # as Windows writes
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
     mistakes: list[str] = []
     settings = anchored(read_sections(table, mistakes), path.parent)
-    mistakes += too_deep(settings)
+    return settings, mistakes + too_deep(settings)
+
+
+def refuse(path: Path, mistakes: list[str]) -> None:
+    """
+    Accept the file *path* if it has no *mistakes*.
+
+    :raises ConfigError: otherwise; one line each
+    """
     if mistakes:
         raise ConfigError("\n".join(f"{path}: {mistake}" for mistake in mistakes))
-    return settings
 
 
 def read_sections(table: dict[str, Any], mistakes: list[str]) -> Settings:
@@ -273,7 +295,7 @@ def read_keys(
         check = known[key].metadata.get("check")
         wrong = wrong or (check(converted) if check else "")
         if wrong:
-            mistakes.append(f"{where} = {json.dumps(value, default=str)}: {wrong}")
+            mistakes.append(f"{where} = {shown(value)}: {wrong}")
         else:
             values[key] = converted
     return kind(**values)
@@ -303,7 +325,24 @@ def convert(kind: Any, value: Any) -> tuple[Any, str]:
         entries = [convert(ENTRIES[kind], entry) for entry in value]
         fine = all(not mistake for _, mistake in entries)
         return tuple(entry for entry, _ in entries), "" if fine else wrong
-    return kind(value), ""
+    return as_float(value) if kind is float else kind(value), ""
+
+
+def as_float(value: Any) -> float:
+    """Return *value*, infinite where it is a whole number beyond all others."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value > 0 or -1)
+
+
+def shown(value: Any) -> str:
+    """Return *value* as it may have been written, not all of what is very long."""
+    try:
+        text = json.dumps(value, default=str)
+    except ValueError:  # a number of thousands of digits
+        return "a huge number"
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 
 def nearest(name: str, known: dict[str, Any]) -> str:

@@ -113,6 +113,62 @@ def test_leads_and_columns_that_the_board_has_not_are_refused(
     assert [*tmp_path.iterdir()] == [file]  # no recording was begun
 
 
+def test_check_names_what_sections_and_devices_refuse_in_one_round(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(
+        tmp_path,
+        """
+        [web]
+        port = 0
+        [ecg]
+        leads = ["I", "I"]
+        [camera]
+        source = "synthetic"
+        device = "seed=3 freez@3"
+        """,
+    )
+
+    assert main(["check-config", str(file)]) == 1
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 3
+    for words in ("[web] port = 0", "names I twice", "not understand 'freez@3'"):
+        assert sum(words in line and str(file) in line for line in said) == 1
+
+
+@pytest.mark.parametrize(
+    "device", ["freez@3", "seed=nan", "stall@inf", "flash_period_s=0.1", "seed"]
+)
+def test_drawn_patient_with_options_that_are_none_is_refused(
+    device: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    camera = f'[camera]\nsource = "synthetic"\ndevice = "{device}"'
+
+    assert main(["check-config", str(write(tmp_path, camera))]) == 1
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "number", ["1" + 400 * "0", "-1" + 400 * "0", "0x" + 9999 * "f"]
+)
+@pytest.mark.parametrize("key", ["rate_hz", "width_px", "region"])
+def test_number_beyond_all_others_is_refused_in_words(
+    key: str, number: str, tmp_path: Path
+) -> None:
+    value = f"[{number}, 0, 1, 1]" if key == "region" else number
+    with pytest.raises(ConfigError, match=rf"\[camera\] {key} = .*: must be") as error:
+        config.load(write(tmp_path, f"[camera]\n{key} = {value}"))
+
+    assert len(str(error.value)) < 500 + len(str(tmp_path))
+
+
+def test_file_as_windows_writes_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "edge.toml"
+    path.write_bytes(b"\xef\xbb\xbf[web]\r\nport = 8081\r\n")
+
+    assert config.load(path).web.port == 8081
+
+
 @pytest.mark.parametrize("host", ["bed7.example.org", "fe80::1%eth0", ""])
 def test_host_that_no_socket_unit_takes_is_refused(host: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="must be an address"):
@@ -158,6 +214,8 @@ def test_a_region_may_be_whole_numbers(tmp_path: Path) -> None:
     [
         (b"[box", "not a TOML file"),
         (b"\xff\xfe", "not a TOML file"),
+        (b"x = " + 9999 * b"1", "not a TOML file"),
+        (b"x = " + 9999 * b"[", "not a TOML file"),
         (None, "cannot be read"),
     ],
 )

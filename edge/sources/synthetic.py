@@ -14,6 +14,7 @@ the opening.
 Not reproduced: blur of motion, a rolling shutter, an exposure that adapts, jitter.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -185,7 +186,7 @@ def open_source(camera: config.Camera) -> SyntheticCamera:
 
     :raises ConfigError: if it has an option that is none
     """
-    numbers, faults = _options(camera.device)
+    numbers, faults = read_options(camera.device)
     period_s, epoch_ns = numbers["flash_period_s"], int(numbers["flash_epoch_ns"])
     return SyntheticCamera(
         camera.width_px,
@@ -209,16 +210,21 @@ OPTIONS = {
 """What may stand in the configuration's ``device``, and what is taken without."""
 
 
-def _options(words: str) -> tuple[dict[str, float], list[tuple[float, Verb]]]:
+def read_options(words: str) -> tuple[dict[str, float], list[tuple[float, Verb]]]:
+    """
+    Return the numbers and the timed verbs in *words*.
+
+    :raises ConfigError: if there is one that the camera does not know
+    """
     numbers, faults = dict(OPTIONS), []
     for word in words.split():
         name, is_option, value = word.partition("=")
         verb, is_verb, second = word.partition("@")
         try:
             if is_option and name in OPTIONS:
-                numbers[name] = float(value)
+                numbers[name] = finite(value)
             elif is_verb and verb in VERBS:
-                faults.append((float(second), verb))
+                faults.append((finite(second), verb))
             else:
                 raise ValueError
         except ValueError:
@@ -228,3 +234,14 @@ def _options(words: str) -> tuple[dict[str, float], list[tuple[float, Verb]]]:
                 " verb@seconds"
             ) from None
     return numbers, faults
+
+
+def finite(text: str) -> float:
+    """
+    Return the number *text*.
+
+    :raises ValueError: if it is none that can be reckoned with
+    """
+    if not math.isfinite(value := float(text)):
+        raise ValueError
+    return value
