@@ -1,6 +1,8 @@
 """The commands of `edge`, one module each, and what several of them take alike."""
 
 import argparse
+import getpass
+import os
 
 LONGEST_S = 1e9
 """Thirty years: what every clock and timer of the system takes."""
@@ -40,3 +42,11 @@ def number(text: str, low: float, high: float, wrong: str) -> float:
     if not low <= value <= high:  # nor is nan
         raise argparse.ArgumentTypeError(f"{text} {wrong}")
     return value
+
+
+def user() -> str:
+    """Return who gives the command, by number where the system has no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # before Python 3.13, and since
+        return f"uid {os.getuid()}"

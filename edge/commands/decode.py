@@ -31,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print a line for each sample; 1 if there is none."""
+    if arguments.columns and arguments.board != "csv":
+        raise ConfigError("--columns goes with --board csv")
     options = {"columns": arguments.columns.split(",")} if arguments.columns else {}
     decoder = make_decoder(arguments.board, **options)
     out = csv.writer(sys.stdout, lineterminator="\n")

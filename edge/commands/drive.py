@@ -1,12 +1,12 @@
 """`edge drive`: exports to USB drives, as the page orders them."""
 
 import argparse
-import getpass
 import json
 from pathlib import Path
 from typing import Any
 
 from edge import config
+from edge.commands import user
 from edge.control import Client
 from edge.export.span import RELATIVE
 
@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     client = Client(config.load(arguments.config).control_socket)
     if arguments.do != "list":
         order: dict[str, Any] = {
-            "by": getpass.getuser(),
+            "by": user(),
             "drive": arguments.drive,
             "from": arguments.first,
             "to": arguments.until,

@@ -1,7 +1,6 @@
 """`edge export`: files of the recording, in a folder or as one CSV."""
 
 import argparse
-import getpass
 import os
 import re
 import signal
@@ -15,6 +14,7 @@ from typing import Any
 
 from edge import config
 from edge.clock import read_wall
+from edge.commands import user
 from edge.commands.join import milliseconds
 from edge.control import Client
 from edge.drives import present
@@ -142,7 +142,7 @@ class Order:
             return
         begin, end = map(str, span)
         detail = {**detail, "begin_box_ns": begin, "end_box_ns": end}
-        by = getpass.getuser()
+        by = user()
         try:
             Client(self.socket).ask("export note", by=by, place=place, detail=detail)
         except ControlError as error:
