@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import UnsupportedOperation
 
 from edge.errors import EdgeError
 
@@ -36,19 +37,67 @@ COMMANDS: dict[str, str] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; errors are one line each."""
-    arguments = parse(sys.argv[1:] if argv is None else argv)
     try:
-        return int(import_module(arguments.module).run(arguments))
+        return perform(sys.argv[1:] if argv is None else argv)
     except EdgeError as error:
         if os.environ.get("DEBUG") == "1":
             raise
-        sys.stderr.write(f"edge: {error}\n")
+        complain(str(error))
         return 1
     except BrokenPipeError:  # the reader of our output has left: `edge … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
+        return 1
+    except OSError:
+        if not (why := output_trouble()):
+            raise
+        discard_output()
+        complain(f"standard output cannot be written: {why}")
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+def perform(argv: Sequence[str]) -> int:
+    """
+    Run the command that *argv* names and return its exit code, once all that it said
+    is written.
+
+    :raises EdgeError: also if there is no standard output, whose number would go to
+        the next file that is opened
+    """
+    if sys.stdout is None:
+        raise EdgeError("standard output cannot be written: it is closed")
+    try:
+        arguments = parse(argv)
+    except SystemExit:  # after --help
+        sys.stdout.flush()
+        raise
+    code = int(import_module(arguments.module).run(arguments))
+    sys.stdout.flush()
+    return code
+
+
+def output_trouble() -> str:
+    """Return why standard output takes not even the end of a line, "" if it does."""
+    try:
+        sys.stdout.flush()
+        os.write(sys.stdout.fileno(), b"\n")
+    except UnsupportedOperation:  # it is no file
+        return ""
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+def discard_output() -> None:
+    """Let nothing that is still unwritten trouble the end of Python."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def complain(why: str) -> None:
+    """Say *why* it did not work, in one line, unless nobody is there to read it."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"edge: {why}\n")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -2,6 +2,10 @@
 
 import getpass
 import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -42,6 +46,51 @@ def test_number_that_is_none_is_refused_before_anything_is_done(
         said = capsys.readouterr().err.strip().splitlines()[-1]
         assert f"argument {option}: {value} is no " in said
     assert [*tmp_path.iterdir()] == []
+
+
+def full() -> None:
+    """Let this process's files take no more, as a full disk does."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def closed() -> None:
+    """Do what a shell does for `>&-`."""
+    os.close(1)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(("lacking", "why"), [(full, "too large"), (closed, "closed")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "check-config edge.toml",
+        "decode --board csv lines",
+        "account --config edge.toml list",
+    ],
+)
+def test_output_that_cannot_be_written_is_told_in_a_line(
+    command: str,
+    lacking: Callable[[], None],
+    why: str,
+    unbuffered: str,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "edge.toml").write_text('[box]\ndata_dir = "."\n')
+    (tmp_path / "lines").write_text(9999 * "1,2,3,4,5,6,7,8\n")
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/accounts.json").write_text('{"anna": {"role": "admin"}}')
+    with (tmp_path / "output").open("w") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "edge", *command.split()],
+            stdout=output, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered}, preexec_fn=lacking,
+            timeout=60, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("edge: standard output cannot be written: ")
+    assert why in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_user_without_a_name_is_told_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
