@@ -59,13 +59,6 @@ def video_names(machine: Machine) -> list[Path]:
 
 def video(device: str) -> Finding:
     """Look for a webcam or a video file."""
-    if find_spec("av") is None:
-        return Finding(
-            "camera",
-            "fault",
-            "the library PyAV is not installed, which webcams and video files need",
-            "sudo scripts/install",
-        )
     path = Path(device)
     if not path.exists():
         return Finding("camera", "fault", f"{device} is not there", "plug it in")
@@ -75,5 +68,12 @@ def video(device: str) -> Finding:
             "fault",
             f"this user may not open {device}",
             AS_ROOT,
+        )
+    if find_spec("av") is None:
+        return Finding(
+            "camera",
+            "fault",
+            "the library PyAV is not installed, which webcams and video files need",
+            "sudo scripts/install",
         )
     return Finding("camera", "ok", f"{device} is there")
