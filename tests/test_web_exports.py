@@ -67,6 +67,8 @@ def test_an_export_is_armed_in_the_name_of_who_asks(page: Page) -> None:
     [
         ({"tables": ["nothing"]}, "tables"),
         ({"tables": "ecg"}, "tables"),
+        ({"tables": []}, "tables"),
+        ({"formats": []}, "formats"),
         ({"formats": [3]}, "formats"),
         ({"formats": [["csv"]]}, "formats"),
         ({"since_last": "yes"}, "since_last"),

@@ -96,16 +96,20 @@ class Exports:
 def order(body: dict[str, Any]) -> dict[str, Any]:
     """Return what *body* asks for, refusing what no export can be."""
     for name, known in (("tables", TABLES), ("formats", tuple(WRITERS))):
-        chosen = body.get(name, [])
-        if not isinstance(chosen, list) or any(one not in known for one in chosen):
+        chosen = body.get(name, [known[0]])
+        if (
+            not isinstance(chosen, list)
+            or not chosen  # nothing ticked is not everything
+            or any(one not in known for one in chosen)
+        ):
             refuse(400, f"{name} must be some of {', '.join(known)}")
     for name in ("since_last", "deidentify"):
         if not isinstance(body.get(name, False), bool):
             refuse(400, f"{name} must be true or false")
     return {
         "drive": text_field(body, "drive", DRIVE_LENGTH),
-        "tables": body.get("tables") or list(TABLES),
-        "formats": body.get("formats") or ["csv"],
+        "tables": body.get("tables", list(TABLES)),
+        "formats": body.get("formats", ["csv"]),
         "since_last": body.get("since_last", False),
         "deidentify": body.get("deidentify", False),
     }
