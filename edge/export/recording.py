@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from edge.database.signals import PoseBlock
+from edge.export.losses import Losses, losses_of
 from edge.export.tally import EcgTally, PoseTally, VitalTally
 from edge.history import History
 from edge.ledger import Ledger
@@ -52,7 +53,7 @@ class Recording:
 
     def chunks(self) -> Iterator[EcgChunk]:
         """Yield the ECG chunks with part in the stretch, by their start."""
-        self.tally_ecg = EcgTally(self.begin, self.end, self.segments)
+        self.tally_ecg = EcgTally(self.begin, self.end, self.segments, self.losses)
         return self.tally_ecg.watch(self.chunks_around(0))
 
     def chunks_around(self, margin_ns: int) -> Iterator[EcgChunk]:
@@ -73,6 +74,11 @@ class Recording:
     def events(self) -> Iterator[Event]:
         """Yield the events with part in the stretch, by their beginning."""
         return self.history.events(self.begin, self.end)
+
+    @cached_property
+    def losses(self) -> Losses:
+        """The samples that the board counted and nobody received."""
+        return losses_of(self.events())
 
     @cached_property
     def has_ecg(self) -> bool:
@@ -101,8 +107,11 @@ class Recording:
         named = [
             lead
             for segment in self.segments.values()
-            # What was uploaded may be of a time before the box was there.
-            if segment.session in ids or segment.source != "serial"
+            # What was uploaded may be of a time before the box was there, and of a
+            # session whose own row is damaged nobody knows the time.
+            if segment.session in ids
+            or segment.session not in self.sessions
+            or segment.source != "serial"
             for lead in segment.leads
         ]
         return tuple(dict.fromkeys(named))

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.export.losses import Losses
 from edge.export.output import LARGEST_PART
 from edge.export.recording import Recording
 from edge.export.tables import veiled
@@ -25,7 +26,8 @@ SECOND_NS = 1_000_000_000
 LONGEST_NS = 3600 * SECOND_NS
 LONGEST_FILLED_NS = 10 * SECOND_NS
 SLACK = 2.5
-"""Samples by which a chunk may be early or late and still follow the one before."""
+"""Samples by which a chunk may be early or late and still follow the one before, or
+what was lost before it."""
 
 WIDEST = 4
 """Bytes that a count takes in any format."""
@@ -100,20 +102,23 @@ class Piece(NamedTuple):
 class Grid:
     """Where on an even grid the pieces of a stretch belong, one after the other."""
 
-    def __init__(self, first: int) -> None:
+    def __init__(self, first: int, losses: Losses) -> None:
         self.place = 0  # the next sample's
-        self._due = float(first)
+        self._due = self._last = float(first)
+        self._losses = losses
 
     def missing(self, piece: Piece) -> int:
         """Return how many samples are missing before *piece*; below 0: it overlaps."""
         late = (piece.first - self._due) / piece.period_ns
-        return 0 if abs(late) <= SLACK else round(late)
+        lost = self._losses.between(self._last, piece.first + piece.period_ns / 2)
+        return lost if abs(late - lost) <= SLACK else round(late)
 
     def take(self, piece: Piece, missing: int) -> int:
         """Return the place of *piece* behind *missing* samples, and go on after it."""
         at = self.place + missing
         self.place = at + len(piece.counts)
         self._due = piece.last + piece.period_ns
+        self._last = piece.last + piece.period_ns / 2
         return at
 
 
@@ -141,7 +146,7 @@ def plan(recording: Recording, limit: int = LARGEST_PART) -> Plan:
         if room < len(piece.counts):
             piece = piece.part(room)
             stretches.append(Stretch(segment, BoxNs(piece.first)))
-            newest[segment.id] = stretches[-1], Grid(piece.first)
+            newest[segment.id] = stretches[-1], Grid(piece.first, recording.losses)
             add(*newest[segment.id], piece, chunk.reasons)
     return Plan(stretches, uneven)
 
@@ -211,7 +216,7 @@ def read(recording: Recording, stretch: Stretch) -> Iterator[Counts]:
     What has left the recording since then is MISSING too.
     """
     leads = len(stretch.segment.leads)
-    grid = Grid(stretch.start)
+    grid = Grid(stretch.start, recording.losses)
     end = BoxNs(stretch.last + 1)
     for chunk in recording.history.chunks(stretch.start, end):
         if chunk.segment != stretch.segment.id:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge.database.signals import PoseBlock
 from edge.deviceclock import PACELESS_GAP_NS
+from edge.export.losses import NONE, Losses
 from edge.join import sample_times
 from edge.records import MISSING, BoxNs, EcgChunk, Segment, Vital
 
@@ -72,11 +73,13 @@ class EcgTally:
     begin: BoxNs
     end: BoxNs
     segments: dict[int, Segment]
+    losses: Losses = NONE
     coverage: dict[str, Coverage] = field(default_factory=dict)
     missing: Counter[str] = field(default_factory=Counter)  # values, by source
     used: dict[int, int] = field(default_factory=dict)  # samples by segment
     tolerance_ns: dict[str, float] = field(default_factory=dict)
     unreadable: int = 0  # samples whose segment's own row is damaged
+    behind: dict[str, float] = field(default_factory=dict)  # the last sample, by source
 
     def watch(self, chunks: Iterator[EcgChunk]) -> Iterator[EcgChunk]:
         """
@@ -105,11 +108,16 @@ class EcgTally:
             tolerance = PERIODS * chunk.period_ns
             first = chunk.start
             until = chunk.start + round(len(chunk.counts) * chunk.period_ns)
+            half_ns = chunk.period_ns / 2
+            behind = self.behind.get(source, first + half_ns)
+            if self.losses.between(behind, first + half_ns):
+                tolerance = 0.0  # a hole, however short
+            self.behind[source] = until - half_ns
         counts = chunk.counts
         if first < self.begin or until > self.end:
             times = sample_times(chunk)
             counts = counts[(times >= self.begin) & (times < self.end)]
-        self.tolerance_ns[source] = tolerance
+        self.tolerance_ns[source] = max(tolerance, PERIODS * chunk.period_ns)
         self.coverage[source].add(first, until, len(counts), tolerance)
         self.missing[source] += int(np.count_nonzero(counts == MISSING))
         self.used[segment.id] = self.used.get(segment.id, 0) + len(counts)
