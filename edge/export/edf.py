@@ -42,6 +42,11 @@ TICK_NS = 100
 TICKS = 10_000_000
 """In a second."""
 
+SAME_NS = TICKS * TICK_NS // 2
+"""A clock that was set by less does not begin another file."""
+
+LONGEST_LABEL = 16
+"""Characters."""
 LONGEST_TEXT = 100
 """Bytes of one annotation."""
 TIMEKEEPING = 24
@@ -114,9 +119,9 @@ def write_files(recording: Recording, output: Output, discontinuous: bool) -> No
     output.stage("edf-d" if discontinuous else "edf")
     name = "ecg-d" if discontinuous else "ecg"  # both may be asked for
     found = plan(recording, output.limit)
-    groups = (
-        grouped(found.stretches) if discontinuous else [[s] for s in found.stretches]
-    )
+    groups = [[stretch] for stretch in found.stretches]
+    if discontinuous:
+        groups = grouped(recording, found.stretches)
     files = chain.from_iterable(cut(recording, group, output.limit) for group in groups)
     for number, file in enumerate(files, start=1):
         write_file(recording, output, f"{name}-{number:03}", file)
@@ -127,14 +132,32 @@ def write_files(recording: Recording, output: Output, discontinuous: bool) -> No
         )
 
 
-def grouped(stretches: Sequence[Stretch]) -> list[list[Stretch]]:
-    """Return *stretches* by what has to be the same in one file."""
+def grouped(recording: Recording, stretches: Sequence[Stretch]) -> list[list[Stretch]]:
+    """
+    Return *stretches* by what has to be the same in one file, which has one subject
+    and one date: a box that was off, or whose clock was set, begins another.
+    """
     groups: dict[object, list[Stretch]] = {}
+    ahead_ns: dict[object, list[int]] = {}
     for stretch in stretches:
         segment = stretch.segment
-        key = (segment.leads, segment.gain, segment.baseline, segment.sampling_rate_hz)
-        groups.setdefault(key, []).append(stretch)
+        alike = (
+            segment.leads, segment.gain, segment.baseline, segment.sampling_rate_hz,
+            recording.subject(segment),
+        )  # fmt: skip
+        ahead = utc_of(recording, stretch) - stretch.start
+        known = ahead_ns.setdefault(alike, [])
+        near = [one for one in known if abs(one - ahead) <= SAME_NS]
+        if not near:
+            known.append(ahead)
+        groups.setdefault((alike, (near or [ahead])[0]), []).append(stretch)
     return list(groups.values())
+
+
+def utc_of(recording: Recording, stretch: Stretch) -> int:
+    """Return when *stretch* begins in UTC, nanoseconds, moved as the export is."""
+    start = np.array([stretch.start], np.int64)
+    return int(recording.ledger.date(start).utc[0]) + recording.shift_ns
 
 
 def cut(
@@ -164,22 +187,27 @@ def write_file(recording: Recording, output: Output, name: str, file: Plan) -> N
     for record, until in records(recording, file):
         part.write(record)
         output.reached(until)
-    about = f"{file.depth.name}+ of {', '.join(segment.leads)}, segment {segment.id}."
+    about = (
+        f"{file.depth.name}+ of {', '.join(segment.leads)}, segment {segment.id}. "
+        "The lowest value means: no value."
+    )
     output.finish(part, about)
 
 
 def planned(recording: Recording, stretches: Sequence[Stretch]) -> Plan:
     """Return how a file of *stretches* is laid out."""
     fitting = fit(stretches)
-    notes = [with_events(recording, stretch) for stretch in stretches]
     samples = record_samples(stretches[0].segment)
+    notes = [
+        sorted([*with_events(recording, stretch), *padding(stretch, samples)])
+        for stretch in stretches
+    ]
     period_ns = min(stretch.period_ns for stretch in stretches)
     # Eight characters of the header hold microseconds. Records must not overlap.
     rounded = round if len(stretches) == 1 else math.floor
     ticks = rounded(samples * period_ns / 1000) * 10
     start = stretches[0].start
-    utc = int(recording.ledger.date(np.array([start], np.int64)).utc[0])
-    utc += recording.shift_ns
+    utc = utc_of(recording, stretches[0])
     start_s = utc // 10**9
     records = sum(-(-stretch.samples // samples) for stretch in stretches)
     sizes = [len(text) for group in notes for text in map(annotation, group)]
@@ -200,6 +228,12 @@ def planned(recording: Recording, stretches: Sequence[Stretch]) -> Plan:
         start_s=start_s,
         origin=origin,
     )
+
+
+def padding(stretch: Stretch, record: int) -> list[Note]:
+    """Return the note on what fills the last *record* of *stretch* up, if anything."""
+    rest = -stretch.samples % record
+    return [Note(stretch.samples, rest, "no more samples")] if rest else []
 
 
 def annotation(note: Note) -> bytes:
@@ -244,8 +278,8 @@ def signal_header(file: Plan) -> bytes:
     room = file.annotation_bytes // depth.width
     many = len(leads)
     rows: list[tuple[list[str], int]] = [
-        ([f"ECG {lead}" for lead in leads] + [label], 16),
-        ([segment.board] * many + [""], 80),
+        (labels(leads) + [label], 16),
+        ([f"{segment.board} {lead}".strip() for lead in leads] + [""], 80),
         (["mV"] * many + [""], 8),
         ([scale.low_mv for scale in file.scales] + ["-1"], 8),
         ([scale.high_mv for scale in file.scales] + ["1"], 8),
@@ -256,6 +290,19 @@ def signal_header(file: Plan) -> bytes:
         ([""] * (many + 1), 32),
     ]
     return b"".join(fields([(text, width) for text in texts]) for texts, width in rows)
+
+
+def labels(leads: Sequence[str]) -> list[str]:
+    """Return a label for each of *leads* that fits and no other has."""
+    found: list[str] = []
+    for lead in leads:
+        whole = f"ECG {lead}" if len(lead) <= LONGEST_LABEL - 4 else lead
+        short, number = whole[:LONGEST_LABEL], 1
+        while short in found:
+            number += 1
+            short = f"{whole[: LONGEST_LABEL - 3]}~{number}"
+        found.append(short)
+    return found
 
 
 def fields(texts: Sequence[tuple[str, int]]) -> bytes:

@@ -161,6 +161,7 @@ def segment_entry(recording: Recording, number: int, samples: int) -> dict[str, 
     return {
         "segment": number,
         "session": segment.session,
+        "subject": recording.subject(segment),
         "samples": samples,
         "board": segment.board,
         "leads": list(segment.leads),
@@ -324,6 +325,8 @@ HOW TO READ IT
   an apostrophe before it. events.csv, with texts in any language, begins with a byte
   order mark for spreadsheets ("utf-8-sig" in Python).
   Files that end in .age are sealed: 'age --decrypt' opens them with the private key.
+  In EDF and BDF the lowest value of a signal means that there is none; notes in the
+  file say where and why, and where the last record is filled up.
   A folder without manifest.json is not whole: the export was interrupted. Doing it
   again into the same folder finishes it. 'edge verify FOLDER' checks everything.
 
