@@ -5,7 +5,7 @@ A session that learnt the date late is dated right from its beginning, because t
 box clock ran evenly all the time.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,7 @@ class Ledger:
         self, readings: Iterable[ClockReading], sessions: Iterable[Session] = ()
     ) -> None:
         self._sessions = {session.id: session for session in sessions}
+        readings = list(readings)
         lines: dict[object, list[ClockReading]] = {}
         for reading in readings:
             lines.setdefault(self._boot(reading.session), []).append(reading)
@@ -48,7 +49,7 @@ class Ledger:
             boot: self._table(sorted(found, key=self._instant))
             for boot, found in lines.items()
         }
-        self._pieces = self._all_pieces()
+        self._pieces = self._all_pieces(readings)
 
     def utc(self, session: int, box: BoxNs) -> tuple[UtcNs, bool]:
         """Return the UTC of *box* time in *session*, and whether it is synchronised."""
@@ -116,22 +117,37 @@ class Ledger:
         instants, offsets = np.array(lines, np.int64).T
         return _Table(instants, offsets, bool(trusted))
 
-    def _all_pieces(self) -> "_Pieces":
-        sessions = sorted(self._sessions.values(), key=lambda session: session.started)
+    def _all_pieces(self, readings: Sequence[ClockReading]) -> "_Pieces":
+        starts = [(one.started, one.id) for one in self._sessions.values()]
+        starts = sorted(starts + unstated(readings, self._sessions))
         lines: list[tuple[int, int, int, bool]] = [(-(2**63), 0, 0, False)]
-        for place, session in enumerate(sessions):
-            end = sessions[place + 1].started if place + 1 < len(sessions) else 2**63
-            table = self._tables.get(self._boot(session.id))
-            begins = [int(session.started)]
+        for place, (started, session) in enumerate(starts):
+            end = starts[place + 1][0] if place + 1 < len(starts) else 2**63
+            table = self._tables.get(self._boot(session))
+            begins = [int(started)]
             if table is not None:
-                within = (table.instants + session.offset_ns).tolist()
+                within = (table.instants + self._offset(session)).tolist()
                 begins += [begin for begin in within if begins[0] < begin < end]
-            utc, synchronised = self.label(session.id, np.array(begins, np.int64))
+            utc, synchronised = self.label(session, np.array(begins, np.int64))
             for begin, label in zip(begins, utc.tolist(), strict=True):
-                dated = bool(synchronised[0])
-                lines.append((begin, session.id, label - begin, dated))
+                lines.append((begin, session, label - begin, bool(synchronised[0])))
         columns = [np.array(column) for column in zip(*lines, strict=True)]
         return _Pieces(*columns)
+
+
+def unstated(
+    readings: Iterable[ClockReading], sessions: Container[int]
+) -> list[tuple[BoxNs, int]]:
+    """
+    Return when sessions with *readings* began that are not among *sessions*, as their
+    first reading tells it: a session's own row may be damaged.
+    """
+    begins: dict[int, BoxNs] = {}
+    for reading in readings:
+        if reading.session not in sessions:
+            known = begins.get(reading.session, reading.box)
+            begins[reading.session] = min(known, reading.box)
+    return [(begin, session) for session, begin in begins.items()]
 
 
 class _Table(NamedTuple):

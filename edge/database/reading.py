@@ -20,9 +20,6 @@ R = TypeVar("R")
 class Reader:
     """A connection that can only read the recording at *path*, for one thread."""
 
-    damaged: int
-    """Rows that were left out so far because their sum is wrong."""
-
     def __init__(self, path: Path) -> None:
         """
         Open the recording at *path*.
@@ -30,7 +27,7 @@ class Reader:
         :raises StoreError: if there is none, or it is not one that can be read
         """
         self.path = path
-        self.damaged = 0
+        self._damaged: set[int] = set()
         try:
             self._connection = open_reader(path)
         except (OSError, *ERRORS) as error:
@@ -60,6 +57,11 @@ class Reader:
         """
         return self._ask(lambda: read_totals(self._connection))
 
+    @property
+    def damaged(self) -> int:
+        """How many rows were left out so far because their sum is wrong."""
+        return len(self._damaged)
+
     def fetch(self, query: str, values: tuple[object, ...] = ()) -> list[Row]:
         """
         Return all rows of *query*, one transaction.
@@ -86,9 +88,9 @@ class Reader:
             try:
                 yield build(row)
             except Damaged:
-                if not self.damaged:
+                if not self._damaged:
                     logger.warning("damaged rows of %s are left out", self.path)
-                self.damaged += 1
+                self._damaged.add(hash(row))  # the next pass meets it again
 
     def _ask(self, question: Callable[[], R]) -> R:
         try:

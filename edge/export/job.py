@@ -149,6 +149,8 @@ def fill(
     """Write the files of all formats into *output* and return the manifest."""
     for name in request.formats:
         load_writer(name)(recording, output, request.options)
+    if damaged := recording.history.damaged:
+        output.remark(f"damaged rows of the recording that are left out: {damaged}")
     return manifest.build(
         recording, output.written, output.remarks, stated(request), made, version()
     )

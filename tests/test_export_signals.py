@@ -1,0 +1,221 @@
+"""Signal files of recordings that are not simple: losses, subjects, dates, names."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from records_store import START, S
+from test_export import edge, rows
+from test_export_formats import exported, onsets_of, start_of
+
+from edge.export.stretches import plan, read
+from edge.records import (
+    MISSING,
+    BoxNs,
+    ClockReading,
+    EcgChunk,
+    Event,
+    Record,
+    Segment,
+    Session,
+    UtcNs,
+)
+from edge.stamps import parse_stamp
+from edge.store import Store
+
+PERIOD_NS = 4_000_000
+
+
+def a_session(number: int, started: int, boot: str, subject: str) -> Session:
+    return Session(number, boot, BoxNs(started), 5, "0.1.0", subject, "{}")
+
+
+def a_segment(number: int, session: int, leads: tuple[str, ...] = ("I",)) -> Segment:
+    many = len(leads)
+    return Segment(
+        number, session, "serial", "openbci-cyton", leads, (100.0,) * many,
+        (0,) * many, 250.0, False, "counter",
+    )  # fmt: skip
+
+
+def second(start: int, count: int, segment: int, leads: int = 1) -> EcgChunk:
+    counts = np.full((250, leads), count, np.int32)
+    return EcgChunk(segment, BoxNs(start), float(PERIOD_NS), 1000, counts)
+
+
+def lossy(seconds: int) -> tuple[list[Record], int]:
+    """Return a wireless board that loses one or two packets of 25, and how many."""
+    random = np.random.default_rng(11)
+    records: list[Record] = [
+        a_session(1, START, "a", "P01"), a_segment(1, 1),
+        ClockReading(1, START, UtcNs(START), True, 0),
+    ]  # fmt: skip
+    number = lost = 0
+    before = START
+    while number < seconds * 250:
+        if number and (missing := int(random.integers(0, 3))):
+            number, lost = number + missing, lost + missing
+            again = BoxNs(START + number * PERIOD_NS)
+            words = f"{missing} samples lost"
+            detail: dict[str, object] = {"lost": missing}
+            records.append(Event(before, again, "gap", "ecg", words, detail))
+        counts = np.arange(number, number + 25, dtype=np.int32)[:, np.newaxis]
+        # A date is good to a sample or two, as in a segment's first seconds.
+        start = BoxNs(START + number * PERIOD_NS + int(random.integers(-900_000, 0)))
+        records.append(EcgChunk(1, start, float(PERIOD_NS), 1000, counts))
+        number += 25
+        before = BoxNs(START + (number - 1) * PERIOD_NS)
+    return records, lost
+
+
+def test_lost_samples_leave_their_place_empty(tmp_path: Path) -> None:
+    records, lost = lossy(60)
+    with exported(tmp_path, records, "csv") as (out, recording):
+        (stretch,) = plan(recording).stretches
+        counts = np.concatenate(list(read(recording, stretch)))
+        said = json.loads((out / "manifest.json").read_text())["streams"]["ecg"]
+
+    present = np.flatnonzero(counts[:, 0] != MISSING)
+    assert np.array_equal(counts[present, 0], present)
+    assert len(counts) - len(present) == lost > 100
+    assert stretch.rate_hz == pytest.approx(250.0, rel=1e-3)
+    assert sum(note.samples for note in stretch.notes if note.text == "gap") == lost
+    assert said["serial"]["gaps"] == sum(isinstance(one, Event) for one in records)
+    share = 1 - lost / len(counts)
+    assert said["serial"]["complete"] == pytest.approx(share, abs=0.02)
+
+
+def two_sessions(boot: str, subject: str, later: int) -> list[Record]:
+    """
+    Return two sessions of 20 s, the second right behind the first in box time, *later*
+    seconds behind it in truth.
+    """
+    again = BoxNs(START + 20 * S)
+    return [
+        a_session(1, START, "a", "P01"), a_segment(1, 1),
+        ClockReading(1, START, UtcNs(START), True, 0),
+        *(second(START + number * S, 11, 1) for number in range(20)),
+        a_session(2, again, boot, subject), a_segment(2, 2),
+        ClockReading(2, again, UtcNs(again + later * S), True, 0),
+        *(second(again + number * S, 22, 2) for number in range(20)),
+    ]  # fmt: skip
+
+
+def counts_of(file: Path) -> list[int]:
+    """Return the first count of each record, read without any library."""
+    data = file.read_bytes()
+    size, count, signals = int(data[184:192]), int(data[236:244]), int(data[252:256])
+    samples = [
+        int(data[256 + signals * 216 + 8 * n : 256 + signals * 216 + 8 * n + 8])
+        for n in range(signals)
+    ]
+    record = 2 * sum(samples)
+    begins = (size + number * record for number in range(count))
+    return [int.from_bytes(data[at : at + 2], "little", signed=True) for at in begins]
+
+
+def test_one_discontinuous_file_is_of_one_subject(tmp_path: Path) -> None:
+    with exported(tmp_path, two_sessions("a", "P02", 0), "edf-d") as (out, _):
+        files = sorted(out.glob("*.edf"))
+
+        assert [file.read_bytes()[8:11] for file in files] == [b"P01", b"P02"]
+        assert [set(counts_of(file)) for file in files] == [{11}, {22}]
+
+
+def test_a_box_that_was_off_is_dated_rightly_after_it(tmp_path: Path) -> None:
+    """Without a battery its own time goes on where it ended."""
+    with exported(tmp_path, two_sessions("b", "P01", 36_000), "edf-d") as (out, _):
+        first, other = (
+            start_of(file) + onsets_of(file) for file in sorted(out.glob("*.edf"))
+        )
+
+    assert other[0] - first[0] == pytest.approx(36_020)
+
+
+def test_sessions_of_one_subject_and_date_share_a_file(tmp_path: Path) -> None:
+    with exported(tmp_path, two_sessions("a", "P01", 0), "edf-d") as (out, _):
+        (file,) = out.glob("*.edf")
+
+        assert counts_of(file) == [11] * 20 + [22] * 20
+
+
+def test_long_lead_names_stay_apart(tmp_path: Path) -> None:
+    pyedflib = pytest.importorskip("pyedflib", reason="pyEDFlib is not installed")
+    leads = ("precordial lead V1", "precordial lead V2", "II")
+    records = [
+        a_session(1, START, "a", ""), a_segment(1, 1, leads),
+        *(second(START + number * S, 5, 1, 3) for number in range(3)),
+    ]  # fmt: skip
+    with (
+        exported(tmp_path, records, "edf") as (out, _),
+        pyedflib.EdfReader(str(out / "ecg-001.edf")) as reader,
+    ):
+        labels = reader.getSignalLabels()
+        named = [reader.getTransducer(number) for number in range(3)]
+
+    assert len(set(labels)) == 3
+    assert labels[2] == "ECG II"
+    assert named == [f"openbci-cyton {lead}" for lead in leads]
+
+
+def test_what_fills_the_last_record_up_is_said(tmp_path: Path) -> None:
+    pyedflib = pytest.importorskip("pyedflib", reason="pyEDFlib is not installed")
+    records: list[Record] = [a_session(1, START, "a", ""), a_segment(1, 1)]
+    short = second(START + S, 5, 1)
+    records += [second(START, 5, 1), short._replace(counts=short.counts[:100])]
+    with exported(tmp_path, records, "edf") as (out, _):
+        with pyedflib.EdfReader(str(out / "ecg-001.edf")) as reader:
+            onsets, lengths, texts = reader.readAnnotations()
+        words = (out / "README.txt").read_text()
+
+    place = list(texts).index("no more samples")
+    begins = onsets[place] - onsets[0] if len(onsets) > 1 else onsets[place]
+    assert float(lengths[place]) == pytest.approx(0.6)
+    assert begins >= 0
+    assert "no value" in " ".join(words.split())
+
+
+def test_damaged_session_keeps_its_leads_and_dates(tmp_path: Path) -> None:
+    path, out = tmp_path / "recording.db", tmp_path / "out"
+    records = two_sessions("b", "P01", 36_000)
+    records[records.index(a_segment(2, 2))] = a_segment(2, 2, ("V5",))
+    with Store(path) as store:
+        store.append(records)
+    with sqlite3.connect(path) as other:
+        other.execute("UPDATE sessions SET subject = 'x' WHERE id = 2")
+    other.close()
+
+    assert edge(path, "--output", str(out), "--formats", "csv,wfdb") == 0
+
+    first, last = (rows(out / "ecg.csv")[place] for place in (0, -1))
+    said = json.loads((out / "manifest.json").read_text())
+    assert (first["I_mv"], last["V5_mv"]) == ("0.110", "0.220")
+    began, ended = (parse_stamp(row["timestamp"]) for row in (first, last))
+    assert ended - began > 36_000 * S
+    assert said["damaged_rows_left_out"] == 1
+    assert "damaged rows of the recording that are left out: 1" in said["remarks"]
+
+
+def test_small_parquet_files_are_full(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    random = np.random.default_rng(5)
+    records: list[Record] = [a_session(1, START, "a", ""), a_segment(1, 1)]
+    for number in range(2000):
+        counts = random.integers(-(2**30), 2**30, (250, 1)).astype(np.int32)
+        start = BoxNs(START + number * S)
+        records.append(EcgChunk(1, start, float(PERIOD_NS), 1000, counts))
+    path, out = tmp_path / "recording.db", tmp_path / "out"
+    with Store(path) as store:
+        store.append(records)
+
+    words = ("--formats", "parquet", "--tables", "ecg", "--part-mb", "8")
+    assert edge(path, "--output", str(out), *words) == 0
+
+    files = sorted(out.glob("*.parquet"), key=lambda file: (len(file.name), file.name))
+    sizes = [file.stat().st_size for file in files]
+    assert sum(len(pandas.read_parquet(file)) for file in files) == 2000 * 250
+    assert all(5_000_000 < size < 8_000_000 for size in sizes[:-1])
+    assert len(pandas.read_parquet(files[-1])) > 0
