@@ -5,7 +5,7 @@ Each block is the text of the CSV table read by pyarrow with the types of its co
 so that both formats say the same.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,7 +30,8 @@ GROUP_ROWS = 131_072
 """Rows that are compressed together."""
 
 ROOM_BYTES = 64 * 1024**2
-"""Kept free in a file for the last group and the footer."""
+ROOM_SHARE = 0.25
+"""Kept free in a file for the last group and the footer: the lesser of the two."""
 
 
 def write(recording: Recording, output: Output, options: Options) -> None:
@@ -48,11 +49,11 @@ def write_table(table: Table, output: Output) -> None:
     """Write one table, in as many files as it takes."""
     types = {column.name: type_of(column) for column in table.columns}
     blocks = iter(table.blocks())
-    number, more = 0, True
-    while more:
+    number, first = 0, next(blocks, None)
+    while first is not None or not number:  # a table without rows is a file, too
         number += 1
         name = f"{table.name}-{number:03}" if number > 1 else table.name
-        more = write_file(name, table, types, blocks, output)
+        first = write_file(name, table, types, first, blocks, output)
     output.described(table)
 
 
@@ -60,29 +61,31 @@ def write_file(
     name: str,
     table: Table,
     types: dict[str, pa.DataType],
-    blocks: Iterable[Block],
+    block: Block | None,
+    following: Iterator[Block],
     output: Output,
-) -> bool:
-    """Write one file of *table* and return whether there is more for another."""
+) -> Block | None:
+    """
+    Write one file of *table* from *block* and those *following* it, and return the
+    first one for another file, if there is more.
+    """
     schema = pa.schema(list(types.items()))
     part = output.begin(f"{name}.parquet")
-    rows, waiting = 0, []
-    more = False
+    full = output.limit - min(ROOM_BYTES, round(output.limit * ROOM_SHARE))
+    rows, group = 0, schema.empty_table()
     with pq.ParquetWriter(pa.PythonFile(Sink(part), mode="w"), schema) as writer:
-        for block in blocks:
-            waiting.append(as_arrow(table, types, block))
+        while block is not None and part.size <= full:
+            group = pa.concat_tables([group, as_arrow(table, types, block)])
             rows += block.rows
-            if sum(len(one) for one in waiting) >= GROUP_ROWS:
-                writer.write_table(pa.concat_tables(waiting), GROUP_ROWS)
-                waiting = []
+            if len(group) >= GROUP_ROWS or part.size + group.nbytes > full:
+                writer.write_table(group, GROUP_ROWS)
+                group = schema.empty_table()
             output.reached(block.until)
-            if part.size > output.limit - ROOM_BYTES:
-                more = True
-                break
-        if waiting:
-            writer.write_table(pa.concat_tables(waiting), GROUP_ROWS)
+            block = next(following, None)
+        if len(group):
+            writer.write_table(group, GROUP_ROWS)
     output.finish(part, table.about, rows)
-    return more
+    return block
 
 
 def as_arrow(table: Table, types: dict[str, pa.DataType], block: Block) -> pa.Table:
