@@ -344,6 +344,18 @@ def test_every_answer_carries_the_security_headers(app: Any, path: str) -> None:
     assert headers["cache-control"] in ("no-store", "no-cache")
 
 
+def test_a_browser_keeps_no_page_of_the_patient(app: Any) -> None:
+    for path in ("/", "/export", "/static/index.html", "/static/export.html"):
+        answer = ask(app, "GET", path, accept="text/html")
+        assert answer.headers["cache-control"] == "no-store", path
+        assert "etag" not in answer.headers
+    for path in ("/login.html", "/static/page.js", "/static/page.css"):
+        headers = ask(app, "GET", path).headers
+        assert headers["cache-control"] == "no-cache", path
+        again = ask(app, "GET", path, if_none_match=headers["etag"])
+        assert (again.status, again.body) == (304, b"")
+
+
 def test_page_files_are_small_and_ask_nobody_else() -> None:
     folder = Path(__file__).parent.parent / "edge/web/static"
     files = {path.name: path.read_bytes() for path in folder.iterdir()}

@@ -10,6 +10,9 @@ from edge.web.answers import header, refuse
 
 FOLDER = Path(__file__).parent / "static"
 
+PATIENT = ("index.html", "export.html")
+"""What shows a patient: a browser that keeps one shows it again after the logout."""
+
 KINDS = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -42,6 +45,9 @@ def serve(name: str) -> HTTPResponse:
     file = FILES.get(name)
     if file is None:
         refuse(404, "there is no such file")
+    if name in PATIENT:
+        kind = {"Content-Type": file.kind}
+        return HTTPResponse(file.body, **kind, **{"Cache-Control": "no-store"})
     headers = {"ETag": file.tag, "Cache-Control": "no-cache"}
     if header(request, "If-None-Match") == file.tag:
         return HTTPResponse(status=304, **headers)
