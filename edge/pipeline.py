@@ -32,6 +32,7 @@ from edge.records import (
     SerialChunk,
     Vital,
 )
+from edge.stating import Stating
 
 CHUNK_NS = 400_000_000
 """Bytes are decoded and dated together for so long: with a commit every half second a
@@ -89,6 +90,7 @@ class EcgFlow:
         self._segment = 0
         self._last_arrival: MonotonicNs | None = None
         self._pace = Pace()  # of a board that sends at its own
+        self._stating = Stating()
 
     def feed(self, chunk: SerialChunk) -> list[Record]:
         """Take bytes in; return the records that are complete, usually none."""
@@ -208,7 +210,8 @@ class EcgFlow:
         records += irregular_chunks(
             self._segment, instants, packets.counts, uncertainty_ns, packets.reasons
         )
-        records += self._readings(packets.readings, instants)
+        told = self._readings(packets.readings, instants)
+        records += self._stating.feed(told, instants)
         return records + self._words(packets, BoxNs(int(instants[0])))
 
     def _arrived(
@@ -284,7 +287,7 @@ class EcgFlow:
 
     def _readings(
         self, readings: tuple[Reading, ...], instants: NDArray[np.int64]
-    ) -> list[Record]:
+    ) -> list[Vital]:
         """Return the vitals that the packets at *instants* carried."""
         return [
             Vital(

@@ -112,8 +112,8 @@ class Vital(NamedTuple):
     sampled: BoxNs
     name: str  # "heart_rate", "oxygen_saturation", …: a name of VITALS
     value: float | None  # in the unit of VITALS; None with a reason
-    reason: str  # "", "lead_off", "probe_off", "placeholder", "stale", "out_of_range";
-    # where derived: a `edge.heart.Reason`, "no pose", "too_few_poses"
+    reason: str  # "", "lead_off", "probe_off", "placeholder", "stale", "out_of_range",
+    # "not_sent"; where derived: a `edge.heart.Reason`, "no pose", "too_few_poses"
     source: str  # "serial", "upload", "file", "camera"
     derived: bool = False  # computed here, not sent
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from records_store import START, S, chunk, pose, second, segment, vital
 
-from edge.columns import COLUMNS, JoinedRow, cells
+from edge.columns import COLUMNS, LEGACY, JoinedRow, cells, legacy_cells
 from edge.history import History
 from edge.join import sample_times
 from edge.joined import join_block, joined_rows, read_labels
@@ -256,3 +256,23 @@ def test_many_chunks_of_one_recording(store: Store, path: Path) -> None:
 
     assert [row.pose.exposed for row in found] == [one.exposed for one in poses]
     assert all(row.sample for row in found)
+
+
+def test_vital_that_is_sent_no_more_is_empty_in_every_form(
+    store: Store, path: Path
+) -> None:
+    rate = Vital(BoxNs(START), "heart_rate", 72.0, "", "serial")
+    gone = rate._replace(sampled=BoxNs(START + 4 * S), value=None, reason="not_sent")
+    records: list[Record] = [segment(2, "upload"), rate, gone]
+    for seconds in (1, 5):
+        records += [sample(START + seconds * S, 2), a_pose(START + seconds * S)]
+    store.append(records)
+
+    sent, then = rows(path)
+
+    names = [column.name for column in LEGACY]
+    assert dict(zip(names, legacy_cells(sent), strict=True))["heart_rate"] == 72.0
+    assert dict(zip(names, legacy_cells(then), strict=True))["heart_rate"] is None
+    words = dict(zip([column.name for column in COLUMNS], cells(then), strict=True))
+    assert words["heart_rate"] is None
+    assert words["heart_rate_reason"] == "not_sent"

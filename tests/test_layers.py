@@ -22,7 +22,7 @@ LAYERS: list[set[str]] = [
         "pictures", "models", "movement", "columns", "deviceclock", "simulator",
         "synctest",
     },
-    {"joined", "csvjoin", "control", "pace"},
+    {"joined", "csvjoin", "control", "pace", "stating"},
     {"pipeline", "derived", "export"},
     {"given", "nextframe"},
     {"opening"},

@@ -48,7 +48,6 @@ LEADS = {"ecg_lead1": "I", "ecg_lead2": "II", "ecg_lead3": "III"}
 IGNORED = ("timestamp", "")
 NANOVOLTS = 1e6  # counts per millivolt
 LONGEST_LINE_BYTES = 1024
-REPEAT_LINES = 10  # an unchanged vital is stated again after so many lines
 LEAD_OFF = -np.inf  # in place of a lead's millivolts
 
 WORDS_FOR_NONE = {  # to what is kept in place of a number
@@ -79,7 +78,7 @@ class Csv:
         leads = [name for name in columns if name not in (*RANGES, *IGNORED)]
         self._vitals = [name for name in columns if name in RANGES]
         self._names = [*leads, *self._vitals]
-        self._stated = Stated(self._vitals, REPEAT_LINES)
+        self._stated = Stated(self._vitals)
         self.board = Board(
             name="csv",
             leads=tuple(LEADS.get(name, name) for name in leads),

@@ -22,16 +22,22 @@ REFUSED = np.inf
 PLACEHOLDER = -np.inf
 """Values that are none: nothing sent, out of range, a number the firmware makes up."""
 
+FORGOTTEN = np.finfo(np.float64).min
+"""Of a vital that was stated before the port was lost: no board sends it."""
+
 
 class Stated:
-    """Turns the vitals of every packet into readings: at a change, and now and then."""
+    """
+    Turns the vitals of every packet into readings: at a change, and now and then. One
+    that is sent no more is so stated once.
+    """
 
     def __init__(
-        self, names: Sequence[str], every: int, zero: dict[str, str] | None = None
+        self, names: Sequence[str], every: int = 0, zero: dict[str, str] | None = None
     ) -> None:
         """
-        State an unchanged vital again after *every* packets. A 0 is no value for the
-        reason that *zero* gives for its name.
+        State an unchanged vital again after *every* packets, 0 for never. A 0 is no
+        value for the reason that *zero* gives for its name.
         """
         self._names = tuple(names)
         self._every = every
@@ -46,8 +52,12 @@ class Stated:
         due = np.empty(values.shape, np.bool_)
         due[0] = values[0] != self._before
         np.not_equal(values[1:], values[:-1], out=due[1:])
-        due[-self._packets % self._every :: self._every] = True
-        due &= ~np.isnan(values)
+        if self._every:
+            due[-self._packets % self._every :: self._every] = True
+        absent = np.isnan(values)
+        if absent.any():
+            due[1:] &= ~(absent[1:] & absent[:-1])
+            due[0] &= ~(absent[0] & np.isnan(self._before))
         self._packets += len(values)
         self._before = values[-1]
         packets, names = np.nonzero(due)
@@ -57,12 +67,15 @@ class Stated:
         return tuple(self._reading(*one) for one in stated)
 
     def restart(self) -> None:
-        """State everything again."""
-        self._before = np.full(len(self._names), NOT_STATED)
+        """State everything again, also that something is sent no more."""
+        known = ~np.isnan(self._before)
+        self._before = np.where(known, FORGOTTEN, NOT_STATED)
 
     def _reading(self, packet: int, index: int, value: float) -> Reading:
         name = self._names[index]
         low, high = RANGES[name]
+        if np.isnan(value):
+            return Reading(packet, name, None, "not_sent")
         if low <= value <= high:
             return Reading(packet, name, value, "")
         if value == PLACEHOLDER:

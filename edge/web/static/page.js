@@ -224,7 +224,7 @@ const SHOWN = [
   ["respiration_rate", "Respiration"], ["temperature", "Temperature"],
 ];
 const REASONS = {
-  lead_off: "lead off", probe_off: "probe off", placeholder: "not measured", stale: "no new value", out_of_range: "out of range",
+  lead_off: "lead off", probe_off: "probe off", placeholder: "not measured", stale: "no new value", out_of_range: "out of range", not_sent: "not sent",
   learning: "still listening", noisy: "ECG too noisy", no_beats: "no beats found", samples_lost: "ECG samples lost", too_slow: "ECG sampled too slowly",
 };
 
