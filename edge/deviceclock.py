@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.envelope import Envelope
+from edge.envelope import RATE_BOUND, Envelope
 from edge.records import MonotonicNs
 
 SECOND_NS = 1_000_000_000
@@ -88,9 +88,9 @@ class DeviceClock:
     """
 
     def __init__(self, sampling_rate_hz: float, modulus: int) -> None:
-        self._period_ns = SECOND_NS / sampling_rate_hz
+        self._stated_ns = self._told_ns = SECOND_NS / sampling_rate_hz
+        self._period_ns = self._stated_ns  # or what the board turned out to have
         self._modulus = modulus or COUNTED_HERE
-        self._turn_ns = self._modulus * self._period_ns
         self._uncounted = not modulus or self._turn_ns < 2 * MISFIT_NS
         self._next = 0  # index of the sample to come
         self._counter = -1  # of the newest sample
@@ -191,7 +191,28 @@ class DeviceClock:
             start = max(start, instant + max(index - at - 0.5, 0) * period_ns)
         self._stamped = (index, start, line.period_ns)
         uncertainty_ns = line.uncertainty_ns + start - line.instant
+        if index >= self._first:
+            # None was taken after it came: of a rate that is not understood yet.
+            newest = start + (self._next - 1 - index) * line.period_ns
+            ahead = newest - self._received
+            uncertainty_ns += ahead if ahead > uncertainty_ns else 0
         return Timing(MonotonicNs(round(start)), line.period_ns, round(uncertainty_ns))
+
+    def rate_news(self) -> str:
+        """Return that the board has another rate than stated, once it shows; or ""."""
+        period_ns = self._envelope.usual_period_ns or self._told_ns
+        if abs(period_ns / self._told_ns - 1) <= RATE_BOUND:
+            return ""
+        self._told_ns = period_ns
+        return self._other_rate(period_ns)
+
+    def _other_rate(self, period_ns: float) -> str:
+        sent, stated = SECOND_NS / period_ns, SECOND_NS / self._stated_ns
+        return f"the board sends {sent:.1f} samples a second, not {stated:g}"
+
+    @property
+    def _turn_ns(self) -> float:
+        return self._modulus * self._period_ns
 
     def reset(self, cause: str) -> None:
         """Forget the board's time: the next samples begin a segment, for *cause*."""
@@ -224,7 +245,7 @@ class DeviceClock:
             self._next += stop - first
             self._envelope.add(self._next - 1, at, stop - first)
             self._received, first = at, stop
-            if self._envelope.late_ns > MISFIT_NS:
+            if self._envelope.late_ns > MISFIT_NS or self._envelope.stray:
                 break
         self._counter = int(counter[first - 1])
         self._silence = 0
@@ -252,7 +273,10 @@ class DeviceClock:
 
     def _doubt(self) -> None:
         """Have a new segment begin if samples come later than their counter allows."""
-        if self._envelope.late_ns > MISFIT_NS:
+        if self._envelope.stray:
+            self._period_ns *= 1 + self._envelope.stray
+            self._cause = self._other_rate(self._period_ns)
+        elif self._envelope.late_ns > MISFIT_NS:
             late_ms = self._envelope.late_ns / 1e6
             self._cause = f"samples came {late_ms:.0f} ms late for their counter"
 
@@ -284,8 +308,8 @@ class DeviceClock:
             return self._unexplained(steps, received)
         newest = self._next - 1 + int(steps.sum())
         late = self._envelope.lateness(newest, received)
-        if late < -MISFIT_NS:
-            at = int(steps.argmax())
+        at = int(steps.argmax())
+        if late < -MISFIT_NS and (int(steps[at]) - 1) * self._period_ns > MISFIT_NS:
             return self._begin(at, steps, "the counter ran ahead of time: a restart")
         silence = max(received - self._received, self._silence)
         backlog = len(steps) * self._period_ns > BACKLOG_NS

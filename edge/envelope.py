@@ -13,6 +13,7 @@ This is set-membership estimation (F. C. Schweppe, IEEE Trans. Automatic Control
 1968) in two dimensions, where the exact set is cheap to keep.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from edge.polygon import Pair, Polygon, cut, rectangle, thinned, widened
@@ -22,6 +23,10 @@ SECOND_NS = 1_000_000_000
 
 RATE_BOUND = 600e-6
 """A crystal is within 100 ppm or so; the host's clock may be slewed by 500 more."""
+
+WIDEST = 0.03
+"""But many a board has none: an ADS1299's own oscillator is within 2.5 % over all
+temperatures. So much may a rate be beside the stated one while it is learnt."""
 
 DRIFT_PER_NS = 0.04e-6 / SECOND_NS
 """Fastest lasting change of rate: 24 ppm in ten minutes, a box in a warming room."""
@@ -67,9 +72,14 @@ class Envelope:
         self._rate = 0.0
         self._middle = 0.0  # estimated offset at _at
         self._vanishing = 0.0  # how much later samples get in a bin by uncounted loss
+        self._usual = 0.0  # rate of a board without a crystal
+        self._settled = False  # whether the rate was seen to be near that
         self._waits = Waits(period_ns)
         self._bin_ns = float(BIN_NS)  # how long bins are, lately
         self._late_bins = 0
+        self._early_bins = 0
+        self._track: list[Pair] = []  # least late reads of the latest bins
+        self.stray = 0.0  # rate so far beside the stated one that it must be another
         self.late_ns = 0.0  # how much too late everything has come for seconds
         self._half = period_ns / 2
         self._lowest = (0.0, 0.0)  # time and y of the least late read
@@ -111,6 +121,11 @@ class Envelope:
             self._begin_bin(time)
 
     @property
+    def usual_period_ns(self) -> float | None:
+        """The stated period, or the one that shows instead; while unsure, ``None``."""
+        return self._period * (1 + self._usual) if self._settled else None
+
+    @property
     def knows(self) -> bool:
         """Whether enough came to tell a late arrival from an early one."""
         return bool(self._polygon)
@@ -140,7 +155,7 @@ class Envelope:
     def rates(self) -> Pair:
         """Return the lowest and the highest rate that agree with what came."""
         if not self._polygon:
-            return -RATE_BOUND, RATE_BOUND
+            return self._bounds()
         rates = [rate for _, rate in self._polygon]
         return min(rates), max(rates)
 
@@ -163,24 +178,53 @@ class Envelope:
         The longest wait lasts for an instant only and falls between bins, so that the
         bound misses some of what the board's clock slips in a bin.
         """
-        return abs(self._rate) * self._bin_ns / 8 if self._polygon else 0.0
+        if not self._polygon or self._usual:
+            return 0.0
+        return abs(self._rate) * self._bin_ns / 8
+
+    def _bounds(self) -> Pair:
+        """Return between which rates the board's may be, whatever came."""
+        by = RATE_BOUND if self._settled else WIDEST
+        return self._usual - by, self._usual + by
+
+    def _near_usual(self) -> bool:
+        slowest, fastest = self.rates()
+        away = max(self._usual - slowest, fastest - self._usual)
+        return away <= 1.1 * RATE_BOUND  # which allows for what a drift adds in time
+
+    def _settle(self) -> None:
+        """Find out which rate is usual here: the stated one, unless that cannot be."""
+        slowest, fastest = self.rates()
+        away = max(slowest - self._usual, self._usual - fastest)
+        if away > RATE_BOUND or (self._usual and not self._settled):
+            self._usual = (slowest + fastest) / 2
+        self._settled |= self._near_usual()
 
     def _close_bin(self) -> None:
         time, y = self._lowest
         reads = self._reads
         near, far = self._near / reads, self._far / reads
-        self._waits.add(Bin(time, y, near, far, self._several / reads))
+        level = y - self._usual * time
+        self._waits.add(Bin(time, level, near, far, self._several / reads))
+        self._track = [*self._track[-LATE_BINS:], (time, y)]
         if self._polygon:
             self._advance(time)
             self._bound_above(y)
-            longest = self._waits.longest(time, self._rate, self._bin_ns)
-            self._bound_below(y - longest - self._waits.noise)
+            self._bound_below(y - self._longest(time) - self._waits.noise)
             self._polygon = thinned(self._polygon)
+            self._settle()
         else:
             self._at = time
             self._start_anew(y)
         self._rate = sum(self.rates()) / 2
         self._middle = sum(self._offsets(time)) / 2
+
+    def _longest(self, time: float) -> float:
+        """Return how long the newest sample of a read may have waited at most."""
+        # Where the board slips faster than crystals do, waits show no pattern to learn.
+        if self._usual or not self._near_usual():
+            return self._period
+        return self._waits.longest(time, self._rate, self._bin_ns)
 
     def _advance(self, time: float) -> None:
         ahead = time - self._at
@@ -198,8 +242,12 @@ class Envelope:
             self._vanishing += (level - high) / 10
             self._polygon = rectangle((low, level), self.rates())
         elif level - low > self._waits.noise:
+            self._early_bins = 0
             self._polygon = cut(self._polygon, level, 1)
         else:  # earlier than seemed possible: the host's clock was slewed, as one cause
+            self._early_bins += 1
+            if self._early_bins >= LATE_BINS:
+                self._go_astray()
             self._start_anew(level)
 
     def _bound_below(self, level: float) -> None:
@@ -214,9 +262,24 @@ class Envelope:
         self._late_bins += 1
         if self._late_bins >= LATE_BINS:
             self.late_ns = level - high
+            self._go_astray()
             self._start_anew(self._lowest[1], low)
+
+    def _go_astray(self) -> None:
+        """Doubt the rate; where bin after bin says so, note which one it must be."""
+        self._settled = False
+        self._early_bins = 0
+        slopes = [
+            (y - y_before) / (time - before)
+            for (before, y_before), (time, y) in pairwise(self._track)
+        ]
+        slope = sum(slopes) / len(slopes)
+        if abs(slope) > WIDEST and max(abs(one - slope) for one in slopes) < (
+            abs(slope) / 2
+        ):
+            self.stray = slope
 
     def _start_anew(self, y: float, low: float = float("inf")) -> None:
         """Allow any rate, and offsets from *low* or what *y* alone would say to *y*."""
         low = min(low, y - self._period - self._waits.noise)
-        self._polygon = rectangle((low, y), (-RATE_BOUND, RATE_BOUND))
+        self._polygon = rectangle((low, y), self._bounds())

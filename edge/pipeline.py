@@ -188,6 +188,8 @@ class EcgFlow:
             instants[run.first : run.stop] = start + np.round(steps)
             self.newest = BoxNs(int(instants[run.stop - 1]))
         records += self._readings(packets.readings, instants)
+        if news := device.rate_news():
+            packets = packets._replace(notes=(*packets.notes, news))
         return records + self._words(packets, BoxNs(int(instants[0])))
 
     def _by_arrival(

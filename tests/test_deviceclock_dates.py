@@ -1,6 +1,7 @@
 """Sample indices to time: when each was taken, and how surely that is known."""
 
 import random
+import re
 from typing import NamedTuple
 
 import numpy as np
@@ -78,6 +79,48 @@ def test_true_instants_lie_within_the_uncertainty(scenario: Scenario) -> None:
     if abs(scenario.ppm) == 200:
         assert np.quantile(np.abs(said.error[late]), 0.99) <= 1.5 * MS
         assert np.median(said.uncertainty[late]) < 0.5 * MS
+
+
+@pytest.mark.parametrize("ppm", [-10_000, 1_000, 5_000, 25_000])
+def test_board_without_a_crystal_is_dated_by_the_rate_it_has(ppm: int) -> None:
+    """An ADS1299's own oscillator is some per cent off over all temperatures."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    found = simulate(Scenario(250, 16, ppm, minutes=3), seed)
+
+    said = dated(found)
+
+    early = found.truth[said.came] - found.truth[0] < 20 * S
+    inside = np.abs(said.error) <= said.uncertainty
+    assert inside[early].mean() >= 0.95
+    assert inside[~early].mean() >= 0.95
+    assert np.median(said.uncertainty[~early]) < 5 * MS
+
+
+@pytest.mark.parametrize("burst_ms", [16, 64])
+@pytest.mark.parametrize("rate_hz", [125.0, 248.0, 256.0, 500.0])
+def test_board_of_another_rate_than_stated_is_told(
+    rate_hz: float, burst_ms: int
+) -> None:
+    """Stated are 250 Hz; no sample is dated after it came."""
+    clock, begin, news = DeviceClock(250, 256), 0, ""
+    found = simulate(Scenario(rate_hz, burst_ms, 0, 0, 1, 0), 1)
+    for number, (received, stop) in enumerate(
+        zip(found.received.tolist(), found.stops.tolist(), strict=True)
+    ):
+        seen = clock.observe(found.came[begin:stop] % 256, MonotonicNs(received))
+        begin, news = stop, clock.rate_news() or news
+        first = int(seen.indices[0])
+        timing = clock.stamp(first)
+        newest = timing.start + (int(seen.indices[-1]) - first) * timing.period_ns
+        assert newest <= received + timing.uncertainty_ns
+        if received - found.received[0] > 20 * S:
+            missed = newest - found.truth[stop - 1]
+            assert abs(missed) <= timing.uncertainty_ns, number
+
+    told = re.fullmatch(r"the board sends (.*) samples a second, not 250", news)
+    assert told
+    assert abs(float(told[1]) - rate_hz) <= 0.001 * rate_hz
 
 
 def test_uncertainty_says_how_little_is_known_at_first() -> None:

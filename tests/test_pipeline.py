@@ -156,6 +156,18 @@ def test_olimex_that_resets_when_its_port_is_opened_is_dated_after_it(
     assert abs(first.start - OFFSET_NS - came) <= first.uncertainty_ns
 
 
+def test_board_of_another_rate_than_stated_is_an_event() -> None:
+    packets = WIRES["openbci-cyton"].encode(patient(250 * 30))
+
+    records = record(make_flow(), bursts(packets, 4_000_000 / 1.01))
+
+    assert len(of(Segment, records)) == 1
+    (event,) = [made for made in records if isinstance(made, Event)]
+    assert (event.kind, event.cause[:20]) == ("board", "the board sends 252.")
+    error_ms = (sample_times(records) - np.arange(len(packets)) * 4e6 / 1.01) / 1e6
+    assert np.abs(error_ms[250 * 10 :] - DELAY_NS / 1e6).max() < 5.0
+
+
 def test_how_the_bytes_are_cut_changes_no_value() -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
