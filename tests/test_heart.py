@@ -237,6 +237,75 @@ def test_clock_that_moves_to_and_fro_loses_no_sample() -> None:
     )
 
 
+def complexes(beats: Lead, t_mv: float, width: float = 1.0) -> Lead:
+    """Return a minute at 250 Hz: R, S and, 0.27 s after R, T of *t_mv*, at *beats*."""
+    at_s = np.arange(60 * 250) / 250
+    lead = np.random.default_rng(1).normal(0, 0.01, len(at_s))
+    waves = ((0, 0.011 * width, 1), (0.03 * width, 0.009 * width, -0.2))
+    for after_s, wide_s, high_mv in (*waves, (0.27, 0.045, t_mv)):
+        for beat in beats:
+            lead += high_mv * np.exp(-(((at_s - beat - after_s) / wide_s) ** 2) / 2)
+    return lead
+
+
+@pytest.mark.parametrize("bpm", [200, 230, 236, 240, 250, 280, 300, 320])
+def test_very_fast_heart_is_not_told_as_half(bpm: int) -> None:
+    told = rates(complexes(np.arange(0.5, 60, 60 / bpm), 0.1), 250.0)
+
+    assert all(rate.bpm for rate in told[20:])
+    for rate in told:
+        assert rate.bpm is None or 0.88 * bpm < rate.bpm < 1.03 * bpm
+
+
+@pytest.mark.parametrize("bpm", [335, 350, 400])
+def test_what_is_too_fast_to_count_has_no_rate(bpm: int) -> None:
+    told = rates(complexes(np.arange(0.5, 60, 60 / bpm), 0.1), 250.0)
+    assert {rate.bpm for rate in told} == {None}
+
+
+def test_heart_that_is_very_fast_for_a_while_is_never_told_as_half() -> None:
+    beats = [
+        np.arange(0.5, 20, 0.75),
+        np.arange(20.2, 40, 0.24),
+        np.arange(40.2, 60, 0.75),
+    ]
+    told = rates(complexes(np.concatenate(beats), 0.1), 250.0)
+
+    fast = [rate.bpm for rate in told if 30 < seconds(rate) < 40]
+    assert fast == pytest.approx([250.0] * len(fast), rel=0.02)
+    for rate in told:
+        if 20 <= seconds(rate) <= 30:
+            assert rate.bpm is None or not 90 < rate.bpm < 230
+        else:
+            assert seconds(rate) <= 50 or rate.bpm is None or rate.bpm < 85
+
+
+@pytest.mark.parametrize(("bpm", "t_mv"), [(50, 1.0), (72, 1.3), (100, 1.3)])
+def test_high_t_waves_are_not_told_as_beats(bpm: int, t_mv: float) -> None:
+    told = rates(complexes(np.arange(0.5, 60, 60 / bpm), t_mv), 250.0)
+
+    assert {rate.bpm for rate in told[10:]} == {None}
+    assert {rate.reason for rate in told[10:]} == {"noisy"}
+
+
+def test_spikes_of_a_pacemaker_are_not_told_as_beats() -> None:
+    beats = np.arange(0.5, 60, 60 / 70)
+    lead = complexes(beats, 0.25, 2.5)
+    for before_s in (0.25, 0.1):
+        lead[np.round((beats - before_s) * 250).astype(int)] += 5
+    for rate in rates(lead, 250.0):
+        assert rate.bpm is None or rate.bpm == pytest.approx(70, abs=1)
+
+
+@pytest.mark.parametrize("coupling_s", [0.42, 0.5, 0.6])
+def test_bigeminy_is_counted_right(coupling_s: float) -> None:
+    """A ventricular beat after each: wide, and as large the other way."""
+    first = np.arange(0.5, 60, 1.5)
+    lead = complexes(first, 0.25) - 1.3 * complexes(first + coupling_s, 0.3, 3.0)
+    told = [rate.bpm for rate in rates(lead, 250.0)[20:]]
+    assert told == pytest.approx([80.0] * len(told), abs=3)
+
+
 def test_lead_that_is_sampled_too_slowly_has_no_rate() -> None:
     told = rates(drawn(50.0, 20.0)[0], 50.0)
 

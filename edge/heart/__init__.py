@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.heart.counting import miscounted
 from edge.heart.features import mean_over
 from edge.heart.finder import KEPT_INTERVALS, LATE_S, STEP_S, Beat, BeatFinder
 from edge.records import BoxNs
@@ -154,6 +155,8 @@ class HeartRate:
         ][-KEPT_INTERVALS - 1 :]
         reason = self._doubt(sample, beats)
         quality = sum(beat.score >= SURE for beat in beats) / max(1, len(beats))
+        if not reason and miscounted(beats, rate_hz):
+            reason = "noisy"
         if reason or quality < 0.6:
             return Rate(instant, None, round(quality, 2), reason or "noisy")
         intervals = self._unbroken(beats)

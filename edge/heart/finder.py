@@ -27,10 +27,12 @@ from edge.heart.features import (
     peaks,
 )
 from edge.heart.sequence import (
+    FAST_REFRACTORY_S,
     REFRACTORY_S,
     Rhythm,
     cleanness,
     quietness,
+    rivals,
     scores,
     sequence,
 )
@@ -51,6 +53,8 @@ FINE_S = 0.02  # peaks of likeness that are so close are one
 SMALLEST_MV = 0.008  # energy of the smallest beat that is learnt
 KEPT_BEATS = 16  # whose median size is the standard
 KEPT_INTERVALS = 8
+MANY_RIVALS = 3  # of these
+FAST_S = 0.3  # usual interval: above, a heart that was too fast is so no more
 
 
 class Beat(NamedTuple):
@@ -60,6 +64,7 @@ class Beat(NamedTuple):
     score: float  # how sure: 2 is certain, below 0 is by rhythm alone
     shape: float  # correlation with the template
     size_mv: float  # energy
+    rival: bool  # a place between it and the beat before is as good
 
 
 class Places(NamedTuple):
@@ -83,6 +88,7 @@ class BeatFinder:
         self._after = round(AFTER_S * rate_hz)
         self._signal = np.empty(0)
         self._usual_mv = SMALLEST_MV
+        self._refractory_s = REFRACTORY_S
         self._first = 0  # number of the first sample in it
         self._due = round(LEARN_S * rate_hz)
 
@@ -124,6 +130,10 @@ class BeatFinder:
                 self.template = self.template + 0.05 * (like - self.template)
         self.beats = (self.beats + beats)[-KEPT_BEATS:]
         recent = self.beats[-KEPT_INTERVALS:]
+        if self._halved():
+            self._refractory_s = FAST_REFRACTORY_S
+        elif (self._interval() or np.inf) > FAST_S * self.rate_hz:
+            self._refractory_s = REFRACTORY_S
         silent = self.decided - self.beats[-1].sample if self.beats else 0
         if silent > SILENCE_S * self.rate_hz or (
             len(recent) == KEPT_INTERVALS
@@ -165,20 +175,33 @@ class BeatFinder:
             return []
         last = (self.beats[-1].sample - self._first) if self.beats else None
         end = len(found.wide) - self._after
-        rhythm = Rhythm(self._interval(), quietness(found.energy, self._usual()))
-        chosen = sequence(places.at, places.score, last, end, rhythm, self.rate_hz)
+        rhythm = Rhythm(
+            self._interval(),
+            quietness(found.energy, self._usual()),
+            self._refractory_s * self.rate_hz,
+        )
+        at, score, shape, size = places
+        chosen = sequence(at, score, last, end, rhythm, self.rate_hz)
+        doubles = rivals(at, shape, size, chosen, last, self.rate_hz)
         return [
             Beat(
-                self._first + int(places.at[index]),
-                float(places.score[index]),
-                float(places.shape[index]),
-                float(places.size_mv[index]),
+                self._first + int(at[index]),
+                float(score[index]),
+                float(shape[index]),
+                float(size[index]),
+                double,
             )
-            for index in chosen
+            for index, double in zip(chosen, doubles, strict=True)
         ]
 
+    def _halved(self) -> bool:
+        """Return whether many beats lately have another between them."""
+        return sum(beat.rival for beat in self.beats[-KEPT_INTERVALS:]) >= MANY_RIVALS
+
     def _interval(self) -> float | None:
-        """Return the usual interval in samples, ``None`` before it is known."""
+        """Return the usual interval in samples, ``None`` while it is not known."""
+        if self._halved():
+            return None
         samples = [beat.sample for beat in self.beats[-KEPT_INTERVALS - 1 :]]
         return float(np.median(np.diff(samples))) if len(samples) > 3 else None
 
@@ -204,7 +227,8 @@ class BeatFinder:
         score = scores(every, shape, like.size[every], size / usual, clean, rate)
         begin = self._before
         if self.beats:
-            begin = self.beats[-1].sample - self._first + round(REFRACTORY_S * rate)
+            begin = self.beats[-1].sample - self._first
+            begin += round(FAST_REFRACTORY_S * rate)
         end = len(found.wide) - self._after - round(EDGE_S * rate)
         kept = (every >= begin) & (every < end)
         return Places(every[kept], score[kept], shape[kept], size[kept])
