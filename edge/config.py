@@ -30,6 +30,9 @@ LONGEST_SOCKET_BYTES = 107
 LONGEST_SHOWN = 200
 """Characters of a wrong value that are repeated."""
 
+UNSEEN = tuple(map(Path, ("/home", "/root", "/run/user", "/tmp", "/var/tmp")))
+"""What the units are kept from, or see another of (ProtectHome=, PrivateTmp=)."""
+
 Check = Callable[[Any], str]
 """Returns what is wrong with a value, "" if nothing is."""
 
@@ -360,6 +363,15 @@ def too_deep(settings: Settings) -> list[str]:
     most = len(os.fsencode(folder)) - excess
     must = f"must have at most {most} bytes, for the control socket in it"
     return [f"[box] data_dir: the path {folder} {must}"]
+
+
+def unseen_by_units(folder: Path) -> str:
+    """Return why the installed units can never use *folder*, "" if they may well."""
+    for path in (folder, folder.resolve()):
+        for hidden in UNSEEN:
+            if path.is_relative_to(hidden):
+                return f"the service cannot see {folder}, as nothing below {hidden}"
+    return ""
 
 
 def anchored(settings: Settings, folder: Path) -> Settings:

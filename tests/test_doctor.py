@@ -257,6 +257,20 @@ def test_data_folder_that_forgets_is_a_fault(kind: str, on_disk: Machine) -> Non
     assert str(on_disk.root / "data") in finding.says
 
 
+def test_data_folder_that_the_units_cannot_see_is_a_fault_once_installed(
+    empty: Machine,
+) -> None:
+    put(empty.root, "edge.toml", '[box]\ndata_dir = "/home/pi/data"')
+    chosen = config.load(empty.root / "edge.toml")
+    assert card.sight(chosen, empty) == []
+    install(empty.root)
+
+    (finding,) = card.sight(chosen, empty)
+
+    assert finding.level == "fault"
+    assert "cannot see /home/pi/data" in finding.says
+
+
 def test_missing_data_folder_is_a_fault(empty: Machine) -> None:
     assert levels(card.check(settings(empty.root), empty)) == ["fault"]
 

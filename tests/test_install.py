@@ -35,6 +35,7 @@ def test_script_parses_and_stops_at_the_first_failure(name: str) -> None:
 def parts(script: str, home: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run *script* with the functions of `scripts/install`, for a box below *home*."""
     begin = f'. scripts/install; HOME_DIR="{home}"; '
+    begin += f'SETTINGS="{home}/edge.toml"; UNITS="{home}/units"; '
     return subprocess.run(
         ["bash", "-c", begin + script],
         cwd=ROOT, env={"PATH": os.environ["PATH"], **environ},
@@ -166,6 +167,30 @@ def test_settings_with_a_mistake_change_nothing(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("data", "code"), [("/home/pi/data", 1), ("/var/tmp", 1), ("/srv/home/data", 0)]
+)
+def test_data_folder_that_the_units_cannot_see_is_refused_before_anything_is_stopped(
+    data: str, code: int, tmp_path: Path
+) -> None:
+    release_with_edge(tmp_path)
+    units, chosen = tmp_path / "units", tmp_path / "edge.toml"
+    units.mkdir()
+    chosen.write_text(f'[box]\ndata_dir = "{data}"\n')
+    stubs = {
+        "id": "echo 0", "systemctl": ":", "packages": ":", "dpkg": "false",
+        "version": "echo 1", "release": ":", "fetched_models": "exit 0",
+    }  # fmt: skip
+    defined = "".join(f"{name}() {{ {does}; }}; " for name, does in stubs.items())
+
+    done = parts(f'SETTINGS="{chosen}"; UNITS="{units}"; {defined} main', tmp_path)
+
+    assert done.returncode == code
+    assert ("cannot see" in done.stderr) == bool(code)
+    assert ("[box] data_dir" in done.stderr) == bool(code)
+    assert bool(list(units.iterdir())) != bool(code)
+
+
 def test_units_are_on_the_card_before_they_and_the_release_take_effect(
     tmp_path: Path,
 ) -> None:
@@ -181,7 +206,7 @@ def test_units_are_on_the_card_before_they_and_the_release_take_effect(
     def place(begin: str) -> int:
         return next(n for n, line in enumerate(told) if line.startswith(begin))
 
-    unit = "/etc/systemd/system/edge.service"
+    unit = tmp_path / "units/edge.service"
     last_written = max(n for n, line in enumerate(told) if line.startswith("install"))
     assert f"install -D -m 644 /release/systemd/edge.service {unit}.new" in told
     assert place("sync") < place(f"mv -T {unit}.new")

@@ -2,16 +2,31 @@
 
 import os
 
-from edge.config import Settings
+from edge.config import Settings, unseen_by_units
 from edge.database.folder import fleeting, free_bytes
 from edge.doctor.machine import AS_ROOT, Finding, Machine
 from edge.health import WORN_PERCENT, Health
 
+UNIT = "etc/systemd/system/edge.service"
 LOW_FREE_BYTES = 500_000_000
 
 
 def check(settings: Settings, machine: Machine) -> list[Finding]:
     """Return the findings on the data folder."""
+    return [*sight(settings, machine), *folder_and_disk(settings, machine)]
+
+
+def sight(settings: Settings, machine: Machine) -> list[Finding]:
+    """Say if the installed recorder is kept from the data folder."""
+    why = unseen_by_units(settings.box.data_dir)
+    if not why or not (machine.root / UNIT).exists():
+        return []
+    mend = "set [box] data_dir to /var/lib/ecg-pose-edge, then: sudo scripts/install"
+    return [Finding("disk", "fault", why, mend)]
+
+
+def folder_and_disk(settings: Settings, machine: Machine) -> list[Finding]:
+    """Look at the folder as any program sees it, and at the disk that it is on."""
     folder = settings.box.data_dir
     if not folder.is_dir():
         mend = f"sudo install -d -o edge -g edge -m 750 {folder}"
