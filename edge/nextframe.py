@@ -47,6 +47,11 @@ class NextFrame:
         os.eventfd_read(self._ready)  # waits for it
         return True
 
+    @property
+    def has_come(self) -> bool:
+        """Whether the read is over."""
+        return self._read.done()
+
     def result(self) -> Frame | None:
         """
         Return the frame of the read that is over, ``None`` if there was none in time.

@@ -106,8 +106,9 @@ def watch(pipe: Connection, source: FrameSource, model: Model, orders: Orders) -
         pipe.send(Doing("read camera"))
         following.begin()
         while not following.over(pipe):
-            watching = answer_requests(pipe, model, orders, 0) or watching
-            pipe.send(Doing("read camera"))
+            watching = answer_request(pipe, model, orders, 0) or watching
+            if not following.has_come:  # else the camera is not to be blamed
+                pipe.send(Doing("read camera"))
         frame = following.result()
         if frame is not None:
             if frame.damaged:
@@ -146,27 +147,29 @@ def serve_pictures(
     end = time.monotonic() + for_s
     while time.monotonic() < end:
         pipe.send(Doing("idle", model.name))
-        answer_requests(pipe, model, orders, FRAME_WITHIN_S)
+        answer_request(pipe, model, orders, FRAME_WITHIN_S)
 
 
-def answer_requests(
+def answer_request(
     pipe: Connection, model: Model, orders: Orders, wait_s: float
 ) -> Watching | None:
-    """Look at the pictures that were asked for; return what is to be watched."""
-    watching: Watching | None = None
-    while pipe.poll(wait_s):
-        look: Look | Watch = pipe.recv()
-        if isinstance(look, Watch):
-            watching = Watching(look)
-            continue
-        pipe.send(Doing("look at upload"))
-        pixels = np.frombuffer(look.pixels, np.uint8)
-        picture = pixels.reshape(look.height, look.width, 3)
-        rotation: Rotation | None = None if orders.camera.find_rotation else 0
-        found = estimate(model, picture, rotation, UPLOAD_LOOKS)
-        pipe.send(Seen(look.number, found, model.name, model.device))
-        wait_s = 0
-    return watching
+    """
+    Look at the next picture that is asked for; return what is to be watched.
+
+    One at a time: people who upload on and on must not keep the camera waiting.
+    """
+    if not pipe.poll(wait_s):
+        return None
+    look: Look | Watch = pipe.recv()
+    if isinstance(look, Watch):
+        return Watching(look)
+    pipe.send(Doing("look at upload"))
+    pixels = np.frombuffer(look.pixels, np.uint8)
+    picture = pixels.reshape(look.height, look.width, 3)
+    rotation: Rotation | None = None if orders.camera.find_rotation else 0
+    found = estimate(model, picture, rotation, UPLOAD_LOOKS)
+    pipe.send(Seen(look.number, found, model.name, model.device))
+    return None
 
 
 def changes(before: Estimate | None, found: Estimate, at: BoxNs) -> Iterator[Event]:
