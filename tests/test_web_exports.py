@@ -20,6 +20,7 @@ from web_rig import (
 )
 
 from edge.config import Settings
+from edge.control import Client
 from edge.export import TABLES
 from edge.history import History
 from edge.records import BoxNs, Event
@@ -318,3 +319,23 @@ def test_who_had_what_is_shown_after_weeks_of_other_events(
     assert [one["cause"] for one in history] == [
         f"export {number}" for number in range(24, 4, -1)
     ]
+
+
+def test_a_recording_that_cannot_be_read_is_said_without_its_path(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "bed 7"
+    folder.mkdir()
+    silent = Client(folder / "control.sock")
+    app = make_app(folder / "recording.db", silent, Settings(), folder / "web")
+    for kind in ("none", "damaged"):
+        for path in ("/status", "/live", "/exports", "/events"):
+            answer = ask(app, "GET", path)
+            assert answer.status == (200 if path == "/live" else 503), path
+            assert str(tmp_path).encode() not in answer.body, (kind, answer.body)
+        (folder / "recording.db").write_bytes(b"no database" * 1000)
+
+    marked = ask(app, "POST", "/markers", b"{}", content_type="application/json")
+    assert marked.status == 503
+    assert "does not answer on control.sock" in marked.json["error"]
+    assert str(tmp_path) not in marked.json["error"]

@@ -6,6 +6,7 @@ Every client error is a 4xx whose JSON ``error`` names the field.
 
 import json
 import re
+from pathlib import Path
 from typing import Any, NoReturn
 
 from bottle import BaseRequest, HTTPError, HTTPResponse
@@ -35,6 +36,9 @@ REASONS = {
 """What is said of an error that says nothing itself."""
 
 
+FOLDERS = re.compile(r"(?<![\w./:])/(?:[^\s/'\"()]+/)*")
+"""The folders of an absolute path."""
+
 LARGEST_FORM = 65_536
 """Bytes of a form without a file, and of JSON: strangers send it before they log in."""
 
@@ -63,6 +67,18 @@ def of_error(error: HTTPError) -> HTTPResponse:
     status = error.status_code
     headers = {"Allow": error.get_header("Allow")} if status == 405 else {}
     return as_json({"error": REASONS.get(status, REASONS[400])}, status, **headers)
+
+
+def pathless(error: object, *folders: Path) -> str:
+    """
+    Return what *error* says with the names of files and not where they lie.
+
+    *folders* are those of the box, whose names may have blanks.
+    """
+    text = str(error)
+    for folder in folders:
+        text = text.replace(f"{folder}/", "")
+    return FOLDERS.sub("", text)
 
 
 def header(request: BaseRequest, name: str, default: str = "") -> str:

@@ -101,7 +101,7 @@ def make_app(
     app = Bottle()
     app.default_error_handler = of_error
     for route in routes(box, guard):
-        call = guarded(guard, route.need, translated(route.call))
+        call = guarded(guard, route.need, translated(route.call, box))
         app.route(route.path, route.method, call)
     return hardened(app, guard)
 
@@ -127,8 +127,8 @@ def wants_page() -> bool:
     return request.method == "GET" and "text/html" in accepted
 
 
-def translated(call: View) -> View:
-    """Wrap *call* so that an error of ours becomes an answer in JSON."""
+def translated(call: View, box: Box) -> View:
+    """Wrap *call* so that an error of ours becomes an answer in JSON, pathless."""
 
     def answer(*args: Any, **kwargs: Any) -> HTTPResponse:
         try:
@@ -138,9 +138,10 @@ def translated(call: View) -> View:
         except InputError as error:
             refuse(400, str(error))
         except (ControlError, StoreError) as error:
-            refuse(503, str(error), **{"Retry-After": "2"})
+            logger.warning("%s %s: %s", request.method, request.path, error)
+            refuse(503, box.said(error), **{"Retry-After": "2"})
         except EdgeError as error:
-            refuse(422, str(error))
+            refuse(422, box.said(error))
         except Exception:
             logger.exception("%s %s failed", request.method, request.path)
             raise HTTPError(500) from None

@@ -14,7 +14,7 @@ from edge.errors import InputError
 from edge.given import stated_utc
 from edge.history import History
 from edge.records import BoxNs, BoxState, MonotonicNs, Pose
-from edge.web.answers import refuse
+from edge.web.answers import pathless, refuse
 from edge.web.present import Moment, Present, StateCache
 
 PERSON = "edge.person"
@@ -53,8 +53,13 @@ class Box:
         self.settings = settings
         self.state = state
         """The folder that is the page's own: accounts, sessions, pictures."""
-        self.states = StateCache(recorder)
+        self.states = StateCache(recorder, said=self.said)
         self.present = Present(self.past)
+
+    def said(self, error: object) -> str:
+        """Return what *error* says, without a path of the box."""
+        folders = (self.settings.box.data_dir, self.state, self.path.parent)
+        return pathless(error, *folders)
 
     def past(self) -> History:
         """

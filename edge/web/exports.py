@@ -30,7 +30,8 @@ class Exports:
         try:
             desk, trouble = self._box.recorder.ask("export state"), ""
         except ControlError as error:
-            desk, trouble = {"state": "idle", "drives": [], "enrolled": []}, str(error)
+            desk = {"state": "idle", "drives": [], "enrolled": []}
+            trouble = self._box.said(error)
         with self._box.past() as past:
             last = past.latest_events("export", SHOWN)
             history = self._box.present.events(last)
@@ -88,7 +89,9 @@ class Exports:
         except ControlError as error:
             if self._box.states.read().box is None:
                 raise
-            refuse(409, str(error))  # it answers: the request is what is wrong
+            refuse(
+                409, self._box.said(error)
+            )  # it answers: the request is what is wrong
         logger.info("%s: %s", by, do)
         return as_json({"status": "success"})
 

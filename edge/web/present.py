@@ -58,9 +58,14 @@ class StateCache:
     """
 
     def __init__(
-        self, recorder: Recorder, monotonic: Callable[[], float] = time.monotonic
+        self,
+        recorder: Recorder,
+        monotonic: Callable[[], float] = time.monotonic,
+        said: Callable[[object], str] = str,
     ) -> None:
+        """*said* makes the sentence for an error."""
         self._recorder = recorder
+        self._said = said
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._asker = ThreadPoolExecutor(1, "asks the recorder")
@@ -84,7 +89,7 @@ class StateCache:
         except FutureTimeout:
             silence = f"the recorder has not answered for {ANSWER_WITHIN_S:g} s"
         except ControlError as error:
-            silence = str(error)
+            silence = self._said(error)
         return Reading(box, silence, self._monotonic())
 
 

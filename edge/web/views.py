@@ -37,7 +37,7 @@ class Views:
                 body = self._feed.answer(past, reading, moment, since)
             return HTTPResponse(body, **{"Content-Type": "application/json"})
         except StoreError as error:  # the page still has to say how the box does
-            return as_json(live.without_past(reading, str(error)))
+            return as_json(live.without_past(reading, self._box.said(error)))
 
     def status(self) -> HTTPResponse:
         """Answer the original system's five keys, and ours."""
