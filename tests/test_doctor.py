@@ -354,6 +354,20 @@ def test_units_that_failed_or_were_restarted(
     assert set(levels(service.units(Systemd(tmp_path, shown)))) == {level}
 
 
+@pytest.mark.parametrize("state", ["disabled", "masked", ""])
+def test_unit_that_will_not_start_at_boot_is_a_fault(
+    state: str, tmp_path: Path
+) -> None:
+    shown = f"NRestarts=0\nActiveState=active\nUnitFileState={state}"
+
+    findings = service.units(Systemd(tmp_path, shown))
+
+    assert set(levels(findings)) == {"fault"}
+    assert all("at boot" in finding.says for finding in findings)
+    well = f"{shown.removesuffix(state)}enabled"
+    assert levels(service.units(Systemd(tmp_path, well))) == ["ok"]
+
+
 def test_missing_user_or_group_is_a_fault(tmp_path: Path) -> None:
     install(tmp_path)
     put(tmp_path, "etc/group", "edge:x:9:\ndialout:x:20:\nvideo:x:44:\n")

@@ -42,14 +42,19 @@ def people(machine: Machine) -> list[Finding]:
 
 
 def units(machine: Machine) -> list[Finding]:
-    """Ask systemd how the units do and how often they were restarted."""
+    """Ask systemd how the units do, now and at boot, and how often they restarted."""
     found = []
     for unit in UNITS:
         lines = machine.run(
-            "systemctl", "show", unit, "--property=ActiveState,NRestarts"
+            "systemctl", "show", unit, "--property=ActiveState,NRestarts,UnitFileState"
         ).splitlines()
         shown = dict(line.split("=", 1) for line in lines)
         state = shown.get("ActiveState", "unknown")
+        at_boot = shown.get("UnitFileState", "enabled")
+        if at_boot != "enabled":
+            says = f"{unit} will not start at boot: it is {at_boot or 'not installed'}"
+            mend = f"sudo systemctl unmask {unit}; sudo systemctl enable {unit}"
+            found.append(Finding("service", "fault", says, mend))
         if state != "active":
             mend = f"sudo systemctl restart {unit}; journalctl -u {unit} -n 30"
             found.append(Finding("service", "fault", f"{unit} is {state}", mend))
@@ -57,7 +62,7 @@ def units(machine: Machine) -> list[Finding]:
             says = f"{unit} was restarted {shown['NRestarts']} times since boot"
             mend = f"journalctl -b -u {unit}"
             found.append(Finding("service", "warning", says, mend))
-    return found or [Finding("service", "ok", "all units are active")]
+    return found or [Finding("service", "ok", "all units are active, now and at boot")]
 
 
 def address(settings: Settings, machine: Machine) -> list[Finding]:
