@@ -157,9 +157,9 @@ class Client:
         streams = tuple(StreamState(**entry) for entry in answer.pop("streams"))
         return BoxState(streams=streams, **answer)
 
-    def marker(self, note: str, by: str) -> None:
-        """Keep a note at this instant; returns after its commit."""
-        self.ask("marker", note=note, by=by)
+    def marker(self, note: str, by: str, at: BoxNs | None = None) -> None:
+        """Keep a note, of *at* or of this instant; returns after its commit."""
+        self.ask("marker", note=note, by=by, at=at)
 
     def exported(self, what: str, by: str) -> None:
         """Keep who took *what* away through the page; returns after its commit."""

@@ -26,6 +26,9 @@ from edge.syncing import SyncTest
 
 SAVED_WITHIN_S = 5.0
 
+WRITTEN_WITHIN_NS = 600_000_000_000
+"""A note that is said to be begun before is dated by its coming."""
+
 STATED_EVERY_NS = 60_000_000_000
 """The segment of uploads is stated again each time: it leaves the ring when it is old
 and nothing was uploaded for long, while its recorder still runs."""
@@ -76,8 +79,11 @@ class Requests:
         }
 
     def marker(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
-        """Keep a note of a person."""
+        """Keep a note of a person, dated when they began it if that is believable."""
         now = self._recorder.clock.now()
+        began = request.get("at")
+        if began is not None and 0 <= now - int(began) <= WRITTEN_WITHIN_NS:
+            now = BoxNs(int(began))
         by = {"by": str(request["by"])[:64]}
         self._save(
             [Event(now, None, "marker", "", str(request["note"])[:500], dict(by))]

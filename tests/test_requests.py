@@ -53,3 +53,31 @@ def test_upload_is_read_back_though_none_came_for_as_long_as_the_ring_holds(
 
     assert [known[one.segment].source for one in newest] == ["upload"]
     assert len(known) < 80  # the ring turned
+
+
+def test_mark_is_dated_when_it_was_begun_or_when_it_came(tmp_path: Path) -> None:
+    settings = config.Settings(
+        box=config.Box(data_dir=tmp_path),
+        camera=config.Camera(source="none"),
+        ecg=config.Ecg(source="none"),
+    )
+    with Store(tmp_path / "recording.db") as store:
+        recorder = Recorder(settings, store, threading.Event())
+        recorder.begin()
+        keeper, *_ = recorder.workers
+        keeper.start()
+        now = BoxNs(recorder.started + 3600 * S)
+        recorder.clock = BoxClock(now, lambda: 0)
+        marker = handlers(recorder)["marker"]
+
+        def kept(**at: object) -> int:
+            answer = marker({"note": "Turned", "by": "anna", **at}, b"")
+            return int(answer["at"]) - now
+
+        assert kept() == kept(at=None) == 0
+        assert kept(at=now - 12 * S) == -12 * S
+        assert kept(at=now - 601 * S) == kept(at=now + 1) == kept(at=-now) == 0
+        assert keeper.stop(5)
+    with History(settings.database) as history:
+        marks = [one for one in history.events(*EVER) if one.kind == "marker"]
+    assert [one.began - now for one in marks] == [-12 * S, 0, 0, 0, 0, 0]

@@ -1,5 +1,6 @@
 """What the page is told, and that it is told no lie."""
 
+import json
 import re
 import threading
 from pathlib import Path
@@ -431,3 +432,23 @@ def test_completeness_of_a_recording_that_just_began(tmp_path: Path) -> None:
     strip = ask(app, "GET", "/completeness").json
 
     assert [row["overall"] for row in strip["streams"]] == [None, None]
+
+
+def test_a_mark_may_say_when_it_was_begun(tmp_path: Path) -> None:
+    recorder = QuietRecorder()
+    app = make_app(make_recording(tmp_path), recorder, Settings(), tmp_path / "web")
+
+    def mark(**body: Any) -> int:
+        data = json.dumps({"note": "x", **body}).encode()
+        return ask(
+            app, "POST", "/markers", data, content_type="application/json"
+        ).status
+
+    assert mark() == mark(at=None) == mark(at=1750000001.5) == mark(at=7) == 200
+    assert recorder.marked == [None, None, 1750000001500000, 7000000]
+    for wrong in ("now", True, [1], 1e300, -1e300):
+        assert mark(at=wrong) == 400
+    data = b'{"note": "x", "at": NaN}'
+    answer = ask(app, "POST", "/markers", data, content_type="application/json")
+    assert answer.status == 400
+    assert len(recorder.markers) == 4

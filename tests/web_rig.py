@@ -107,6 +107,7 @@ class QuietRecorder:
         }
         self.recording = True
         self.markers: list[tuple[str, str]] = []
+        self.marked: list[BoxNs | None] = []  # when, as it was asked for
         self.exports: list[tuple[str, str]] = []
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.refusal = ""
@@ -125,9 +126,10 @@ class QuietRecorder:
             storage={"bytes": 1, "capacity_bytes": 2, "hours_left": 48.0},
         )
 
-    def marker(self, note: str, by: str) -> None:
+    def marker(self, note: str, by: str, at: BoxNs | None = None) -> None:
         self._heard()
         self.markers.append((note, by))
+        self.marked.append(at)
 
     def exported(self, what: str, by: str) -> None:
         self._heard()
@@ -273,9 +275,9 @@ class StoringRecorder(QuietRecorder):
         self._writer.submit(self._store.close).result()
         self._writer.shutdown()
 
-    def marker(self, note: str, by: str) -> None:
-        super().marker(note, by)
-        self.keep(Event(self.now, None, "marker", "", note, {"by": by}))
+    def marker(self, note: str, by: str, at: BoxNs | None = None) -> None:
+        super().marker(note, by, at)
+        self.keep(Event(at or self.now, None, "marker", "", note, {"by": by}))
 
     def ecg_records(self, posts: list[Post]) -> list[BoxNs]:
         instants = super().ecg_records(posts)

@@ -117,7 +117,12 @@ class Views:
             return as_json(self._strip.read(past, ledger, now, minutes))
 
     def markers(self) -> HTTPResponse:
-        """Keep a note of a person at this moment."""
-        note = text_field(json_body(request), "note", 200)
-        self._box.recorder.marker(note, request.environ[PERSON].name)
+        """Keep a note of a person, of the box time ``at`` in ms or of this moment."""
+        body = json_body(request)
+        note = text_field(body, "note", 200)
+        at = body.get("at")
+        if at is not None and (type(at) not in (int, float) or not abs(at) < 2**53):
+            refuse(400, "at must be a box time in milliseconds")
+        began = None if at is None else BoxNs(round(at * 1e6))
+        self._box.recorder.marker(note, request.environ[PERSON].name, began)
         return as_json({"message": "Marker kept", "status": "success"})
