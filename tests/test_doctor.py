@@ -136,7 +136,12 @@ def plug_coral(root: Path, product: str, library: str) -> None:
 
 @pytest.mark.parametrize(
     ("library", "level"),
-    [("16.0TF2.19.1-1", "ok"), ("16.0", "fault"), ("", "fault")],
+    [
+        ("16.0TF2.19.1-1", "ok"),
+        ("16.0", "fault"),
+        ("16.0-1", "fault"),  # another build of Google's
+        ("", "fault"),
+    ],
 )
 @pytest.mark.parametrize("product", [tpu.FRESH, tpu.LOADED])
 def test_tpu_library_that_crashes_is_named(
@@ -147,6 +152,24 @@ def test_tpu_library_that_crashes_is_named(
 
     assert f"plugged in ({product})" in [finding.says for finding in findings]
     assert tpu.library(empty).level == level
+
+
+def test_tpu_library_of_no_package_or_of_the_settings_is_believed(
+    empty: Machine,
+) -> None:
+    """As the recorder does, which only tries to load it."""
+    plug_coral(empty.root, tpu.LOADED, "16.0")
+    own, absent = empty.root / "libtpu.so", empty.root / "none.so"
+    put(empty.root, "libtpu.so", "")
+    for path, level in ((own, "ok"), (absent, "fault")):
+        toml = f'[pose]\ntpu_library = "{path}"'
+        findings = tpu.check(settings(empty.root, toml), empty)
+        assert [f.level for f in findings if str(path) in f.says] == [level]
+        assert not any("crashes" in finding.says for finding in findings)
+
+    put(empty.root, "var/lib/dpkg/status", "")
+    put(empty.root, "usr/lib/aarch64-linux-gnu/libedgetpu.so.1", "")
+    assert tpu.library(empty).level == "ok"
 
 
 def test_absent_tpu_is_a_warning_unless_switched_off(empty: Machine) -> None:

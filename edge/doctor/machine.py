@@ -59,17 +59,6 @@ class Machine:
             return ""
         return done.stdout.strip()
 
-    def package(self, name: str) -> str:
-        """Return the version of an installed Debian package, "" if it is not."""
-        for entry in self.text("var/lib/dpkg/status").split("\n\n"):
-            fields = dict(
-                line.split(": ", 1) for line in entry.splitlines() if ": " in line
-            )
-            installed = fields.get("Status", "").endswith(" installed")
-            if fields.get("Package") == name and installed:
-                return fields.get("Version", "")
-        return ""
-
     def usb(self) -> dict[str, Path]:
         """Return each USB device that is plugged in: "1a6e:089a" → its /sys folder."""
         found = {}

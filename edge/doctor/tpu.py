@@ -1,19 +1,20 @@
 """The Edge TPU: device, library, runtime and power have to fit; and the models."""
 
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from edge.config import Settings
 from edge.doctor.machine import Finding, Machine
+from edge.edgetpu import DPKG_STATUS, installed_library, misfit
 from edge.errors import ModelError
-from edge.models import Device, find_model, read_checked
+from edge.models import EDGE_TPU_LIBRARY, Device, find_model, read_checked
 
 FRESH, LOADED = "1a6e:089a", "18d1:9302"
 """USB ids of a Coral before and after it has taken its firmware."""
 
-LIBRARIES = ("libedgetpu1-std", "libedgetpu1-max")
-CRASHES_WITH = "16.0"
-"""Google's own build of libedgetpu ends any newer runtime with a segmentation fault:
-the tables of functions have grown since (google-coral/edgetpu issue 812)."""
+FOLDERS = ("usr/lib", "usr/lib/*-linux-gnu", "usr/local/lib")
+"""Where the system looks for a library."""
+PACKAGE = "install the libedgetpu1-std package that systemd/README.md names"
 FULL_SUPPLY_MA = 5000
 """A Raspberry Pi 5 gives its USB ports 600 mA unless its supply says 5 A; a Coral
 takes up to 900."""
@@ -27,7 +28,10 @@ def check(settings: Settings, machine: Machine) -> list[Finding]:
     present = {FRESH, LOADED} & set(machine.usb())
     if not present:
         return [cpu, absent()]
-    pair = [library(machine), *power(machine), model(settings.pose.tpu_model, "tpu")]
+    wanted = settings.pose.tpu_library
+    same = wanted == EDGE_TPU_LIBRARY
+    pair = [library(machine) if same else chosen_library(wanted), *power(machine)]
+    pair.append(model(settings.pose.tpu_model, "tpu"))
     return [cpu, Finding("tpu", "ok", f"plugged in ({', '.join(present)})"), *pair]
 
 
@@ -42,25 +46,24 @@ def absent() -> Finding:
 
 
 def library(machine: Machine) -> Finding:
-    """Compare the delegate library with the runtime."""
-    installed = [machine.package(name) for name in LIBRARIES]
-    found = next((entry for entry in installed if entry), "")
+    """Compare the delegate library with the runtime, as the recorder does."""
+    installed = installed_library(machine.root / str(DPKG_STATUS).lstrip("/"))
     runtime = inference_runtime()
-    if not found:
-        return Finding(
-            "tpu",
-            "fault",
-            "libedgetpu is not installed",
-            "install the libedgetpu1-std package that systemd/README.md names",
-        )
-    if found == CRASHES_WITH:
-        return Finding(
-            "tpu",
-            "fault",
-            f"libedgetpu {found} crashes with {runtime}",
-            "install the libedgetpu1-std package that systemd/README.md names",
-        )
-    return Finding("tpu", "ok", f"libedgetpu {found} with {runtime}")
+    by_hand = any(machine.glob(f"{folder}/{EDGE_TPU_LIBRARY}") for folder in FOLDERS)
+    if not installed and not by_hand:
+        return Finding("tpu", "fault", "libedgetpu is not installed", PACKAGE)
+    if why := misfit(installed, runtime):
+        return Finding("tpu", "fault", why, PACKAGE)
+    which = installed or "of no package"
+    return Finding("tpu", "ok", f"libedgetpu {which} with {runtime}")
+
+
+def chosen_library(name: str) -> Finding:
+    """Say which library the configuration has instead of the system's."""
+    if "/" in name and not Path(name).exists():
+        mend = "set [pose] tpu_library to one that is, or leave it out"
+        return Finding("tpu", "fault", f"the library {name} is not there", mend)
+    return Finding("tpu", "ok", f"{name} with {inference_runtime()}, as configured")
 
 
 def inference_runtime() -> str:
