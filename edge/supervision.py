@@ -143,7 +143,11 @@ class Supervision:
         camera = replace(self._settings.camera, rotation_deg=self._rotation)
         pose = self._settings.pose
         orders = Orders(camera, pose, device, self._clock.offset_ns, pause_s)
-        process, pipe = start(orders)
+        try:
+            process, pipe = start(orders)
+        except OSError as error:  # no process or descriptor is left, for a while
+            cause = f"the vision process cannot be started: {error}"
+            return End("model", cause, False)
         with self._sending:
             self._pipe = pipe
         try:
@@ -245,17 +249,30 @@ def moved(device: Device, now: BoxNs) -> Event:
 
 
 def start(orders: Orders) -> tuple[subprocess.Popen[bytes], Connection]:
-    """Start a vision process and return it with our end of its pipe."""
+    """
+    Start a vision process and return it with our end of its pipe.
+
+    :raises OSError: if that cannot be done now
+    """
     ours, theirs = socket.socketpair()
-    with theirs:
-        descriptor = theirs.fileno()
-        process = subprocess.Popen(
-            [sys.executable, "-m", "edge.vision", str(descriptor)],
-            pass_fds=[descriptor],
-            stdin=subprocess.DEVNULL,
-        )
+    try:
+        with theirs:
+            descriptor = theirs.fileno()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "edge.vision", str(descriptor)],
+                pass_fds=[descriptor],
+                stdin=subprocess.DEVNULL,
+            )
+    except OSError:
+        ours.close()
+        raise
     pipe = Connection(ours.detach())
-    pipe.send(orders)
+    try:
+        pipe.send(orders)
+    except OSError:  # it has died already
+        pipe.close()
+        kill(process)
+        raise
     return process, pipe
 
 

@@ -18,6 +18,9 @@ logger = logging.getLogger(__name__)
 HIGH_WATER_RECORDS = 50_000
 """Records held while the card is busy: an hour of ECG chunks and poses at full rate."""
 
+BEAT_EVERY_S = 1.0
+"""While a worker waits on purpose."""
+
 
 class Worker(threading.Thread):
     """
@@ -52,10 +55,14 @@ class Worker(threading.Thread):
         self.beaten = MonotonicNs(time.monotonic_ns())
 
     def pause(self, seconds: float) -> bool:
-        """Wait, or less if stopped; return whether to go on. Counts as a beat."""
+        """Wait, or less if stopped; return whether to go on. Beats meanwhile."""
+        end = time.monotonic() + seconds
         self.beat()
-        self.stopping.wait(seconds)
-        self.beat()
+        while (left := end - time.monotonic()) > 0:
+            self.stopping.wait(min(left, BEAT_EVERY_S))
+            self.beat()
+            if self.stopping.is_set():
+                break
         return not self.stopping.is_set()
 
     def stop(self, timeout_s: float) -> bool:

@@ -3,20 +3,22 @@ The vision process and its replacement; a whole box whose parts fail: `test_faul
 """
 
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import faults
 import numpy as np
 import pytest
 from box import alive, descendants, wait_for
 
-from edge import config, edgetpu
+from edge import config, edgetpu, supervision
 from edge.clock import BoxClock
 from edge.errors import ControlError
 from edge.life import TPU_WINDOW_S, Ladder
+from edge.messages import Orders
 from edge.recorder import BEAT_LIMIT_S
 from edge.records import Event, Pose, Record
 from edge.streams import Stream
@@ -157,6 +159,39 @@ def test_picture_that_nobody_watches_any_more_ends_nothing() -> None:
         wait_for(lambda: not box.supervision._watches or None)
         box.wait_for_poses("cpu")
         assert box.supervision.watch(0.2).result(10).levels.size
+
+
+def test_vision_that_cannot_be_started_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As with no process or descriptor left, while an environment is replaced, …"""
+    here = sys.executable
+    monkeypatch.setattr(sys, "executable", "/no/such/environment/bin/python")
+    with Watched(config.Camera(source="synthetic"), config.Pose(device="cpu")) as box:
+        wait_for(lambda: "cannot be started" in str(box.causes()) or None)
+        assert box.pose.state.state == "lost"
+        monkeypatch.setattr(sys, "executable", here)
+        box.wait_for_poses("cpu")
+
+
+def test_vision_that_dies_before_it_has_its_orders_is_reaped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    start = subprocess.Popen
+
+    def died(*words: Any, **how: Any) -> subprocess.Popen[bytes]:
+        started.append(start(["false"], **how))
+        os.waitid(os.P_PID, started[-1].pid, os.WEXITED | os.WNOWAIT)
+        return started[-1]
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(supervision.subprocess, "Popen", died)
+    camera, pose = config.Camera(source="synthetic"), config.Pose()
+    with pytest.raises(BrokenPipeError):
+        supervision.start(Orders(camera, pose, "cpu", 0, 0.0))
+    assert started[0].returncode == 1
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_ladder_goes_down_after_three_failures_and_up_after_ten_minutes() -> None:

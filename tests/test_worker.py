@@ -150,3 +150,24 @@ def test_stream_counts() -> None:
     assert (state.last, state.received, state.dropped, state.damaged) == (9, 3, 2, 1)
     assert state.detail == {"board": "csv"}
     assert state.state == "off"
+
+
+def test_pause_longer_than_the_watchdog_waits_is_no_standstill(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """No clock runs but the one that the wait itself moves on."""
+    worker = Worker("pausing", lambda _: None, lambda: None)
+    now_s, waits = 0.0, []
+
+    def wait(seconds: float) -> bool:
+        nonlocal now_s
+        now_s += seconds
+        waits.append(now_s - worker.beaten / 1e9)
+        return False
+
+    monkeypatch.setattr("edge.worker.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("edge.worker.time.monotonic_ns", lambda: round(now_s * 1e9))
+    monkeypatch.setattr(worker.stopping, "wait", wait)
+    assert worker.pause(10.0)
+    assert now_s == 10.0
+    assert max(waits) <= 1.0
