@@ -50,7 +50,19 @@ class Pace:
         of which follows the one at *before*. *lost*, shape (n,) or (0,), says how many
         damaged ones came just before each.
         """
-        steps = np.diff(instants, prepend=before)
+        steps = instants.copy()
+        steps[1:] -= instants[:-1]
+        steps[0] -= before
+        longest = int(steps.max())
+        if not len(lost) and longest <= self._limit():
+            self._learn(longest, float(instants[-1] - before) / len(steps))
+            return []
+        return self._found(instants, steps, lost)
+
+    def _found(
+        self, instants: Instants, steps: Instants, lost: Instants
+    ) -> list[Missing]:
+        """As `look`, where something may be missing."""
         damaged = lost if len(lost) else np.zeros(len(steps), np.int64)
         odd = (steps > self._limit()) | ((damaged > 0) & (steps > 0))
         found = [
@@ -64,9 +76,12 @@ class Pace:
         ]
         whole = steps[damaged == 0]
         if len(whole):
-            self._longest.append(int(whole.max()))
-            self._usual.append(float(whole.mean()))
+            self._learn(int(whole.max()), float(whole.mean()))
         return found
+
+    def _learn(self, longest: int, usual: float) -> None:
+        self._longest.append(longest)
+        self._usual.append(usual)
 
     def _limit(self) -> int:
         if len(self._longest) < LOOKS_ENOUGH:

@@ -96,8 +96,9 @@ class Csv:
         self._whole = False  # the next line begins where the board began it
         self._overlong = False
         self._lines = self._damaged = self._skipped_bytes = 0
-        self._noted = 0  # damaged lines before the last line
-        self._lost: list[int] = []  # damaged ones before each line of this call
+        self._first = 0  # lines before this call
+        self._noted = 0  # damaged ones before the last line
+        self._lost: dict[int, int] = {}  # by line of this call, those just before it
 
     @property
     def tally(self) -> Tally:
@@ -108,7 +109,8 @@ class Csv:
         """Return the lines that *data* completes."""
         before = len(self._rest)
         stream = self._rest + data
-        self._lost = []
+        self._lost = {}
+        self._first = self._lines
         stop = stream.rfind(b"\n") + 1
         notes: list[str] = []
         table, ends = self._at_once(stream[:stop]) or self._one_by_one(
@@ -179,10 +181,11 @@ class Csv:
 
     def _count(self, lines: int) -> None:
         """Count *lines* that fit the present order of columns."""
+        if self._damaged > self._noted:
+            self._lost[self._lines - self._first] = self._damaged - self._noted
+            self._noted = self._damaged
         self._lines += lines
         self._proven = self._columns
-        self._lost += [self._damaged - self._noted, *[0] * (lines - 1)]
-        self._noted = self._damaged
 
     def _table(self, numbers: list[float], lines: int) -> Table:
         """Return *numbers*, sent line by line, with the columns as configured."""
@@ -290,8 +293,15 @@ class Csv:
             readings=self._stated.feed(table[:, leads:]),
             notes=notes,
             reasons=reasons(nanovolts, sent),
-            lost=np.array(self._lost if any(self._lost) else [], np.int64),
+            lost=self._damaged_before(len(table)),
         )
+
+    def _damaged_before(self, lines: int) -> NDArray[np.int64]:
+        """Return how many damaged lines came just before each, empty if none did."""
+        lost = np.zeros(lines if self._lost else 0, np.int64)
+        for line, damaged in self._lost.items():
+            lost[line] = damaged
+        return lost
 
 
 def numbers_in(fields: list[bytes]) -> list[float] | None:
