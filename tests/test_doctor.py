@@ -22,6 +22,7 @@ from edge.records import (
     StreamState,
     UtcNs,
 )
+from edge.sources.ports import Port
 from edge.store import Store
 
 STREAM = StreamState("ecg", "ok", BoxNs(1), "", BoxNs(2), 5, 0, 0)
@@ -222,18 +223,49 @@ def test_slow_adapter_and_fleeting_name_are_warnings(plugged: Machine) -> None:
     ]
 
 
-@pytest.mark.parametrize(("program", "count"), [("ModemManager", 1), ("edge", 0)])
-def test_program_that_reads_the_port_as_well_is_named(
-    program: str, count: int, plugged: Machine
-) -> None:
-    put(plugged.root, "proc/4711/comm", f"{program}\n")
-    link = plugged.root / "proc/4711/fd/5"
-    link.parent.mkdir()
-    link.symlink_to("/dev/ttyUSB0")
-    findings = board.check(settings(plugged.root), plugged)[2:]
+def open_port(root: Path, process: int, program: str, parent: int) -> None:
+    """Let *process* have the board's port open, as /proc shows it."""
+    put(root, f"proc/{process}/comm", f"{program}\n")
+    put(root, f"proc/{process}/status", f"Name:\t{program}\nPPid:\t{parent}\n")
+    folder = root / f"proc/{process}/fd"
+    folder.mkdir()
+    (folder / "5").symlink_to("/dev/ttyUSB0")
 
-    assert levels(findings) == ["fault"] * count
-    assert all(f"{program} (4711)" in finding.says for finding in findings)
+
+@pytest.mark.parametrize("recording", ["service", "by hand", "not at all"])
+@pytest.mark.parametrize("program", ["ModemManager", "python3", "edge"])
+def test_program_that_reads_the_port_as_well_is_named(
+    program: str, recording: str, plugged: Machine
+) -> None:
+    """Whatever it is called: `python -m serial.tools.miniterm` is the usual one."""
+    if recording != "not at all":
+        open_port(plugged.root, 300, "edge", 1)
+        open_port(plugged.root, 301, "edge", 300)
+    chosen = settings(plugged.root)
+    if recording == "by hand":
+        put(plugged.root, "data/recording.db.lock", "300\n")
+    systemd = Systemd(plugged.root, "300" if recording == "service" else "0")
+    assert levels(board.check(chosen, systemd)[2:]) == []
+
+    open_port(plugged.root, 4711, program, 1)
+    (finding,) = board.check(chosen, systemd)[2:]
+
+    assert finding.level == "fault"
+    assert f"{program} (4711)" in finding.says
+    assert "300" not in finding.says
+    assert finding.mend == "sudo kill 4711"
+
+
+def test_process_that_ends_while_it_is_looked_at_is_passed_over(
+    plugged: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_port(plugged.root, 4711, "miniterm", 1)
+    listed = plugged.glob("proc/[0-9]*")
+    (plugged.root / "proc/4711").rename(plugged.root / "gone")
+    monkeypatch.setattr(Machine, "glob", lambda *_: listed)
+    port = Port("board", str(plugged.root / "dev/ttyUSB0"), "")
+
+    assert board.holders(port, plugged) == set()
 
 
 def test_port_that_is_an_address_is_a_warning(empty: Machine) -> None:

@@ -1,5 +1,7 @@
 """The ECG board's serial port: found by a lasting name, open to us alone, and quick."""
 
+import re
+from contextlib import suppress
 from pathlib import Path
 
 from edge.config import Settings
@@ -10,8 +12,6 @@ from edge.sources.ports import Port, find_port
 RULES = "etc/udev/rules.d/61-ecg-pose-edge.rules"
 BY_ID = "/dev/serial/by-id/"
 QUICK_MS = 1
-OURS = ("edge", "python")
-"""What the kernel calls the recorder's own process."""
 
 
 def check(settings: Settings, machine: Machine) -> list[Finding]:
@@ -27,7 +27,8 @@ def check(settings: Settings, machine: Machine) -> list[Finding]:
         if isinstance(error.__cause__, PermissionError):
             raise error.__cause__ from None  # says nothing of the board
         return [Finding("serial", "fault", str(error), "edge doctor, once it is in")]
-    return [name(port, machine), *latency(port, machine), *readers(port, machine)]
+    found = [name(port, machine), *latency(port, machine)]
+    return [*found, *readers(port, machine, recorder(settings, machine))]
 
 
 def name(port: Port, machine: Machine) -> Finding:
@@ -61,12 +62,16 @@ def latency(port: Port, machine: Machine) -> list[Finding]:
     return [Finding("serial", "warning", says, mend)]
 
 
-def readers(port: Port, machine: Machine) -> list[Finding]:
-    """Look for other programs that have the port open: they take bytes away."""
+def readers(port: Port, machine: Machine, ours: str) -> list[Finding]:
+    """
+    Look for other programs that have the port open: they take bytes away.
+
+    *ours* is the number of the recorder's process, which has children.
+    """
     others = {
         f"{machine.text(f'proc/{process}/comm')} ({process})"
         for process in holders(port, machine)
-        if not machine.text(f"proc/{process}/comm").startswith(OURS)
+        if not ours or ours not in (process, parent(process, machine))
     }
     if not others:
         return []
@@ -76,15 +81,37 @@ def readers(port: Port, machine: Machine) -> list[Finding]:
     return [Finding("serial", "fault", f"{names} reads the port as well", mend)]
 
 
+def recorder(settings: Settings, machine: Machine) -> str:
+    """Return the process that records, "" if none does: the unit's, or a person's."""
+    main = machine.run("systemctl", "show", "-P", "MainPID", "edge.service")
+    if main.isdigit() and int(main):
+        return main
+    lock = settings.database.with_name(settings.database.name + ".lock")
+    return machine.text(str(lock))
+
+
+def parent(process: str, machine: Machine) -> str:
+    """Return the number of the parent of *process*, "" if it has gone."""
+    status = machine.text(f"proc/{process}/status")
+    found = re.search(r"^PPid:\s*([0-9]+)$", status, re.MULTILINE)
+    return found[1] if found else ""
+
+
 def holders(port: Port, machine: Machine) -> set[str]:
     """Return the numbers of the processes that have *port* open, as far as we may."""
     device = Path(port.device).resolve()
     found = set()
-    for link in machine.glob("proc/[0-9]*/fd/*"):
-        try:
-            held = link.readlink()
-        except OSError:
-            continue
-        if machine.root / str(held).lstrip("/") == device:
-            found.add(link.parent.parent.name)
+    for process in machine.glob("proc/[0-9]*"):
+        with suppress(OSError):  # it has gone, or is not for us to look into
+            links = (process / "fd").iterdir()
+            if any(held(link, machine) == device for link in links):
+                found.add(process.name)
     return found
+
+
+def held(link: Path, machine: Machine) -> Path | None:
+    """Return what a process has open by *link*, ``None`` if it has closed it since."""
+    try:
+        return machine.root / str(link.readlink()).lstrip("/")
+    except OSError:
+        return None
