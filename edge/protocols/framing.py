@@ -301,19 +301,30 @@ class Framer:
 
 
 def lost_samples(
-    skips: Iterable[Skip], packets: int, size: int, samples: int = 1
+    skips: Iterable[Skip], packets: int, layout: Layout, samples: int = 1
 ) -> Positions:
     """
-    Return how many samples were lost before each of those in *packets*, which have
-    *size* bytes and so many *samples*: shape (n,), or (0,) where none was. What the
-    board said in words between them is no loss; nor is more than anybody can tell.
+    Return how many samples were lost before each of those in *packets*, which look as
+    *layout* and have so many *samples*: shape (n,), or (0,) where none was.
     """
     lost = np.zeros(packets * samples, np.int64)
     for packet, data in skips:
         if len(data) <= LONGEST_SKIP_BYTES:
-            whole = round(len(WORDS.sub(b"", data)) / size)
-            lost[packet * samples] = whole * samples
+            lost[packet * samples] = lost_packets(data, layout) * samples
     return lost if lost.any() else NONE
+
+
+def lost_packets(skipped: bytes, layout: Layout) -> int:
+    """
+    Return how many packets *skipped* had been: none if it is what the board said in
+    words, or noise that is as long as no packets are and neither begins nor ends so.
+    """
+    data = WORDS.sub(b"", skipped)
+    start, stop = layout.ends
+    whole = round(len(data) / layout.size)
+    if start in data:
+        return max(whole, 1)
+    return whole if len(data) % layout.size == 0 or data.endswith(stop) else 0
 
 
 def apart(at: Positions, size: int) -> Positions:

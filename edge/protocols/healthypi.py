@@ -98,7 +98,7 @@ class HealthyPi:
             readings=self._stated.feed(self._vitals(found.packets, status[:, 0])),
             notes=self._words.feed(found.skipped),
             reasons=("lead_off" if off.any() else "",),
-            lost=lost_samples(found.skips, len(counts), PACKET.size),
+            lost=lost_samples(found.skips, len(counts), PACKET),
         )
 
     def restart(self) -> None:

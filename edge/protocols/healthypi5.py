@@ -112,7 +112,7 @@ class Single:
             ends=found.ends,
             readings=self._stated.feed(vitals),
             notes=self._words.feed(found.skipped),
-            lost=lost_samples(found.skips, len(found.packets), SINGLE.size),
+            lost=lost_samples(found.skips, len(found.packets), SINGLE),
         )
 
     def restart(self) -> None:
@@ -165,7 +165,7 @@ class Batches:
             ends=np.repeat(ecg.ends, 8),
             readings=tuple(r._replace(packet=r.packet * 8) for r in readings),
             notes=self._words.feed(oximeter.skipped),
-            lost=lost_samples(skips, len(ecg.packets), BATCH.size, samples=8),
+            lost=lost_samples(skips, len(ecg.packets), BATCH, samples=8),
         )
 
     def restart(self) -> None:

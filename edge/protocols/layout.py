@@ -81,6 +81,19 @@ class Layout(NamedTuple):
                 found &= (byte - np.uint8(low)) <= high - low  # wraps below low
         return found
 
+    @property
+    def ends(self) -> tuple[bytes, bytes]:
+        """Return the bytes that every packet begins with, and those it ends with."""
+        fixed = {
+            check.at: check.low for check in self.checks if check.low == check.high
+        }
+        first = next(at for at in range(self.size + 1) if at not in fixed)
+        last = next(at for at in range(self.size - 1, -2, -1) if at not in fixed)
+        return (
+            bytes(fixed[at] for at in range(first)),
+            bytes(fixed[at] for at in range(last + 1, self.size)),
+        )
+
     def all_match(self, packets: NDArray[np.uint8]) -> bool:
         """Return whether all of *packets*, of shape (n, size), have the fixed bytes."""
         at, low, span = self.fixed
