@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -11,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from box import Box, stream_is
+from box import Box, stream_is, wait_for
 
 from edge import config
 from edge.__main__ import main
@@ -251,6 +253,19 @@ def test_interrupted_test_is_given_up_and_its_light_is_out(
     assert sync_test(tmp_path, "torch", monkeypatch) == 130
     assert asked == ["sync_begin", "sync_result", "cancel 7"]
     assert (tmp_path / "leds" / "torch" / "brightness").read_text() == "0"
+
+
+def test_terminated_test_is_given_up(asked: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "edge", "sync-test", "--config"]
+    with subprocess.Popen([*command, tmp_path / "edge.toml"]) as process:
+        try:
+            wait_for(lambda: "sync_result" in asked or None)
+            process.terminate()
+            assert process.wait(20) == 130
+        finally:
+            process.kill()
+
+    assert asked[-1] == "cancel 7"
 
 
 @pytest.mark.parametrize("planted_ms", [37])

@@ -9,6 +9,7 @@ one pin drives both: as an LED of the kernel (on a Raspberry Pi the overlay
 import argparse
 import json
 import random
+import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the test in the recorder and print what it found."""
     client = Client(config.load(arguments.config).control_socket)
     led = Led(LEDS / arguments.led) if arguments.led else None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as for Ctrl-C
     number = client.ask("sync_begin", seconds=arguments.seconds)["number"]
     try:
         found = await_result(client, led, arguments.seconds)
