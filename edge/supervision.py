@@ -155,6 +155,7 @@ class Supervision:
             return self._follow(worker, process, pipe, life)
         finally:
             kill(process)
+            hang_up(pipe)  # before the lock, which who hands over a picture may hold
             with self._sending:
                 self._pipe = None
             pipe.close()
@@ -274,6 +275,20 @@ def start(orders: Orders) -> tuple[subprocess.Popen[bytes], Connection]:
         kill(process)
         raise
     return process, pipe
+
+
+def hang_up(pipe: Connection) -> None:
+    """
+    Let go whoever writes into *pipe* at this moment.
+
+    A process that a driver holds in the kernel keeps its end open, and reads nothing.
+    """
+    line = socket.socket(fileno=pipe.fileno())
+    try:
+        with suppress(OSError):  # the process has gone
+            line.shutdown(socket.SHUT_RDWR)
+    finally:
+        line.detach()
 
 
 def death(process: subprocess.Popen[bytes]) -> str:

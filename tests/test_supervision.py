@@ -3,9 +3,11 @@ The vision process and its replacement; a whole box whose parts fail: `test_faul
 """
 
 import os
+import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +19,7 @@ from box import alive, descendants, wait_for
 from edge import config, edgetpu, supervision
 from edge.clock import BoxClock
 from edge.errors import ControlError
-from edge.life import TPU_WINDOW_S, Ladder
+from edge.life import STAGE_LIMITS_S, TPU_WINDOW_S, Ladder
 from edge.messages import Orders
 from edge.recorder import BEAT_LIMIT_S
 from edge.records import Event, Pose, Record
@@ -192,6 +194,36 @@ def test_vision_that_dies_before_it_has_its_orders_is_reaped(
         supervision.start(Orders(camera, pose, "cpu", 0, 0.0))
     assert started[0].returncode == 1
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[socket.socket]]:
+    """
+    Let vision processes read nothing and, as if a driver held them in the kernel, keep
+    their end of the pipe when they are killed; return these ends.
+    """
+    ends: list[socket.socket] = []
+    start = subprocess.Popen
+
+    def sleeper(words: list[str], pass_fds: list[int], **how: Any) -> Any:
+        ends.append(socket.socket(fileno=os.dup(pass_fds[0])))
+        return start(["sleep", "60"])
+
+    monkeypatch.setattr(supervision.subprocess, "Popen", sleeper)
+    monkeypatch.setitem(STAGE_LIMITS_S, "load model", 2.0)
+    yield ends
+    for end in ends:
+        end.close()
+
+
+def test_upload_into_a_process_that_reads_nothing_holds_nobody_up(
+    held: list[socket.socket],
+) -> None:
+    with Watched(config.Camera(source="synthetic"), config.Pose(device="cpu")) as box:
+        wait_for(lambda: box.supervision._pipe)
+        with pytest.raises(ControlError, match="restarted"):
+            box.supervision.look(np.zeros((720, 1280, 3), np.uint8))
+        wait_for(lambda: box.supervision.restarts or None, within_s=BEAT_LIMIT_S)
 
 
 def test_ladder_goes_down_after_three_failures_and_up_after_ten_minutes() -> None:
