@@ -50,6 +50,59 @@ def test_a_mark_is_set_by_mouse_and_by_keyboard(bed: Bed) -> None:
         assert len(bed.recorder.markers) == 2
 
 
+@pytest.mark.parametrize("where", ["live", "held", "pointed"])
+def test_a_mark_is_of_the_instant_at_which_it_is_begun(bed: Bed, where: str) -> None:
+    """Not of that at which typing ends; in a held curve of what is pointed at."""
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        body = driver.find_element(By.TAG_NAME, "body")
+        body.send_keys(
+            {"live": "", "held": "h", "pointed": "h" + 9 * Keys.ARROW_LEFT}[where]
+        )
+        wanted = driver.execute_script("return pointed ?? held ?? now()")
+        body.send_keys("m")
+        said = text(driver, "marked")
+        bed.pass_time(40)
+        driver.execute_script(
+            "const was = send; send = (...all) => {"
+            "window.sent = JSON.parse(all[1]); return was(...all); }"
+        )
+        until(
+            lambda: (
+                driver.execute_script("return now() - arguments[0]", wanted) > 40_000
+            ),
+            "typing takes long",
+        )
+        driver.switch_to.active_element.send_keys("Washed", Keys.ENTER)
+        sent = until(lambda: driver.execute_script("return window.sent"), "the mark")
+
+        near = 1000 if where == "live" else 1e-3
+        assert sent == {"note": "Washed", "at": pytest.approx(wanted, abs=near)}
+        assert (
+            said
+            == "At "
+            + driver.execute_script("return clock(present(arguments[0]))", sent["at"])
+            + "."
+        )
+
+
+def test_what_is_held_for_long_is_said_to_be_too_old_for_a_mark(bed: Bed) -> None:
+    """The box dates marks up to ten minutes back."""
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
+        body = driver.find_element(By.TAG_NAME, "body")
+        body.send_keys("h")
+        bed.pass_time(600)
+        late = "return now() - held > 600000"
+        until(lambda: driver.execute_script(late), "ten minutes")
+        body.send_keys("m")
+
+        assert "too old" in text(driver, "marked")
+        assert driver.execute_script("return now() - marked") < 60_000
+
+
 def test_holding_says_that_it_is_not_live(bed: Bed) -> None:
     with browser() as driver:
         driver.get(bed.address)

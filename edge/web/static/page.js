@@ -102,6 +102,7 @@ function take(reply, sent, got) {
 }
 
 function beginAnew(other) { // with another database, or in this one: too far behind, or its clock was set
+  if (other) marked = undefined; // its time is another
   for (const map of [events, vitals]) map.clear();
   if (held !== null && !other) return; // what is held has not changed
   for (const list of [chunks, poses]) list.length = 0;
@@ -648,9 +649,15 @@ function scrolled() { // the browser took the finger's way for its own
   pressed = null;
 }
 
+const MARK_WITHIN_MS = 570000; // the box dates a mark up to ten minutes back, writing included
+let marked; // box time of the mark that is being written, ms
+
 function openMarker() {
   const dialog = $("marker");
   if (dialog.open) return;
+  const shown = pointed ?? held ?? now(), old = now() - shown > MARK_WITHIN_MS;
+  marked = offset === null ? undefined : old ? now() : shown; // not when typing ends
+  set($("marked"), marked === undefined ? "" : `At ${dated(present(marked))}${old ? ": what is held is too old to be marked" : ""}.`);
   $("note").value = "";
   dialog.returnValue = "";
   dialog.showModal();
@@ -660,7 +667,7 @@ function openMarker() {
 async function keepMarker() {
   if ($("marker").returnValue !== "keep") return;
   try {
-    const reply = await send("markers", JSON.stringify({ note: $("note").value }), { "Content-Type": "application/json" });
+    const reply = await send("markers", JSON.stringify({ note: $("note").value, at: marked }), { "Content-Type": "application/json" });
     say(reply.ok ? "The mark is kept." : "Not kept: " + (await reply.json()).error);
   } catch { say("Not kept: the box cannot be reached."); }
 }
