@@ -442,6 +442,28 @@ def test_address_that_was_changed_without_installing_is_a_warning(
     assert levels(service.address(chosen, Machine(tmp_path))) == ["warning"]
 
 
+@pytest.mark.parametrize(
+    ("host", "listens", "level"),
+    [
+        ("0.0.0.0", "0.0.0.0:443", []),
+        ("0.0.0.0", "10.0.0.0:443", ["warning"]),
+        ("127.0.0.1", "127.0.0.10:443", ["warning"]),
+        ("localhost", "127.0.0.1:443", []),
+        ("::", "[::]:443", []),
+        ("::", "[::1]:443", ["warning"]),
+    ],
+)
+def test_address_that_systemd_listens_on_is_compared_whole(
+    host: str, listens: str, level: list[str], tmp_path: Path
+) -> None:
+    install(tmp_path)
+    unit = f"[Socket]\nListenStream=\nListenStream={listens}\n"
+    put(tmp_path, service.ADDRESS, unit)
+    chosen = settings(tmp_path, f'[web]\nhost = "{host}"\nport = 443')
+
+    assert levels(service.address(chosen, Machine(tmp_path))) == level
+
+
 def test_silent_recorder_and_lost_stream_are_faults(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     chosen = settings(tmp_path)

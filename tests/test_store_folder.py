@@ -167,6 +167,7 @@ MOUNTS = """\
 41 22 0:30 / /media/root-ro ro - ext4 /dev/root ro
 42 22 8:3 / /var/lib/edge rw - ext4 /dev/mmcblk0p3 rw
 43 22 0:31 / /mnt/a\\040b rw - tmpfs tmpfs rw
+46 22 0:33 / /mnt/Mün\u00a0\\040ö rw - overlay overlay rw
 44 42 0:32 / /var/lib/edge/over rw - overlay overlay rw
 45 42 8:4 / /var/lib/edge/over rw - ext4 /dev/sda1 rw
 """
@@ -179,6 +180,7 @@ MOUNTS = """\
         ("/var/lib/other", "ext4"),
         ("/run/edge", "tmpfs"),
         ("/mnt/a b/c", "tmpfs"),
+        ("/mnt/Mün\u00a0 ö/c", "overlay"),
         ("/running", "ext4"),
         ("/var/lib/edge/over/x", "ext4"),
     ],

@@ -4,6 +4,7 @@ The folder that the recording lies in: one recorder at a time, on a real disk.
 
 import fcntl
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -79,11 +80,12 @@ def beside(database: Path, ending: str) -> Path:
 def mounts(listed: str) -> list[Mount]:
     """Return the mounts that *listed*, in the form of mountinfo(5), names."""
     found = []
-    for line in listed.splitlines():
+    for line in listed.split("\n"):
         before, _, after = line.partition(" - ")
-        fields, filesystem = before.split(), after.split()
+        fields, filesystem = before.split(" "), after.split()
         if len(fields) > 4 and filesystem:
-            at = fields[4].encode().decode("unicode_escape")  # \\040 for a space
+            # \040 for a space, as drives.mounts reads it; other letters as they are.
+            at = re.sub(r"\\([0-7]{3})", lambda o: chr(int(o[1], 8)), fields[4])
             found.append(Mount(Path(at), filesystem[0]))
     return found
 

@@ -67,12 +67,18 @@ def units(machine: Machine) -> list[Finding]:
 
 def address(settings: Settings, machine: Machine) -> list[Finding]:
     """Compare the page's address in edge.toml with the one that systemd listens on."""
-    wanted = f":{settings.web.port}"
     text = machine.text(ADDRESS)
-    if not text or (text.endswith(wanted) and settings.web.host in text):
+    if not text or text.splitlines()[-1] == f"ListenStream={listen_stream(settings)}":
         return []
     says = "the page still listens on the address before edge.toml was changed"
     return [Finding("page", "warning", says, INSTALL)]
+
+
+def listen_stream(settings: Settings) -> str:
+    """Return the page's address as a socket unit has it (`scripts/install` asks)."""
+    host = "127.0.0.1" if settings.web.host == "localhost" else settings.web.host
+    host = f"[{host}]" if ":" in host else host
+    return f"{host}:{settings.web.port}"
 
 
 def recorder(settings: Settings) -> list[Finding]:
