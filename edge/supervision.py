@@ -10,6 +10,7 @@ import itertools
 import logging
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -41,6 +42,9 @@ logger = logging.getLogger(__name__)
 LOOK_WITHIN_S = 5.0
 EXIT_WITHIN_S = 1.0
 """A driver may hang while a process ends; whoever waits for that does not beat."""
+REST_WITHIN = struct.pack("@ll", 1, 0)
+"""How long the rest of a message may take that has begun to come: one second, as a
+timeval of socket(7)."""
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Rising pause between lives that never worked; a life that worked begins again."""
 
@@ -176,6 +180,8 @@ class Supervision:
             worker.beat()
             try:
                 message = pipe.recv() if pipe.poll(0.1) else None
+            except BlockingIOError:  # half a message is all that came
+                return life.died("it stopped while it said something")
             except (EOFError, OSError):
                 return life.died(death(process))
             now_s = time.monotonic()
@@ -256,6 +262,7 @@ def start(orders: Orders) -> tuple[subprocess.Popen[bytes], Connection]:
     :raises OSError: if that cannot be done now
     """
     ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, REST_WITHIN)
     try:
         with theirs:
             descriptor = theirs.fileno()

@@ -226,6 +226,16 @@ def test_upload_into_a_process_that_reads_nothing_holds_nobody_up(
         wait_for(lambda: box.supervision.restarts or None, within_s=BEAT_LIMIT_S)
 
 
+def test_process_that_stops_in_the_middle_of_a_message_is_replaced(
+    held: list[socket.socket],
+) -> None:
+    with Watched(config.Camera(source="synthetic"), config.Pose(device="cpu")) as box:
+        wait_for(lambda: box.supervision._pipe)
+        held[0].send((200).to_bytes(4, "big") + b"two of the 200 bytes"[:2])
+        wait_for(lambda: box.supervision.restarts or None, within_s=BEAT_LIMIT_S)
+        assert "while it said something" in str(box.causes())
+
+
 def test_ladder_goes_down_after_three_failures_and_up_after_ten_minutes() -> None:
     plugged = True
     ladder = Ladder(lambda: plugged)
