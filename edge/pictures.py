@@ -27,7 +27,7 @@ LONGEST_SIDE = 65_500
 """Beyond one of them a file is refused."""
 
 unpacking = threading.Lock()
-"""One picture at a time: 50 megapixels take 150 MB, twice while they are turned."""
+"""One picture at a time: 50 megapixels take up to 505 MB while they are turned."""
 
 REFUSALS = (
     OSError, ValueError, SyntaxError, EOFError, TypeError, IndexError, KeyError,
