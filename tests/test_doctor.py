@@ -10,13 +10,11 @@ from records_store import session
 from edge import config, doctor
 from edge.__main__ import main
 from edge.clock import Wall
-from edge.control import Server
 from edge.database import folder as data_folder
 from edge.doctor import board, box, camera, card, service, tpu
 from edge.doctor.machine import Finding, Machine
 from edge.records import (
     BoxNs,
-    BoxState,
     ClockReading,
     MonotonicNs,
     StreamState,
@@ -375,106 +373,3 @@ def install(root: Path) -> None:
     put(root, "etc/passwd", "edge:x:9:9::/:\nedge-web:x:8:8::/:\n")
     put(root, "etc/group", "edge:x:9:\ndialout:x:20:edge\nvideo:x:44:\nplugdev:x:46:\n")
     put(root, service.ADDRESS, "[Socket]\nListenStream=127.0.0.1:8080\n")
-
-
-def test_installed_box_that_is_well(tmp_path: Path) -> None:
-    install(tmp_path)
-    (tmp_path / "data").mkdir()
-    chosen = settings(tmp_path)
-    state = BoxState(BoxNs(2), 7, BoxNs(1), "", True, (STREAM,), {}, {})
-    whole = {**state._asdict(), "streams": [STREAM._asdict()]}
-    server = Server(chosen.control_socket, {"state": lambda *_: whole})
-    try:
-        findings = service.check(
-            chosen, Systemd(tmp_path, "NRestarts=0\nActiveState=active")
-        )
-    finally:
-        server.close()
-
-    assert set(levels(findings)) == {"ok"}
-    assert "records, session 7" in [finding.says for finding in findings]
-
-
-@pytest.mark.parametrize(
-    ("shown", "level"),
-    [
-        ("NRestarts=0\nActiveState=failed", "fault"),
-        ("NRestarts=3\nActiveState=active", "warning"),
-        ("", "fault"),
-    ],
-)
-def test_units_that_failed_or_were_restarted(
-    shown: str, level: str, tmp_path: Path
-) -> None:
-    assert set(levels(service.units(Systemd(tmp_path, shown)))) == {level}
-
-
-@pytest.mark.parametrize("state", ["disabled", "masked", ""])
-def test_unit_that_will_not_start_at_boot_is_a_fault(
-    state: str, tmp_path: Path
-) -> None:
-    shown = f"NRestarts=0\nActiveState=active\nUnitFileState={state}"
-
-    findings = service.units(Systemd(tmp_path, shown))
-
-    assert set(levels(findings)) == {"fault"}
-    assert all("at boot" in finding.says for finding in findings)
-    well = f"{shown.removesuffix(state)}enabled"
-    assert levels(service.units(Systemd(tmp_path, well))) == ["ok"]
-
-
-def test_missing_user_or_group_is_a_fault(tmp_path: Path) -> None:
-    install(tmp_path)
-    put(tmp_path, "etc/group", "edge:x:9:\ndialout:x:20:\nvideo:x:44:\n")
-
-    (finding,) = service.people(Machine(tmp_path))
-
-    assert finding.level == "fault"
-    assert "plugdev" in finding.says
-
-
-def test_address_that_was_changed_without_installing_is_a_warning(
-    tmp_path: Path,
-) -> None:
-    install(tmp_path)
-    chosen = settings(tmp_path, "[web]\nport = 5000")
-
-    assert levels(service.address(chosen, Machine(tmp_path))) == ["warning"]
-
-
-@pytest.mark.parametrize(
-    ("host", "listens", "level"),
-    [
-        ("0.0.0.0", "0.0.0.0:443", []),
-        ("0.0.0.0", "10.0.0.0:443", ["warning"]),
-        ("127.0.0.1", "127.0.0.10:443", ["warning"]),
-        ("localhost", "127.0.0.1:443", []),
-        ("::", "[::]:443", []),
-        ("::", "[::1]:443", ["warning"]),
-    ],
-)
-def test_address_that_systemd_listens_on_is_compared_whole(
-    host: str, listens: str, level: list[str], tmp_path: Path
-) -> None:
-    install(tmp_path)
-    unit = f"[Socket]\nListenStream=\nListenStream={listens}\n"
-    put(tmp_path, service.ADDRESS, unit)
-    chosen = settings(tmp_path, f'[web]\nhost = "{host}"\nport = 443')
-
-    assert levels(service.address(chosen, Machine(tmp_path))) == level
-
-
-def test_silent_recorder_and_lost_stream_are_faults(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    chosen = settings(tmp_path)
-    assert levels(service.recorder(chosen)) == ["fault"]
-    lost = STREAM._replace(state="lost", cause="the cable was pulled")
-    state = BoxState(BoxNs(2), 7, BoxNs(1), "", True, (lost,), {}, {})
-    whole = {**state._asdict(), "streams": [lost._asdict()]}
-    server = Server(chosen.control_socket, {"state": lambda *_: whole})
-    try:
-        (finding,) = service.recorder(chosen)
-    finally:
-        server.close()
-
-    assert finding.says == "ecg: the cable was pulled"
