@@ -46,7 +46,9 @@ REST_WITHIN = struct.pack("@ll", 1, 0)
 """How long the rest of a message may take that has begun to come: one second, as a
 timeval of socket(7)."""
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""Rising pause between lives that never worked; a life that worked begins again."""
+LASTING_S = 60.0
+"""Rising pause between lives; one that worked for so long begins again. A camera that
+works for a second whenever it is opened would be opened thousands of times a day."""
 
 
 class Supervision:
@@ -85,13 +87,15 @@ class Supervision:
                 self._put([moved(device, self._clock.now())])
             before = device
             pause_s = PAUSES_S[min(bad_lives, len(PAUSES_S) - 1)]
+            began_s = time.monotonic()
             end = self._life(worker, device, pause_s)
             if end is None:
                 return
             self.restarts += 1
             if end.part == "model":
                 self._ladder.failed(device, time.monotonic())
-            bad_lives = 0 if end.worked else bad_lives + 1
+            lasted = time.monotonic() - began_s >= LASTING_S
+            bad_lives = 0 if end.worked and lasted else bad_lives + 1
             if not end.paused:
                 self._tell(end.part, end.cause)
                 worker.pause(pause_s)

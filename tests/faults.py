@@ -48,12 +48,16 @@ tpu_library = "{folder}/libtpu.so"
 """
 HURRIED = """
 import sys
-from edge import life
+from edge import life, supervision
 life.TPU_WINDOW_S = float(sys.argv.pop(1))
+supervision.LASTING_S = 0.0
 from edge.__main__ import main
 sys.exit(main())
 """
-"""`edge` whose ladder forgets a failure of the TPU sooner than after ten minutes."""
+"""
+`edge` whose ladder forgets a failure of the TPU sooner than after ten minutes, and
+which takes each failure for the first in a long while: here they come all the time.
+"""
 
 NO_LADDER_S = 0.5  # less than a life: no failure meets another
 LADDER_S = 20.0  # three failures fit in, also on a busy machine

@@ -19,7 +19,7 @@ from box import alive, descendants, wait_for
 from edge import config, edgetpu, supervision
 from edge.clock import BoxClock
 from edge.errors import ControlError
-from edge.life import STAGE_LIMITS_S, TPU_WINDOW_S, Ladder
+from edge.life import STAGE_LIMITS_S, TPU_WINDOW_S, End, Ladder
 from edge.messages import Orders
 from edge.recorder import BEAT_LIMIT_S
 from edge.records import Event, Pose, Record
@@ -234,6 +234,33 @@ def test_process_that_stops_in_the_middle_of_a_message_is_replaced(
         held[0].send((200).to_bytes(4, "big") + b"two of the 200 bytes"[:2])
         wait_for(lambda: box.supervision.restarts or None, within_s=BEAT_LIMIT_S)
         assert "while it said something" in str(box.causes())
+
+
+@pytest.mark.parametrize(("lasts_s", "longest_s"), [(1.0, 10.0), (100.0, 0.2)])
+def test_lives_that_work_for_a_moment_only_come_ever_later(
+    monkeypatch: pytest.MonkeyPatch, lasts_s: float, longest_s: float
+) -> None:
+    """The first picture comes each time, as of a camera that has stopped."""
+    now_s, pauses = 0.0, []
+    clock = BoxClock(0)
+    camera, pose = Stream("camera", clock.now()), Stream("pose", clock.now())
+    vision = Supervision(config.Settings(), clock, lambda _: None, camera, pose)
+    worker = Worker("vision", vision.work, lambda: None)
+
+    def live(_: Worker, device: str, pause_s: float) -> End:
+        nonlocal now_s
+        now_s += lasts_s
+        pauses.append(pause_s)
+        if len(pauses) == 10:
+            worker.stopping.set()
+        return End("camera", "it repeats the same picture", True, paused=True)
+
+    monkeypatch.setattr("edge.supervision.time.monotonic", lambda: now_s)
+    monkeypatch.setattr(vision, "_life", live)
+    vision.work(worker)
+
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == longest_s
 
 
 def test_ladder_goes_down_after_three_failures_and_up_after_ten_minutes() -> None:

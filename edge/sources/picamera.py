@@ -55,8 +55,8 @@ class PiCamera:
             return None
         except (RuntimeError, OSError) as error:
             raise SourceLost(f"{self._name} failed: {error}") from error
-        self._frozen.check(pixels, received)
         sensor_ns = int(metadata.get("SensorTimestamp", 0))
+        self._frozen.check(pixels, received, sensor_ns)
         if sensor_ns == self._last_sensor_ns:
             return None  # the same frame once more
         self._last_sensor_ns = sensor_ns

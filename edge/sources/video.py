@@ -94,7 +94,7 @@ class Video:
             received = MonotonicNs(time.monotonic_ns())
             pixels = picture.to_ndarray(format="rgb24")
             if self._frozen is not None:
-                self._frozen.check(pixels, received)
+                self._frozen.check(pixels, received, media_ns)
             exposed, stamp = self._instant(media_ns, began, received)
             frame = Frame(
                 sequence, exposed, received, stamp, pixels, self._uncertainty_ns
