@@ -342,3 +342,19 @@ def test_killed_reader_keeps_no_successor_out_of_a_pseudo_terminal(board: Pty) -
     port.close()
 
     assert exclusive == b"\0" * 4
+
+
+def test_folder_of_names_that_vanishes_meanwhile_is_a_board_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """udev removes /dev/serial/by-id with the last board in it."""
+    gone = FileNotFoundError(2, "No such file or directory", "/dev/serial/by-id")
+
+    def vanished(folder: Path, pattern: str) -> Iterator[Path]:
+        raise gone
+        yield folder
+
+    monkeypatch.setattr(Path, "glob", vanished)
+    for name in ("/dev/serial/by-id/usb-A", "/dev/serial/by-id/*"):
+        with pytest.raises(SourceUnavailable, match="plug the board in"):
+            find_port(name, tmp_path)

@@ -57,7 +57,10 @@ def matches(name: str, root: Path) -> list[Path]:
     relative = name.lstrip("/")
     if "*" not in name:
         return [root / relative]
-    return sorted(root.glob(relative))
+    try:
+        return sorted(root.glob(relative))
+    except FileNotFoundError:  # the last board was pulled, and udev removed the folder
+        return []
 
 
 def refuse_twins(port: Port, root: Path) -> None:
@@ -78,7 +81,7 @@ def list_ports(root: Path = ROOT) -> list[Port]:
     identities = {
         device: identity(device, root)
         for pattern in ("ttyUSB*", "ttyACM*")
-        for device in sorted((root / "dev").glob(pattern))
+        for device in matches(f"dev/{pattern}", root)
     }
     ids = {link.resolve(): link for link in matches(f"{BY_ID}/*", root)}
     paths = {link.resolve(): link for link in matches(f"{BY_PATH}/*", root)}
