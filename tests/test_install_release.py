@@ -245,6 +245,21 @@ def test_installation_that_was_cut_off_goes_back_to_the_version_that_was_healthy
     assert not (tmp_path / "previous").is_symlink()
 
 
+def test_power_cut_does_not_bring_back_that_a_version_is_on_trial(
+    tmp_path: Path,
+) -> None:
+    fake_release(tmp_path, "1")
+    fake_release(tmp_path, "2")
+    (tmp_path / "current").symlink_to(tmp_path / "releases/1")
+    on_trial = f'[ -L "{tmp_path}/previous" ]'
+    told = f"sync() {{ if {on_trial}; then echo trial; else echo well; fi; }}"
+
+    done = installed(tmp_path, "2", healthy=told)
+
+    assert "Recording" in done.stderr
+    assert done.stdout.split()[-1] == "well"
+
+
 def test_terminal_that_goes_away_does_not_end_the_installation(tmp_path: Path) -> None:
     fake_release(tmp_path, "1")
     fake_release(tmp_path, "2")
