@@ -358,3 +358,19 @@ def test_folder_of_names_that_vanishes_meanwhile_is_a_board_that_is_not_there(
     for name in ("/dev/serial/by-id/usb-A", "/dev/serial/by-id/*"):
         with pytest.raises(SourceUnavailable, match="plug the board in"):
             find_port(name, tmp_path)
+
+
+def test_name_that_vanishes_while_it_is_followed_is_passed_over(
+    tmp_path: Path, board: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = plug(tmp_path, 0, board, "A1")
+    follow = Path.resolve
+
+    def resolve(path: Path, strict: bool = False) -> Path:
+        if path.is_symlink():
+            raise FileNotFoundError(2, "No such file or directory", str(path))
+        return follow(path, strict)
+
+    with monkeypatch.context() as pulled:
+        pulled.setattr(Path, "resolve", resolve)
+        assert [port.name for port in list_ports(tmp_path)] == [device]

@@ -6,6 +6,7 @@ two adapters without serial number share an id: then only one of them has a link
 no one knows which. ``/dev/serial/by-path`` names the socket, and is the way out.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +64,15 @@ def matches(name: str, root: Path) -> list[Path]:
         return []
 
 
+def links(name: str, root: Path) -> dict[Path, Path]:
+    """Return the links that *name* means by what they lead to."""
+    found = {}
+    for link in matches(name, root):
+        with suppress(FileNotFoundError):  # removed between two looks at it
+            found[link.resolve()] = link
+    return found
+
+
 def refuse_twins(port: Port, root: Path) -> None:
     """Refuse a name that another board might just as well have."""
     if not port.identity or not port.name.startswith(str(root / BY_ID)):
@@ -83,8 +93,7 @@ def list_ports(root: Path = ROOT) -> list[Port]:
         for pattern in ("ttyUSB*", "ttyACM*")
         for device in matches(f"dev/{pattern}", root)
     }
-    ids = {link.resolve(): link for link in matches(f"{BY_ID}/*", root)}
-    paths = {link.resolve(): link for link in matches(f"{BY_PATH}/*", root)}
+    ids, paths = links(f"{BY_ID}/*", root), links(f"{BY_PATH}/*", root)
     ports = []
     for device, text in identities.items():
         unique = list(identities.values()).count(text) == 1
