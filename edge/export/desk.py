@@ -153,7 +153,10 @@ class Desk:
     def work(self, worker: Worker) -> None:
         """Take a turn every second until *worker* is stopped."""
         while worker.pause(LOOK_EVERY_S):
-            self.turn()
+            try:
+                self.turn()
+            except OSError as error:  # no process or descriptor is left, for a while
+                self._stumble(error)
 
     def turn(self) -> None:
         """Look at drives and at the running export; call it about once a second."""
@@ -199,13 +202,22 @@ class Desk:
     def _start(self, drive: Drive, order: dict[str, Any]) -> None:
         earlier = self._kept["pending"].get(drive.id, {})
         span = earlier["span"] if earlier.get("what") == what(order) else None
-        self._order = None
-        self._seen.add(visit(drive))
+        self._order = None  # if it cannot be begun, a person asks again
         self._run = Run(
             [*self._command, *options(order, drive, span)], drive, order, self._now()
         )
+        self._seen.add(visit(drive))
         self._say("writing", f"writing to {drive.label}; do not remove it")
         logger.info("export to %s for %s", drive.label, order["by"])
+
+    def _stumble(self, error: OSError) -> None:
+        """Say that a turn failed; an enrolled drive has its try at the next one."""
+        sentence = f"the export could not be begun: {error}"
+        with self._lock:
+            if self._sentence != sentence:
+                logger.warning("%s", sentence)
+            if not self._run:
+                self._say("failed", sentence)
 
     def _finish(self, run: Run) -> None:
         self._run = None
