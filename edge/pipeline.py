@@ -312,7 +312,7 @@ def decoder_of(ecg: config.Ecg) -> Decoder:
     Return a new decoder for the board that *ecg* names.
 
     :raises ConfigError: if the board does not know its options or has fewer leads than
-        have a name, or two have the same
+        have a name, two have the same, or one is empty or no plain text
     """
     options = {"columns": ecg.columns} if ecg.board == "csv" and ecg.columns else {}
     decoder = make_decoder(ecg.board, **options)
@@ -325,6 +325,9 @@ def decoder_of(ecg: config.Ecg) -> Decoder:
     twice = {name for name in ecg.leads if ecg.leads.count(name) > 1}
     if twice:
         raise ConfigError(f"[ecg] leads names {', '.join(sorted(twice))} twice")
+    for name in ecg.leads:
+        if not name.strip() or not name.isprintable():
+            raise ConfigError(f"[ecg] leads has {name!r}, which no file can name")
     return decoder
 
 

@@ -97,6 +97,8 @@ def test_a_region_that_is_no_part_of_the_picture_is_refused(
         ),
         ('board = "healthypi"\nleads = ["I", "II"]', "has 1"),
         ('leads = ["I", "I"]', "I twice"),
+        ('leads = ["I", ""]', "leads has ''"),
+        ('leads = ["I", "a\\nb"]', "leads has 'a\\nb'"),
     ],
 )
 def test_leads_and_columns_that_the_board_has_not_are_refused(
