@@ -7,6 +7,7 @@ passed over, and deleted where the ring or the next batch meets it.
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from edge.database.sums import Damaged, Row, check
@@ -28,11 +29,18 @@ class Mark(NamedTuple):
 def sound_marks(rows: Iterable[Row]) -> Iterator[Mark]:
     """Yield the marks in whole *rows* of their table, without the damaged ones."""
     for row in rows:
-        try:
-            check(row)
-        except Damaged:
-            continue
-        yield Mark(*row[:-1])  # type: ignore[arg-type]
+        if mark := sound_mark(row):
+            yield mark
+
+
+@lru_cache(maxsize=8)  # each commit looks at the oldest and the newest again
+def sound_mark(row: Row) -> Mark | None:
+    """Return the mark in a whole *row* of its table, ``None`` of a damaged one."""
+    try:
+        check(row)
+    except Damaged:
+        return None
+    return Mark(*row[:-1])  # type: ignore[arg-type]
 
 
 def newest_mark(connection: sqlite3.Connection) -> Mark | None:
