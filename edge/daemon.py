@@ -20,7 +20,7 @@ from edge.records import MonotonicNs
 from edge.requests import handlers
 from edge.store import Store
 from edge.systemd import ServiceManager
-from edge.worker import Worker
+from edge.worker import Ending, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ def run(settings: config.Settings) -> int:
     """
     decoder_of(settings.ecg)
     manager = ServiceManager()
-    ending = threading.Event()
+    ending = Ending()
     with signals(ending), ExitStack() as stack:
         store = open_store(settings)
         stack.callback(store.close)
@@ -63,7 +63,7 @@ def run(settings: config.Settings) -> int:
     return int(failed or not ended)
 
 
-def watch(recorder: Recorder, manager: ServiceManager, ending: threading.Event) -> None:
+def watch(recorder: Recorder, manager: ServiceManager, ending: Ending) -> None:
     """Feed the watchdog while every worker moves, until *ending* is set."""
     while not ending.wait(WATCH_EVERY_S):
         if recorder.moving(MonotonicNs(time.monotonic_ns())):
@@ -108,7 +108,7 @@ def open_store(settings: config.Settings) -> Store:
 
 
 @contextmanager
-def signals(ending: threading.Event) -> Iterator[None]:
+def signals(ending: Ending) -> Iterator[None]:
     """Let SIGTERM and SIGINT set *ending* instead of killing; outside a main thread
     (a test) leave signals alone."""
     if threading.current_thread() is not threading.main_thread():

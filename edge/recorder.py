@@ -44,7 +44,7 @@ from edge.sources.starting import Starter
 from edge.store import Store
 from edge.streams import Stream
 from edge.supervision import Supervision
-from edge.worker import Intake, Worker
+from edge.worker import Ending, Intake, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Recorder:
     """
 
     def __init__(
-        self, settings: config.Settings, store: Store, ending: threading.Event
+        self, settings: config.Settings, store: Store, ending: threading.Event | Ending
     ) -> None:
         self.settings = settings
         self.store = store

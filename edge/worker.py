@@ -4,6 +4,8 @@ Threads that can be stopped and watched, and the queue between them and the stor
 
 import itertools
 import logging
+import os
+import select
 import threading
 import time
 from collections import deque
@@ -70,6 +72,31 @@ class Worker(threading.Thread):
         self.stopping.set()
         self.join(timeout_s)
         return not self.is_alive()
+
+
+class Ending:
+    """
+    Set once, by any thread or a signal's handler, and waited for by one.
+
+    Without a lock, unlike `threading.Event`: a handler that interrupts the wait for
+    such an event while it holds its lock would wait for that lock for ever.
+    """
+
+    def __init__(self) -> None:
+        self._bell = os.eventfd(0)
+        self._waiting = select.poll()
+        self._waiting.register(self._bell, select.POLLIN)
+
+    def set(self) -> None:
+        """Let every `wait` return true, now and later."""
+        os.eventfd_write(self._bell, 1)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Return whether it is set, after *timeout_s* at most."""
+        return bool(self._waiting.poll(timeout_s * 1000))
+
+    def __del__(self) -> None:
+        os.close(self._bell)
 
 
 class Intake:

@@ -246,3 +246,34 @@ def test_children_end_with_a_killed_recorder(tmp_path: Path) -> None:
         assert below
         box.kill()
         wait_for(lambda: None if any(map(alive, below)) else True)
+
+
+INTERRUPTED = """
+import signal, sys, threading
+from edge import daemon
+from edge.worker import Ending
+
+def interrupt(frame, event, arg):
+    global left
+    left -= 1
+    if not left:
+        signal.raise_signal(signal.SIGTERM)
+    return interrupt
+
+class Fine:
+    def moving(self, now): return True
+    def alive(self): pass
+
+daemon.WATCH_EVERY_S = 0.001
+for step in range(1, 60):
+    left, ending = step, Ending()
+    with daemon.signals(ending):
+        sys.settrace(interrupt)
+        daemon.watch(Fine(), Fine(), ending)
+        sys.settrace(None)
+"""
+
+
+def test_signal_at_any_step_of_the_wait_for_it_ends_the_recorder() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], check=False, timeout=30)
+    assert done.returncode == 0
