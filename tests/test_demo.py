@@ -73,7 +73,7 @@ def test_folder_of_another_demo_or_recorder_is_left_as_it_is(
     assert not (tmp_path / "demo.log").exists()
 
 
-@pytest.mark.parametrize("name", ["demo", 'a "quoted" \\ üß dir'])
+@pytest.mark.parametrize("name", ["demo", 'q" \\ ü'])
 def test_part_that_ends_ends_the_demo_at_once(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     folder.mkdir()
