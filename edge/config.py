@@ -380,9 +380,11 @@ def anchored(settings: Settings, folder: Path) -> Settings:
     camera, pose, ecg = settings.camera, settings.pose, settings.ecg
     if camera.source in ("video", "replay"):  # of others it is a number, or words
         camera = replace(camera, device=path_from(start, camera.device))
-    for name in ("model", "tpu_model", "tpu_library"):
-        if "/" in (text := getattr(pose, name)):  # without, it is a name to look for
-            pose = replace(pose, **{name: path_from(start, text)})  # type: ignore[arg-type]
+    model, tpu_model, library = (
+        path_from(start, text) if "/" in text else text  # a name is looked for
+        for text in (pose.model, pose.tpu_model, pose.tpu_library)
+    )
+    pose = replace(pose, model=model, tpu_model=tpu_model, tpu_library=library)
     port, file = (path_from(start, text) for text in (ecg.port, ecg.file))
     return replace(
         settings,

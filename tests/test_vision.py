@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -82,8 +82,9 @@ def test_each_upload_waits_until_the_camera_has_had_its_turn(
     monkeypatch.setattr(vision, "NextFrame", camera)
     send_pictures(ours, 3)
 
+    eyes, source = Eyes(), object()
     with pytest.raises(SourceEnded):
-        vision.watch(theirs, Any, Eyes(), ORDERS)  # type: ignore[arg-type]
+        vision.watch(theirs, cast(Any, source), cast(Any, eyes), ORDERS)
 
     seen = [[one.number for one in turn if isinstance(one, Seen)] for turn in turns]
     assert seen == [[0], [1], [2]]
@@ -98,5 +99,5 @@ def test_pictures_without_a_camera_are_served_only_as_long_as_was_said(
     now_s = iter(range(100))  # a second a look at the clock
     monkeypatch.setattr("edge.vision.time.monotonic", lambda: float(next(now_s)))
     send_pictures(ours, 10)
-    vision.serve_pictures(theirs, Eyes(), ORDERS, 4.5)  # type: ignore[arg-type]
+    vision.serve_pictures(theirs, cast(Any, Eyes()), ORDERS, 4.5)
     assert 0 < sum(isinstance(one, Seen) for one in heard(ours)) < 5

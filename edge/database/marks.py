@@ -8,7 +8,7 @@ passed over, and deleted where the ring or the next batch meets it.
 import sqlite3
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from edge.database.sums import Damaged, Row, check
 
@@ -40,7 +40,7 @@ def sound_mark(row: Row) -> Mark | None:
         check(row)
     except Damaged:
         return None
-    return Mark(*row[:-1])  # type: ignore[arg-type]
+    return Mark(*cast(tuple[int, ...], row[:-1]))
 
 
 def newest_mark(connection: sqlite3.Connection) -> Mark | None:
