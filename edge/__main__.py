@@ -1,8 +1,8 @@
 """
 The command `edge`: one word, one module in `edge.commands`.
 
-Each module has ``HELP`` (one line), ``add_arguments(parser)`` and
-``run(arguments) -> int`` and is imported only when its command is called.
+Each module has ``add_arguments(parser)`` and ``run(arguments) -> int`` and is imported
+only when its command is called.
 """
 
 import argparse
@@ -23,6 +23,7 @@ COMMANDS: dict[str, str] = {
     "check-config": "name every mistake in a configuration",
     "export": "write files of the recording, to a folder or as one CSV",
     "drive": "let a USB drive have an export, now or whenever it is plugged in",
+    "keep": "let a stretch of the recording stay, however old it gets",
     "sync-test": "measure how far apart picture and ECG are stamped",
     "join": "poses and ECG of two CSV files, each pose with its nearest sample",
     "verify": "check that an export is whole and unchanged",

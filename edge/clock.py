@@ -103,10 +103,6 @@ class BoxClock:
         """Return the box time of a monotonic *instant*."""
         return BoxNs(instant + self.offset_ns)
 
-    def instant(self, box: BoxNs) -> MonotonicNs:
-        """Return the monotonic instant of a *box* time."""
-        return MonotonicNs(box - self.offset_ns)
-
     def now(self) -> BoxNs:
         """Return the present box time."""
         return BoxNs(self.monotonic() + self.offset_ns)

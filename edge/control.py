@@ -28,6 +28,9 @@ LONGEST_LINE = 65_536
 LARGEST_PAYLOAD = 64 * 1024 * 1024
 """A picture of 20 megapixels; the page sends smaller ones."""
 ANSWER_WITHIN_S = 10.0
+PICTURE_WITHIN_S = 40.0
+"""The longest for an answer; for a picture, which may have to wait for others and for
+a slow processor, longer than the recorder gives itself."""
 
 Handler = Callable[[dict[str, Any], bytes], dict[str, Any]]
 """Takes a request and its payload and returns the answer; may raise EdgeError."""
@@ -73,10 +76,11 @@ class Server:
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening and remove the socket."""
+        """Stop listening and remove the socket, if the card lets it."""
         self._listener.shutdown()
         self._listener.server_close()
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # the next recorder replaces it
+            self._path.unlink(missing_ok=True)
 
 
 def converse(reader: BinaryIO, writer: BinaryIO, handlers: dict[str, Handler]) -> None:
@@ -155,7 +159,8 @@ class Client:
         """Return how the recorder does."""
         answer = self.ask("state")
         streams = tuple(StreamState(**entry) for entry in answer.pop("streams"))
-        return BoxState(streams=streams, **answer)
+        known = {name: answer[name] for name in BoxState._fields if name in answer}
+        return BoxState(**{**known, "streams": streams})
 
     def marker(self, note: str, by: str, at: BoxNs | None = None) -> None:
         """Keep a note, of *at* or of this instant; returns after its commit."""
@@ -184,25 +189,34 @@ class Client:
             "width": width, "height": height, "scale": scale,
             "exposed": exposed, "name": name,
         }  # fmt: skip
-        found = self.ask("picture", np.ascontiguousarray(pixels).tobytes(), **about)
+        payload = np.ascontiguousarray(pixels).tobytes()
+        found = self.ask("picture", payload, PICTURE_WITHIN_S, **about)
         found["keypoints"] = np.array(found["keypoints"], np.float32)
         return Pose(**found)
 
-    def ask(self, do: str, payload: bytes = b"", **request: Any) -> dict[str, Any]:
+    def ask(
+        self,
+        do: str,
+        payload: bytes = b"",
+        within_s: float | None = None,
+        **request: Any,
+    ) -> dict[str, Any]:
         """
-        Send any request and return its answer.
+        Send any request and return its answer, which must come *within_s*, or as soon
+        as usual.
 
         A connection that the recorder's restart has broken refuses the first byte, so
         sending again asks nothing twice.
         """
         message = {"do": do, **request}
+        within_s = ANSWER_WITHIN_S if within_s is None else within_s
         try:
             try:
-                send(self._stream(), message, payload)
+                send(self._stream(within_s), message, payload)
             except BrokenPipeError:
                 self.close()
-                send(self._stream(), message, payload)
-            reply = receive(self._stream())
+                send(self._stream(within_s), message, payload)
+            reply = receive(self._stream(within_s))
         except PermissionError as error:
             raise NotAllowed(
                 f"this user may not ask the recorder on {self._path}: "
@@ -224,12 +238,14 @@ class Client:
             with suppress(OSError):  # what was not flushed is lost with the other side
                 stream.close()
 
-    def _stream(self) -> BinaryIO:
+    def _stream(self, within_s: float) -> BinaryIO:
         if not hasattr(self._local, "stream"):
             with socket.socket(socket.AF_UNIX) as connection:
                 connection.settimeout(ANSWER_WITHIN_S)
                 connection.connect(str(self._path))
                 self._local.stream = connection.makefile("rwb")
+                self._local.socket = connection  # open as long as the stream is
+        self._local.socket.settimeout(within_s)
         stream: BinaryIO = self._local.stream
         return stream
 

@@ -3,7 +3,7 @@ When a board took its samples: its own counter tells, once it is understood.
 
 USB hands samples over in bursts (FTDI: every 16 ms), so the moment of arrival says
 little about one sample. A board of fixed rate that counts its samples gets a
-`DeviceClock`; one that sends at its own pace is dated by `arrivals`, and flagged so.
+`DeviceClock`; one that sends at its own pace is dated by `edge.arrivals`.
 """
 
 from bisect import bisect_left, bisect_right
@@ -32,13 +32,11 @@ MISFIT_NS = 50_000_000
 the counter has lost its meaning: a board was restarted, packets vanished unnoticed."""
 
 BACKLOG_NS = 100_000_000
-"""Samples of more than this in one read have waited for it: bursts are shorter."""
+"""Samples of more than this in one read have waited for it: bursts are shorter, …"""
 
-BITS_PER_BYTE = 10
-"""On the line: start bit, eight data bits, stop bit."""
-
-ARRIVAL_UNCERTAINTY_NS = 20_000_000
-"""Of a line dated by its arrival: FTDI's 16 ms latency timer and some scheduling."""
+HEAP_TIMES = 1.5
+USUAL_READS = 32
+"""… unless it is less than so many times what so many reads usually bring."""
 
 CATCHING_UP = 1.5
 """What was held up comes at more than so many times its sampling rate."""
@@ -84,21 +82,24 @@ class DeviceClock:
     *modulus* is where the board's counter turns; 0 for a board that sends none, whose
     samples the caller counts: then one that was lost on the way is missed by nobody,
     and the uncertainty allows for it. So it does for a counter that turns faster than
-    time can tell.
+    time can tell. *batch* samples make a packet.
     """
 
-    def __init__(self, sampling_rate_hz: float, modulus: int) -> None:
+    def __init__(self, sampling_rate_hz: float, modulus: int, batch: int = 1) -> None:
+        self._batch = batch
         self._stated_ns = self._told_ns = SECOND_NS / sampling_rate_hz
         self._period_ns = self._stated_ns  # or what the board turned out to have
         self._modulus = modulus or COUNTED_HERE
+        self._number = "counter" if modulus else "count"  # what causes call it
         self._uncounted = not modulus or self._turn_ns < 2 * MISFIT_NS
         self._next = 0  # index of the sample to come
         self._counter = -1  # of the newest sample
         self._received = MonotonicNs(0)
         self._cause = "first samples"  # why the next samples begin a segment
         self._silence = 0  # before the heap that came last, if nothing else came since
+        self._usual_read = 0.0  # samples in a read, usually
         self._first = 0  # index of the segment's first sample
-        self._envelope = Envelope(self._period_ns, self._uncounted)
+        self._envelope = Envelope(self._period_ns, self._uncounted, batch=batch)
         self._before = self._envelope  # of the segment before
         self._stamped: tuple[int, float, float] | None = None
 
@@ -117,9 +118,9 @@ class DeviceClock:
             indices, found = self._interrupted(counter, received)
         else:
             indices = np.arange(self._next, self._next + count)
-        heap = count * self._period_ns > BACKLOG_NS
         silence = max(received - self._received, self._silence)
-        self._silence = silence if heap else 0
+        self._silence = silence if self._heap(count) else 0
+        self._usual_read += (count - self._usual_read) / USUAL_READS
         self._next = int(indices[-1]) + 1
         self._counter = int(counter[-1])
         self._received = received
@@ -192,10 +193,14 @@ class DeviceClock:
         self._stamped = (index, start, line.period_ns)
         uncertainty_ns = line.uncertainty_ns + start - line.instant
         if index >= self._first:
-            # None was taken after it came: of a rate that is not understood yet.
+            # None was taken after it came, nor did the newest wait but for its packet:
+            # otherwise the rate is not understood yet, or nobody read.
             newest = start + (self._next - 1 - index) * line.period_ns
-            ahead = newest - self._received
-            uncertainty_ns += ahead if ahead > uncertainty_ns else 0
+            beside = newest - self._received
+            if not envelope.usual_period_ns:
+                beside = abs(beside)
+            waits_ns = (self._batch - 1) * line.period_ns
+            uncertainty_ns += beside if beside > max(uncertainty_ns, waits_ns) else 0
         return Timing(MonotonicNs(round(start)), line.period_ns, round(uncertainty_ns))
 
     def rate_news(self) -> str:
@@ -208,6 +213,8 @@ class DeviceClock:
 
     def _other_rate(self, period_ns: float) -> str:
         sent, stated = SECOND_NS / period_ns, SECOND_NS / self._stated_ns
+        if abs(sent / stated - 1) <= RATE_BOUND:
+            return f"the board sends {stated:g} samples a second again"
         return f"the board sends {sent:.1f} samples a second, not {stated:g}"
 
     @property
@@ -244,6 +251,7 @@ class DeviceClock:
                 continue
             self._next += stop - first
             self._envelope.add(self._next - 1, at, stop - first)
+            self._usual_read += (stop - first - self._usual_read) / USUAL_READS
             self._received, first = at, stop
             if self._envelope.late_ns > MISFIT_NS or self._envelope.stray:
                 break
@@ -271,6 +279,11 @@ class DeviceClock:
         came_ns = (len(counter) - count) * self._period_ns
         return missing_ns > 2 * MISFIT_NS and came_ns < CATCHING_UP * span
 
+    def _heap(self, count: int) -> bool:
+        """Return whether a read of *count* samples brings what had been held up."""
+        longest_ns = max(BACKLOG_NS, HEAP_TIMES * self._usual_read * self._period_ns)
+        return count * self._period_ns > longest_ns
+
     def _doubt(self) -> None:
         """Have a new segment begin if samples come later than their counter allows."""
         if self._envelope.stray:
@@ -278,7 +291,7 @@ class DeviceClock:
             self._cause = self._other_rate(self._period_ns)
         elif self._envelope.late_ns > MISFIT_NS:
             late_ms = self._envelope.late_ns / 1e6
-            self._cause = f"samples came {late_ms:.0f} ms late for their counter"
+            self._cause = f"samples came {late_ms:.0f} ms late for their {self._number}"
 
     def _follow(self, counter: Indices) -> bool:
         """Return whether *counter* goes on from the sample before, one by one."""
@@ -310,15 +323,19 @@ class DeviceClock:
         late = self._envelope.lateness(newest, received)
         at = int(steps.argmax())
         if late < -MISFIT_NS and (int(steps[at]) - 1) * self._period_ns > MISFIT_NS:
-            return self._begin(at, steps, "the counter ran ahead of time: a restart")
+            return self._begin(
+                at, steps, f"the {self._number} ran ahead of time: a restart"
+            )
         silence = max(received - self._received, self._silence)
-        backlog = len(steps) * self._period_ns > BACKLOG_NS
         # What goes on where it stopped, or comes in heaps, had only been held up.
-        if steps[0] == 1 or backlog or min(late, silence) < 2 * MISFIT_NS:
+        held_up = steps[0] == 1 or self._heap(len(steps))
+        if held_up or min(late, silence) < 2 * MISFIT_NS:
             return None
         turns = round(late / self._turn_ns)
         if abs(late - turns * self._turn_ns) > 2 * MISFIT_NS:
-            return self._begin(0, steps, "the counter does not fit time: a restart")
+            return self._begin(
+                0, steps, f"the {self._number} does not fit time: a restart"
+            )
         steps[0] += turns * self._modulus
         return None
 
@@ -343,7 +360,8 @@ class DeviceClock:
         self._cause = ""
         self._first = self._next - 1 + int(steps[: at + 1].sum())
         self._before = self._envelope
-        self._envelope = Envelope(self._period_ns, self._uncounted)
+        learnt = self._period_ns != self._stated_ns
+        self._envelope = Envelope(self._period_ns, self._uncounted, learnt, self._batch)
         return Break(at, -1, cause, True)
 
 
@@ -364,25 +382,3 @@ def breaks(steps: Indices, resets: Break | None, hidden: int) -> tuple[Break, ..
             least = "at least " if hidden else ""
             found.append(Break(at, lost, f"{least}{lost} {samples} lost", False))
     return tuple(sorted(found))
-
-
-def arrivals(
-    ends: NDArray[np.int64],
-    size: int,
-    received: MonotonicNs,
-    baud: int,
-    after: MonotonicNs | None = None,
-) -> tuple[NDArray[np.int64], int]:
-    """
-    Return when each packet of one read began on the line, int64 nanoseconds of
-    monotonic time of shape (n,), and the uncertainty in nanoseconds.
-
-    *ends* says how many of the read's *size* bytes were in up to each packet's end.
-    *after*, the last instant returned before, keeps the result rising.
-    """
-    byte_ns = BITS_PER_BYTE * SECOND_NS / baud
-    begins = np.concatenate(([0], ends[:-1])) if len(ends) else ends
-    instants = received - np.round((size - begins) * byte_ns).astype(np.int64)
-    if after is not None:
-        instants = np.maximum(instants, after + 1 + np.arange(len(ends)))
-    return instants, ARRIVAL_UNCERTAINTY_NS

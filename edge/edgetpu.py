@@ -16,8 +16,9 @@ USB_IDS = {("1a6e", "089a"), ("18d1", "9302")}
 Source: libedgetpu driver/usb/usb_driver.cc."""
 
 KNOWN_GOOD = "16.0TF2.19.1-1 with ai-edge-litert, 16.0TF2.17.1-1 with tflite-runtime"
-"""Debian versions of libedgetpu1-std, by the builds' maintainer and users; not run by
-us on a device."""
+"""Releases of feranick/libedgetpu, by their maintainer and users; not run by us on a
+device. As Debian versions they are 16.0tf2.19.1-1 (debian/changelog), with or without
+the name of a Debian release behind (Frigate installs 16.0tf2.17.1-1.bookworm)."""
 
 
 def present(sysfs: Path = SYSFS) -> bool:
@@ -58,7 +59,7 @@ def misfit(library: str, runtime: str) -> str:
     Google's own build is of TensorFlow 2.5: it hands the interpreter a structure that
     has grown since, and the process dies of it (google-coral/edgetpu issue 812).
     """
-    if not library or "TF" in library:
+    if not library or "tf" in library.lower():
         return ""
     return (
         f"libedgetpu {library} was built for TensorFlow 2.5 and crashes {runtime}: "

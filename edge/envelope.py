@@ -13,6 +13,7 @@ This is set-membership estimation (F. C. Schweppe, IEEE Trans. Automatic Control
 1968) in two dimensions, where the exact set is cheap to keep.
 """
 
+from collections import deque
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -38,6 +39,16 @@ LONG_BIN_READS = 4
 """Reads are weighed together: for this long and this many; of a port that is read
 seldom, fewer for longer. One of them at least was not late."""
 
+HELD_UP_NS = 20_000_000
+HELD_UP_TIMES = 3
+"""A read that comes so much longer after the one before than its samples took, or so
+much sooner, was held up or catches up: it may be late, so it counts for none of these,
+nor does the time that it makes up for."""
+
+HAND_OVER_BINS = 12
+"""How long the least late packet of a bin waits shows in so many: all that it can,
+unless hand-over keeps step with packets."""
+
 AHEAD_BINS = 4
 """From the bin that an estimate comes from to the samples it is used for, at most."""
 
@@ -60,12 +71,23 @@ class Envelope:
     Times inside are nanoseconds since the first read. *y* is an arrival less the
     nominal time of its newest sample; offset and rate are those of the true time
     against the nominal one. With *uncounted* samples may vanish without a trace, which
-    puts all later ones off.
+    puts all later ones off. A *learnt* period is no crystal's. *batch* samples make a
+    packet.
     """
 
-    def __init__(self, period_ns: float, uncounted: bool = False) -> None:
+    def __init__(
+        self,
+        period_ns: float,
+        uncounted: bool = False,
+        learnt: bool = False,
+        batch: int = 1,
+    ) -> None:
         self._period = period_ns
+        self._packet = period_ns * batch  # from one to the next: the longest wait
+        self._wait = period_ns  # of packets: how long the least late did, at most
+        self._least_late: deque[Pair] = deque(maxlen=HAND_OVER_BINS)  # of the bins
         self._uncounted = uncounted
+        self._learnt = learnt
         self._origin: tuple[int, int] | None = None  # sample, arrival
         self._polygon: Polygon = []
         self._at = 0.0  # when the polygon holds
@@ -78,11 +100,14 @@ class Envelope:
         self._bin_ns = float(BIN_NS)  # how long bins are, lately
         self._late_bins = 0
         self._early_bins = 0
+        self._lost_bins = 0
+        self._lost_ns = 0.0  # how much too late all came in these, by samples lost
         self._track: list[Pair] = []  # least late reads of the latest bins
         self.stray = 0.0  # rate so far beside the stated one that it must be another
         self.late_ns = 0.0  # how much too late everything has come for seconds
         self._half = period_ns / 2
         self._lowest = (0.0, 0.0)  # time and y of the least late read
+        self._newest = (0.0, 0.0)  # and of the last
         self._begin_bin(0.0)
 
     def _begin_bin(self, begins: float) -> None:
@@ -90,6 +115,7 @@ class Envelope:
         # What the bin before leads to expect of the least late read.
         self._least = y - self._rate * (time - begins)
         self._begins = begins
+        self._stood = 0.0  # how much of the bin was made up for after a stall
         self._reads = 0
         self._near = 0  # reads that waited up to half a period above the least, …
         self._far = 0  # … and up to a whole one
@@ -104,17 +130,24 @@ class Envelope:
         y = arrival - self._origin[1] - time
         age = time - self._begins
         over = y - self._rate * age
-        self._reads += 1
-        above = over - self._least
-        self._near += above <= self._half
-        self._far += above <= self._period
-        self._several += samples > 1
+        before, y_before = self._newest
+        self._newest = time, y
+        later = y - y_before
+        if abs(later) > HELD_UP_NS and is_held_up(time - before, later):
+            self._stood += time - before
+        else:
+            self._reads += 1
+            above = over - self._least
+            self._near += above <= self._half
+            self._far += above <= self._period
+            self._several += samples > 1
         if over < self._low:
             self._low = over
             self._lowest = time, y
-        if age >= BIN_NS and (
+        watched = age - self._stood
+        if watched >= BIN_NS and (
             self._reads >= BIN_READS
-            or (age >= LONG_BIN_NS and self._reads >= LONG_BIN_READS)
+            or (watched >= LONG_BIN_NS and self._reads >= LONG_BIN_READS)
         ):
             self._bin_ns += (age - self._bin_ns) / 10
             self._close_bin()
@@ -146,10 +179,19 @@ class Envelope:
         low = min(low + 2 * self._slack(), high)
         high += AHEAD_BINS * self._vanishing
         slowest, fastest = self.rates()
+        width = high - low + (fastest - slowest) * SECOND_NS
+        if self._polygon and self._wait > self._period:
+            # Packets that wait for long are dated by the least late, near the latest
+            # instant that agrees: the middle would move while their wait is learnt.
+            early = max(low, high - self._period)
+            width += early - low
+            low = early
+        if self._packet > self._period and len(self._least_late) < HAND_OVER_BINS:
+            width += 2 * (self._packet - self._period)
         return Line(
             self._origin[1] + time + (low + high) / 2,
             self._period * (1 + self._rate),
-            (high - low + (fastest - slowest) * SECOND_NS) / 2,
+            width / 2,
         )
 
     def rates(self) -> Pair:
@@ -164,7 +206,7 @@ class Envelope:
         if not self._polygon:
             # Nothing tells yet whether this was a stall: the least late read, and as
             # much doubt as reads are apart.
-            doubt = max(2 * self._period, 2 * time / max(self._reads, 1), 1e8)
+            doubt = max(2 * self._packet, 2 * time / max(self._reads, 1), 1e8)
             y = self._lowest[1] - self._period / 2
             return y - doubt, y + doubt
         ahead = time - self._at
@@ -210,7 +252,10 @@ class Envelope:
         if self._polygon:
             self._advance(time)
             self._bound_above(y)
-            self._bound_below(y - self._longest(time) - self._waits.noise)
+            # By a wrong rate a read seems the least late that is not.
+            slowest, fastest = self.rates()
+            blur = (fastest - slowest) / 2 * (time - self._begins)
+            self._bound_below(y - self._longest(time) - self._waits.noise - blur)
             self._polygon = thinned(self._polygon)
             self._settle()
         else:
@@ -221,10 +266,20 @@ class Envelope:
 
     def _longest(self, time: float) -> float:
         """Return how long the newest sample of a read may have waited at most."""
+        if self._packet > self._period:
+            return self._handed_over()
         # Where the board slips faster than crystals do, waits show no pattern to learn.
-        if self._usual or not self._near_usual():
+        if self._learnt or self._usual or not self._near_usual():
             return self._period
         return self._waits.longest(time, self._rate, self._bin_ns)
+
+    def _handed_over(self) -> float:
+        """Return `_longest` of packets, which may be handed over at once when whole."""
+        self._least_late.append(self._lowest)
+        levels = [y - self._rate * time for time, y in self._least_late]
+        waited = max(levels) - min(levels)
+        self._wait = min(self._packet, max(self._period, waited))
+        return self._wait
 
     def _advance(self, time: float) -> None:
         ahead = time - self._at
@@ -238,10 +293,17 @@ class Envelope:
         if self._uncounted and level > high:
             # What came later than it could have is as many periods too late as samples
             # were lost; it may be one, unseen.
-            self.late_ns = level - self._period - self._waits.noise - high
+            late_ns = level - self._packet - self._waits.noise - high
+            self._lost_ns = max(self._lost_ns, late_ns)
+            self._lost_bins += 1
             self._vanishing += (level - high) / 10
             self._polygon = rectangle((low, level), self.rates())
-        elif level - low > self._waits.noise:
+            if self._lost_bins >= LATE_BINS:
+                self._go_astray()
+                self._tell_loss()
+            return
+        self._tell_loss()
+        if level - low > self._waits.noise:
             self._early_bins = 0
             self._polygon = cut(self._polygon, level, 1)
         else:  # earlier than seemed possible: the host's clock was slewed, as one cause
@@ -249,6 +311,11 @@ class Envelope:
             if self._early_bins >= LATE_BINS:
                 self._go_astray()
             self._start_anew(level)
+
+    def _tell_loss(self) -> None:
+        """Say how late samples came that vanished; at first it may be their rate."""
+        if self._lost_bins:
+            self.late_ns, self._lost_ns, self._lost_bins = self._lost_ns, 0.0, 0
 
     def _bound_below(self, level: float) -> None:
         low, high = self._offsets(self._at)
@@ -281,5 +348,14 @@ class Envelope:
 
     def _start_anew(self, y: float, low: float = float("inf")) -> None:
         """Allow any rate, and offsets from *low* or what *y* alone would say to *y*."""
-        low = min(low, y - self._period - self._waits.noise)
+        low = min(low, y - self._wait - self._waits.noise)
         self._polygon = rectangle((low, y), self._bounds())
+
+
+def is_held_up(took: float, later: float) -> bool:
+    """
+    Return whether a read was late, or catches up, whose samples *took* so long and that
+    came so much *later* than that after the one before.
+    """
+    longer, shorter = max(took + later, took), min(took + later, took)
+    return longer > HELD_UP_TIMES * shorter + HELD_UP_NS

@@ -28,6 +28,9 @@ GAIN = 1e6
 EARLIEST_UTC = 0
 """1970, and `LATEST_UTC` is 2100: what is stamped outside was stamped by no clock."""
 
+NO_VALUE = ("", "nan", "na", "n/a", "<na>", "null", "none")
+"""How pandas, R and others write a cell without a value."""
+
 MOST_MV = 2147.0
 """What 32 bits of nanovolts hold."""
 
@@ -174,7 +177,7 @@ def line_of(number: int, fields: Mapping[str, str], zone: str) -> Line:
     values = {
         name: number_of(name, text)
         for name, text in fields.items()
-        if (name in LEADS or name in VITALS) and text
+        if (name in LEADS or name in VITALS) and text.strip().lower() not in NO_VALUE
     }
     return Line(number, stated_utc(fields.get("timestamp", ""), zone), values)
 

@@ -6,13 +6,11 @@ What a machine does not tell is ``None``. A supply that sagged once is told unti
 next start: the flags of a Raspberry Pi are gone seconds later.
 """
 
+import os
 from pathlib import Path
 from typing import NamedTuple
 
 from edge.records import BoxNs, Event
-
-EVERY_S = 2.0
-"""How often to read: the kernel polls the firmware's power flags every 2 s."""
 
 HOT_C, COOL_C = 80.0, 75.0
 """A Raspberry Pi slows down from 80 °C on; told again only after it was below 75."""
@@ -53,6 +51,8 @@ class Health:
         self._under_voltage: bool | None = None
         self._slowed: bool | None = None
         self._told: set[str] = set()
+        self.state: dict[str, object] = {}
+        """The newest reading that was judged, and the sentences of its troubles."""
 
     def read(self) -> Reading:
         """Return how the machine does now, with the latched flags."""
@@ -75,6 +75,7 @@ class Health:
         new = [name for name in troubles if name not in self._told]
         self._told = set(troubles)
         detail: dict[str, object] = reading._asdict()
+        self.state = {**detail, "troubles": list(troubles.values())}
         return tuple(
             Event(now, None, "state", "box", troubles[name], detail) for name in new
         )
@@ -137,7 +138,7 @@ def disk_of(folder: Path, root: Path) -> Path | None:
         device = folder.stat().st_dev
     except OSError:
         return None
-    block = root / "sys/dev/block" / f"{device >> 8 & 0xFFF}:{device & 0xFF}"
+    block = root / "sys/dev/block" / f"{os.major(device)}:{os.minor(device)}"
     if not block.exists():
         return None
     block = block.resolve()

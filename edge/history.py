@@ -6,11 +6,14 @@ checkpoints, however slowly its caller works through the answer. A connection be
 to the thread that opened it: open one for each request.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from math import isfinite
 from pathlib import Path
-from typing import NamedTuple, Self, cast
+from typing import Literal, NamedTuple, Self, cast
 
 from edge.database.batch import BROUGHT
+from edge.database.keeping import kept, weight_bytes
+from edge.database.marks import sound_marks
 from edge.database.reading import Reader
 from edge.database.rows import event_of, reading_of, segment_of, session_of, vital_of
 from edge.database.signals import PoseBlock, check_pose, pose_block
@@ -21,6 +24,7 @@ from edge.records import (
     ClockReading,
     EcgChunk,
     Event,
+    Kept,
     Pose,
     Record,
     Segment,
@@ -37,14 +41,31 @@ BLOCK_ROWS = 1000
 PASSED_ROWS = 20_000
 """The same for events that are passed over."""
 
-RECORDED = (
-    "SELECT t.start FROM chunks AS t JOIN segments AS s ON s.id = +t.segment"
-    " WHERE s.source NOT IN ({}) ORDER BY t.start LIMIT 1",
-    "SELECT t.exposed FROM poses AS t JOIN pose_origins AS o ON o.id = +t.origin"
-    " WHERE o.source NOT IN ({}) ORDER BY t.exposed LIMIT 1",
-    "SELECT sampled FROM vitals WHERE source NOT IN ({}) ORDER BY sampled LIMIT 1",
-)
-"""The first instant of each kind that was not brought in, by an index on its time."""
+RECORDED: dict[Kind, str] = {
+    "chunks": "chunks AS t JOIN segments AS o ON o.id = +t.segment",
+    "poses": "poses AS t JOIN pose_origins AS o ON o.id = +t.origin",
+    "vitals": "vitals AS t",
+}
+"""Where the source of a row of each kind stands that may have been `BROUGHT`."""
+
+SPANS = {
+    "chunks": "SELECT t.start, t.last, t.period_ns FROM chunks AS t"
+    " JOIN segments AS s ON s.id = t.segment"
+    " WHERE t.start > ? AND t.start < ? AND s.source = ? ORDER BY t.start",
+    "poses": "SELECT min(t.exposed), max(t.exposed), 0.0 FROM poses AS t"
+    " JOIN pose_origins AS o ON o.id = t.origin"
+    " WHERE t.exposed > ? AND t.exposed < ? AND o.source = ?"
+    " GROUP BY t.exposed / 1000000000 ORDER BY 1",
+}
+"""When rows of a kind were recorded, without what they hold; poses by the second."""
+
+
+class Span(NamedTuple):
+    """When a chunk was recorded, or the poses of one second."""
+
+    first: BoxNs
+    last: BoxNs
+    period_ns: float  # from one sample to the next; 0.0 where there is none
 
 
 class Counts(NamedTuple):
@@ -94,11 +115,13 @@ class History:
         )
         return list(self._reader.sound(rows, session_of))
 
-    def segments(self) -> dict[int, Segment]:
-        """Return all segments by id."""
+    def segments(self, ids: Collection[int] | None = None) -> dict[int, Segment]:
+        """Return all segments by id, or those of *ids*, some dozens at most."""
+        which = "" if ids is None else f" WHERE id IN ({', '.join('?' * len(ids))})"
         rows = self._reader.fetch(
             "SELECT id, session, source, board, leads, gain, baseline,"
-            " sampling_rate_hz, checked, stamp, crc FROM segments ORDER BY id"
+            f" sampling_rate_hz, checked, stamp, crc FROM segments{which} ORDER BY id",
+            tuple(ids or ()),
         )
         return {segment.id: segment for segment in self._reader.sound(rows, segment_of)}
 
@@ -110,6 +133,12 @@ class History:
         )
         return list(self._reader.sound(rows, reading_of))
 
+    def labelled(self) -> tuple[object, ...]:
+        """Return what is another when a session, segment or clock reading has come."""
+        totals = self._reader.totals()
+        newest = "SELECT id, box FROM clock_readings ORDER BY id DESC LIMIT 1"
+        return totals.sessions, totals.segments, *self._reader.fetch(newest)
+
     def chunks(self, begin: BoxNs, end: BoxNs) -> Iterator[EcgChunk]:
         """
         Yield the ECG chunks that have part in [*begin*, *end*), by their start.
@@ -118,18 +147,38 @@ class History:
         """
         return cast(Iterator[EcgChunk], self._between("chunks", begin, end))
 
-    def chunks_before(self, at: BoxNs) -> Iterator[EcgChunk]:
-        """Yield the ECG chunks that start before *at*, the latest first."""
+    def latest_chunk(
+        self, session: int, source: str, since: BoxNs, at: BoxNs
+    ) -> EcgChunk | None:
+        """
+        Return the ECG chunk of *session* and *source* that starts last in [*since*,
+        *at*), ``None`` if there is none.
+        """
         table = TABLES["chunks"]
         query = (
             f"SELECT t.start, t.id, {table.columns} FROM {table.source}"
-            " WHERE (t.start, t.id) < (?, ?) ORDER BY t.start DESC, t.id DESC LIMIT 16"
+            " WHERE (t.start, t.id) < (?, ?) AND t.start >= ? AND t.segment IN"
+            " (SELECT id FROM segments WHERE session = ? AND source = ?)"
+            " ORDER BY t.start DESC, t.id DESC LIMIT 1"
         )
         key: tuple[Value, ...] = (at, -1)
-        while rows := self._reader.fetch(query, key):
-            found = self._reader.sound([row[2:] for row in rows], table.build)
-            yield from cast(Iterator[EcgChunk], found)
+        while rows := self._reader.fetch(query, (*key, since, session, source)):
+            for chunk in self._reader.sound([row[2:] for row in rows], table.build):
+                return cast(EcgChunk, chunk)
             key = rows[-1][:2]
+        return None
+
+    def spans(
+        self, kind: Literal["chunks", "poses"], begin: BoxNs, end: BoxNs, source: str
+    ) -> list[Span]:
+        """
+        Return when the rows of *source* were recorded that have part in [*begin*,
+        *end*), a minute or so, in order. Their sums are not looked at.
+        """
+        reached = (begin - self._longest(kind) - 1, end, source)
+        found = self._reader.fetch(SPANS[kind], reached)
+        spans = [Span(*cast(tuple[BoxNs, BoxNs, float], row)) for row in found]
+        return [span for span in spans if is_sound(span) and span.last >= begin]
 
     def poses(self, begin: BoxNs, end: BoxNs) -> Iterator[Pose]:
         """Yield the poses exposed in [*begin*, *end*), in order."""
@@ -214,10 +263,18 @@ class History:
         totals = self._reader.totals()
         return {kind: getattr(totals, kind) for kind in TABLES}
 
+    def kept(self) -> dict[int, Kept]:
+        """Return what somebody wants kept, by number."""
+        return kept(self._reader)
+
+    def weight_bytes(self, begin: BoxNs, end: BoxNs) -> int:
+        """Return about how much of the file [*begin*, *end*) takes."""
+        return weight_bytes(self._reader, begin, end)
+
     def span(self) -> tuple[BoxNs, BoxNs] | None:
-        """Return the first and last instant of ECG, poses and vitals that are left."""
+        """Return the first and last instant of all that is left, events too."""
         firsts, lasts = [], []
-        for kind in ("chunks", "poses", "vitals"):
+        for kind in ("chunks", "poses", "vitals", "events"):
             first, last = self._reach(TABLES[kind], kind)
             if first is not None and last is not None:
                 firsts.append(first)
@@ -226,13 +283,20 @@ class History:
 
     def recorded_from(self) -> BoxNs | None:
         """Return the first instant left of what was recorded here, not of uploads."""
-        marks = ", ".join("?" * len(BROUGHT))
-        firsts = [
-            cast(BoxNs, first)
-            for query in RECORDED
-            for (first,) in self._reader.fetch(query.format(marks), BROUGHT)
-        ]
-        return min(firsts, default=None)
+        by_time = {kind: f"ORDER BY {TABLES[kind].time}" for kind in RECORDED}
+        return self._first_recorded(by_time)
+
+    def left_before(self) -> BoxNs | None:
+        """Return before when what was recorded here has left, ``None`` if none has."""
+        rows = self._reader.fetch("SELECT * FROM marks ORDER BY id LIMIT 2")
+        oldest = next(sound_marks(rows), None)
+        if oldest is None or oldest.id <= 1:
+            return None
+        in_ring = {
+            kind: f"AND t.id >= {getattr(oldest, kind)} ORDER BY t.id"
+            for kind in RECORDED
+        }
+        return self._first_recorded(in_ring)
 
     def recorded_until(self) -> BoxNs | None:
         """Return the newest instant of what was recorded here, not of uploads."""
@@ -252,6 +316,17 @@ class History:
         totals = self._reader.totals()
         return Counts(*(getattr(totals, name) for name in Counts._fields))
 
+    def _first_recorded(self, found_by: dict[Kind, str]) -> BoxNs | None:
+        firsts = [
+            cast(BoxNs, first)
+            for kind, rest in found_by.items()
+            for (first,) in self._reader.fetch(
+                f"SELECT {TABLES[kind].time} FROM {RECORDED[kind]}"
+                f" WHERE source NOT IN (?, ?) {rest} LIMIT 1", BROUGHT
+            )
+        ]  # fmt: skip
+        return min(firsts, default=None)
+
     def _between(self, kind: Kind, begin: BoxNs, end: BoxNs) -> Iterator[Record]:
         for page in self._pages(kind, begin, end):
             yield from self._reader.sound(page, TABLES[kind].build)
@@ -261,13 +336,15 @@ class History:
     ) -> Iterator[list[Row]]:
         table = TABLES[kind]
         query = (
-            f"SELECT t.id, {table.time}, {table.last}, {table.columns}"
+            f"SELECT t.id, {table.time}, {table.columns}"
             f" FROM {table.source} WHERE ({table.time}, t.id) > (?, ?)"
-            f" AND {table.time} < ? ORDER BY {table.time}, t.id LIMIT {size}"
+            # Passed over here: one gap of a week is looked back to from all after it.
+            f" AND {table.time} < ? AND ({table.last} < ?) IS NOT 1"
+            f" ORDER BY {table.time}, t.id LIMIT {size}"
         )
         key = (begin - self._longest(kind), -1)
-        while rows := self._reader.fetch(query, (*key, end)):
-            yield [row[3:] for row in rows if not is_before(row[2], begin)]
+        while rows := self._reader.fetch(query, (*key, end, begin)):
+            yield [row[2:] for row in rows]
             key = cast(tuple[int, int], (rows[-1][1], rows[-1][0]))
 
     def _longest(self, kind: Kind) -> int:
@@ -300,9 +377,10 @@ class History:
         return [str(name) for (name,) in rows]
 
 
-def is_before(last: Value, begin: BoxNs) -> bool:
-    """Return whether *last*, if it is an instant at all, is before *begin*."""
-    return isinstance(last, int) and last < begin
+def is_sound(span: Span) -> bool:
+    """Return whether *span* can be added up: no sum says whether its row has rotted."""
+    whole = isinstance(span.first, int) and isinstance(span.last, int)
+    return whole and isinstance(span.period_ns, float) and isfinite(span.period_ns)
 
 
 def numbered(row: Row) -> int:

@@ -5,7 +5,9 @@ A session that learnt the date late is dated right from its beginning, because t
 box clock ran evenly all the time.
 """
 
+from bisect import bisect_right
 from collections.abc import Container, Iterable, Sequence
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,10 @@ from edge.records import BoxNs, ClockReading, Session, UtcNs
 
 SAME_NS = 400_000
 """Two readings of UTC − box time closer than this differ by noise, not by a step."""
+
+
+READ_EVERY_NS = 60_000_000_000
+"""A session goes on for no longer than this after its last reading."""
 
 
 class Dates(NamedTuple):
@@ -30,8 +36,8 @@ class Ledger:
     Dates box time from clock *readings*.
 
     An instant is dated by the newest synchronised reading at or before it, else by
-    the first synchronised one after it, else (marked as not synchronised) by the
-    nearest plain reading, else box time itself is the date. *sessions*, where given,
+    the first synchronised one after it, else (marked as not synchronised) by a plain
+    reading in the same way, else box time itself is the date. *sessions*, where given,
     say which session an instant lies in, and let two sessions of one boot of the
     machine use each other's readings. Before the first session, where only a person
     or a script can have put something, box time is UTC.
@@ -50,6 +56,7 @@ class Ledger:
             for boot, found in lines.items()
         }
         self._pieces = self._all_pieces(readings)
+        self._starts, self._longer = self._all_pauses(readings)
 
     def utc(self, session: int, box: BoxNs) -> tuple[UtcNs, bool]:
         """Return the UTC of *box* time in *session*, and whether it is synchronised."""
@@ -94,6 +101,59 @@ class Ledger:
             if begin <= utc - offset:
                 return BoxNs(min(utc - offset, end - 1))
         return BoxNs(utc)
+
+    def even(self, box: NDArray[np.int64]) -> NDArray[np.int64]:
+        """
+        Return *box* times such that their differences are what passed, also from one
+        session to another: in box time a pause is as long as the clock said when the
+        recorder came back, and on a box that had lost the time no pause at all.
+        """
+        place = np.searchsorted(np.array(self._starts, np.int64), box, side="right")
+        return box + np.array(self._longer, np.int64)[place]
+
+    def elapsed(self, since: int, until: int) -> int:
+        """Return what passed between two box times (`even`), nanoseconds from 0."""
+        before, after = (bisect_right(self._starts, box) for box in (since, until))
+        return max(until - since + self._longer[after] - self._longer[before], 0)
+
+    def session_end(self, box: int) -> int:
+        """Return the last box time that can be of the same session as *box*."""
+        place = bisect_right(self._starts, box)
+        return self._starts[place] - 1 if place < len(self._starts) else 2**63 - 1
+
+    def _all_pauses(
+        self, readings: Iterable[ClockReading]
+    ) -> tuple[list[int], list[int]]:
+        """
+        Return when the sessions but the first began, and by how much all pauses before
+        it were longer than in box time: before the first of these, after it, and so on.
+        """
+        sessions = sorted(self._sessions.values(), key=lambda one: one.started)
+        read: dict[int, BoxNs] = {}
+        for reading in readings:
+            read[reading.session] = max(
+                reading.box, read.get(reading.session, reading.box)
+            )
+        more = [
+            self._longer_by(before, after, read.get(before.id, before.started))
+            for before, after in pairwise(sessions)
+        ]
+        starts = [int(session.started) for session in sessions[1:]]
+        return starts, list(accumulate(more, initial=0))
+
+    def _longer_by(self, before: Session, after: Session, last_read: BoxNs) -> int:
+        """
+        Return by how much the pause was longer than in box time; below 0 where it was
+        shorter, but never such that one session reaches into the other.
+        """
+        if before.boot_id and before.boot_id == after.boot_id:
+            return before.offset_ns - after.offset_ns
+        ends = np.array([after.started - 1, after.started], np.int64)
+        first, last = self.date(ends).utc.tolist()
+        # A clock that says that it ended before it began knows nothing of the pause.
+        known = last - first > before.started - after.started
+        shortest = min(last_read + READ_EVERY_NS - after.started, 0)
+        return max(last - first - 1, shortest) if known else 0
 
     def _boot(self, session: int) -> object:
         known = self._sessions.get(session)

@@ -29,6 +29,10 @@ NO_FRAME_S = 2.5
 NO_FRAME_PERIODS = 2.5
 """A camera that is open and sends nothing for so long is opened anew: seen in 3 s, or
 in the time of three pictures where it takes them more slowly than one a second."""
+FIRST_FRAME_PERIODS = 10.0
+"""Until it has sent one: a Pi camera keeps the first seven to itself, while its
+exposure settles (libcamera 0.7, src/ipa/rpi/common/ipa_base.cpp: six convergence frames
+of agc_channel.cpp and one that is mistrusted; picamera2 drops them)."""
 BETWEEN_FRAMES = ("read camera", "look at upload")
 TPU_FAILURES = 3
 TPU_WINDOW_S = 600.0
@@ -77,8 +81,17 @@ def limit_s(stage: Stage, device: Device) -> float:
 
 def no_frame_s(camera: config.Camera) -> float:
     """Return how long *camera*, once it is open, may send nothing, in seconds."""
-    slowest_hz = min(camera.rate_hz, camera.slowest_rate_hz)
-    return max(NO_FRAME_S, NO_FRAME_PERIODS / slowest_hz)
+    return max(NO_FRAME_S, NO_FRAME_PERIODS / slowest_hz(camera))
+
+
+def first_frame_s(camera: config.Camera) -> float:
+    """Return how long *camera* may take from its opening to a frame, in seconds."""
+    return max(NO_FRAME_S, FIRST_FRAME_PERIODS / slowest_hz(camera))
+
+
+def slowest_hz(camera: config.Camera) -> float:
+    """Return how few frames a second *camera* may be taking."""
+    return min(camera.rate_hz, camera.slowest_rate_hz)
 
 
 class End(NamedTuple):
@@ -93,7 +106,7 @@ class End(NamedTuple):
 class Life:
     """
     One vision process on *device*, begun at *now_s* (monotonic seconds), whose camera
-    may send nothing for *silence_s*.
+    may send nothing for *silence_s*, and for *first_s* once it is opened.
     """
 
     def __init__(
@@ -102,10 +115,12 @@ class Life:
         ladder: Ladder,
         now_s: float,
         silence_s: float = NO_FRAME_S,
+        first_s: float = 0.0,
     ) -> None:
         self._device = device
         self._ladder = ladder
         self._silence_s = silence_s
+        self._may_be_silent_s = max(silence_s, first_s)  # at the moment
         self._stage: Stage = "load model"
         self._moved_s = now_s
         self._last_frame_s = now_s
@@ -116,20 +131,23 @@ class Life:
     def hear(self, message: Message, now_s: float) -> None:
         """Take note of what the process said."""
         self._moved_s = now_s
+        # Asked of the stage that ends now: opening a camera may take its own time.
+        if isinstance(message, Pose) or self._stage not in BETWEEN_FRAMES:
+            self._last_frame_s = now_s
+        if isinstance(message, Pose):
+            self._may_be_silent_s = self._silence_s
         if isinstance(message, Doing):
             self._stage = message.stage
             self._worked = self._worked or message.stage in ("infer", "look at upload")
         elif isinstance(message, Over):
             self._over = message
-        if isinstance(message, Pose) or self._stage not in BETWEEN_FRAMES:
-            self._last_frame_s = now_s
 
     def verdict(self, now_s: float) -> End | None:
         """Return why the process must be ended now, ``None`` if it need not be."""
         if now_s - self._moved_s > limit_s(self._stage, self._device):
             return self._end(f"'{self._stage}' hung; restarted")
         reading = self._stage == "read camera"
-        if reading and now_s - self._last_frame_s > self._silence_s:
+        if reading and now_s - self._last_frame_s > self._may_be_silent_s:
             return self._end("the camera sends no frames; reopened")
         if now_s > self._look_up_s:
             self._look_up_s = now_s + LOOK_UP_S

@@ -32,6 +32,7 @@ NAME = runtime.__name__.partition(".")[0].replace("_", "-") if runtime else "non
 Device = Literal["cpu", "tpu"]
 
 DEFAULT = "movenet_lightning_int8.tflite"
+THUNDER = "movenet_thunder_int8.tflite"
 EDGE_TPU_LIBRARY = "libedgetpu.so.1"
 LARGEST_BYTES = 64 << 20
 """No MoveNet is larger; what is larger is not read."""
@@ -50,7 +51,7 @@ KNOWN: dict[str, KnownFile] = {
         DEFAULT, "cpu"
     ),
     "03d0524b91fb661f745ee237571f0c0e560c0b5f06169bbeb8e84da9ac9d36da": KnownFile(
-        "movenet_thunder_int8.tflite", "cpu"
+        THUNDER, "cpu"
     ),
     "cd7cc22fa946e5d146a7b98d496853e1923e22828d3972d579973f27f91bb105": KnownFile(
         "movenet_single_pose_lightning_ptq.tflite", "cpu"

@@ -31,7 +31,7 @@ class Movement:
         self._poses: list[Pose] = []
         self._few = False  # frames in a window of this second
         self._before: NDArray[np.float64] | None = None
-        self._before_rotation = 0
+        self._before_rotations: set[int] = set()
         self._ways: list[float | None] = []
 
     def feed(self, pose: Pose) -> list[Vital]:
@@ -50,13 +50,13 @@ class Movement:
     def _close(self, following: bool) -> list[Vital]:
         """Add the way of the window that ended; state the sum when it is due."""
         mean = mean_keypoints(self._poses)
-        rotation = self._poses[-1].rotation if self._poses else 0
-        turned = rotation != self._before_rotation
-        same = self._before is not None and mean is not None and not turned
-        self._ways.append(way(self._before, mean) if same else None)
+        rotations = {pose.rotation for pose in self._poses}
+        # Also not against a mean of both: the turn would count as movement.
+        turned = len(rotations | self._before_rotations) > 1
+        self._ways.append(None if turned else way(self._before, mean))
         self._few |= bool(self._poses) and self._frames < FEWEST_POSES
         self._before = mean if following else None
-        self._before_rotation = rotation
+        self._before_rotations = rotations
         if len(self._ways) < STATED_WINDOWS:
             return []
         ways, self._ways = self._ways, []
@@ -72,9 +72,9 @@ class Movement:
 def mean_keypoints(poses: list[Pose]) -> NDArray[np.float64] | None:
     """
     Return the mean of the keypoints of *poses* where they are sure, else NaN: shape
-    (17, 2), x and y in pixels; ``None`` if there are too few.
+    (17, 2), x and y in pixels; ``None`` without poses.
     """
-    if len(poses) < FEWEST_POSES:
+    if not poses:
         return None
     keypoints = np.stack([pose.keypoints for pose in poses]).astype(np.float64)
     sure = keypoints[:, :, 2] >= SCORE
@@ -95,15 +95,12 @@ def way(
     if before is None or now is None:
         return None
     ways = np.hypot(*(now - before).T)
-    size = body_size(now)
-    if np.isfinite(ways).sum() < FEWEST_KEYPOINTS or size is None:
+    if np.isfinite(ways).sum() < FEWEST_KEYPOINTS:
         return None
-    return float(100 * np.nanmean(ways) / size)
+    return float(100 * np.nanmean(ways) / body_size(now))
 
 
-def body_size(keypoints: NDArray[np.float64]) -> float | None:
+def body_size(keypoints: NDArray[np.float64]) -> float:
     """Return the larger side of the box around the known *keypoints*, pixels."""
     known = keypoints[np.isfinite(keypoints[:, 0])]
-    if len(known) < FEWEST_KEYPOINTS:
-        return None
     return float(max(np.ptp(known, axis=0).max(), 1.0))

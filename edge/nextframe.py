@@ -42,7 +42,7 @@ class NextFrame:
         """
         left_s = self._began + self._within_s + HUNG_S - time.monotonic()
         found = wait([self._ready, pipe], left_s) if left_s > 0 else []
-        if pipe in found and self._ready not in found:
+        if pipe in found and self._ready not in found and not self.has_come:
             return False
         os.eventfd_read(self._ready)  # waits for it
         return True

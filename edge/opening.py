@@ -3,8 +3,9 @@ What opens a session: the pause since the last one, what the store found, and th
 file that the configuration names.
 """
 
+import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from edge import config
@@ -13,13 +14,15 @@ from edge.given import Line, Refused, file_name, read_file, records_of, segment_
 from edge.history import History
 from edge.join import sample_times
 from edge.ledger import Ledger
-from edge.records import BoxNs, EcgChunk, Event, Record, Segment, Session
+from edge.records import BoxNs, Event, Record, Segment, Session
 
 BEGAN = "recording began"
 ENDED = "recording ended"
 """The first event of a session, and the last of one that was stopped, not cut off."""
 
 CUT_OFF = "the recorder was cut off: power, a crash or a kill"
+UNFINISHED = " (unfinished)"
+"""Behind the name of an ECG file of which not every line is stored yet."""
 LATELY_NS = 60_000_000_000
 """The last event of a session is at most so far from the newest instant stored."""
 
@@ -70,15 +73,16 @@ def ecg_due(history: History, last: BoxNs) -> BoxNs | None:
     sessions = history.sessions()
     if not sessions or not has_board(sessions[-1]):
         return None
-    session, segments = sessions[-1], history.segments()
-    for chunk in history.chunks_before(BoxNs(last + 1)):
-        if chunk.start < session.started:
-            break
-        segment = segments.get(chunk.segment)
-        if segment and segment.session == session.id and segment.source == "serial":
-            times = sample_times(chunk).tolist()
-            return BoxNs(times[-1] + (times[-1] - times[0]) // max(len(times) - 1, 1))
-    return session.started
+    session, segments = sessions[-1], history.segments().values()
+    # Known at once where no board ever sent, however much was uploaded.
+    if not any((one.session, one.source) == (session.id, "serial") for one in segments):
+        return session.started
+    until = BoxNs(last + 1)
+    chunk = history.latest_chunk(session.id, "serial", session.started, until)
+    if chunk is None:
+        return session.started
+    times = sample_times(chunk).tolist()
+    return BoxNs(times[-1] + (times[-1] - times[0]) // max(len(times) - 1, 1))
 
 
 def has_board(session: Session) -> bool:
@@ -109,46 +113,79 @@ def notices_of(opening: Iterable[str], now: BoxNs) -> list[Event]:
 def file_records(
     settings: config.Settings,
     history: History,
-    session: Session,
+    ledger: Ledger,
+    session: int,
     new_segment: Callable[[], int],
-) -> list[Record]:
-    """Return the records of the configured ECG file, unless an earlier start had it."""
-    if not settings.ecg.file:
-        return []
+    now: BoxNs,
+) -> Iterator[list[Record]]:
+    """
+    Yield the records of the configured ECG file, line by line, unless an earlier start
+    had all of it; one that an earlier start was cut off in is gone on with. What
+    became of it is an event of *now*.
+    """
     path = Path(settings.ecg.file)
     try:
         name = file_name(path)
-        if name in {segment.board for segment in history.segments().values()}:
-            return []
-        segment = segment_of(new_segment(), session.id, "file", name)
+        there = {segment.board: segment for segment in history.segments().values()}
+        if name in there:
+            return
+        begun = there.get(name + UNFINISHED)
+        segment = begun or segment_of(new_segment(), session, "file")
         lines = read_file(path, settings.box.time_zone)
-        ledger = Ledger(history.clock_readings(), history.sessions())
-        return loaded(segment, lines, ledger, session.started)
+        stored = functools.partial(holds, history, segment.id) if begun else None
+        yield from loaded(segment._replace(board=name), lines, ledger, now, stored)
     except SourceError as error:
-        return [Event(session.started, None, "state", "ecg", str(error))]
+        yield [Event(now, None, "state", "ecg", str(error))]
+
+
+def holds(history: History, segment: int, instant: BoxNs) -> bool:
+    """Return whether *history* has a chunk of *segment* that starts at *instant*."""
+    return any(
+        (chunk.segment, chunk.start) == (segment, instant)
+        for chunk in history.chunks(instant, BoxNs(instant + 1))
+    )
 
 
 def loaded(
-    segment: Segment, lines: Iterable[Line | Refused], ledger: Ledger, now: BoxNs
-) -> list[Record]:
-    """Return *segment*, the records of a file's *lines*, and what became of them."""
-    records: list[Record] = [segment]
-    refused: list[Refused] = []
+    segment: Segment,
+    lines: Iterable[Line | Refused],
+    ledger: Ledger,
+    now: BoxNs,
+    stored: Callable[[BoxNs], bool] | None = None,
+) -> Iterator[list[Record]]:
+    """
+    Yield *segment*, the records of each of a file's *lines*, and what became of them.
+
+    Lines are stored in their order: those before the first whose instant is not
+    *stored* are left out.
+    """
+    yield [segment._replace(board=segment.board + UNFINISHED)]
+    kept = refused = 0
+    first = ""
     for line in lines:
-        if isinstance(line, Refused):
-            refused.append(line)
-            continue
-        instant = ledger.box(line.utc)
         try:
-            records += records_of(segment, BoxNs(instant - instant % 1000), line.values)
+            if isinstance(line, Refused):
+                raise InputError(line.cause)
+            instant = ledger.box(line.utc)
+            instant = BoxNs(instant - instant % 1000)
+            records = records_of(segment, instant, line.values)
         except InputError as error:
-            refused.append(Refused(line.number, str(error)))
-    kept = sum(isinstance(record, EcgChunk) for record in records)
+            refused += 1
+            first = first or f"first line {line.number}: {error}"
+            continue
+        kept += 1
+        stored = stored if stored and stored(instant) else None
+        # The chunk last: where it is stored, all of its line is.
+        yield [] if stored else records[::-1]
+    yield [segment, became(segment, kept, refused, first, now)]
+
+
+def became(segment: Segment, kept: int, refused: int, first: str, now: BoxNs) -> Event:
+    """Return the event that says what became of the lines of the file of *segment*."""
     file, _, _ = segment.board.rpartition(" ")
     cause = f"{kept} ECG records loaded from {file}"
     if refused:
-        first = refused[0]
-        lines_refused = "1 line" if len(refused) == 1 else f"{len(refused)} lines"
-        cause += f"; {lines_refused} refused, first line {first.number}: {first.cause}"
-    detail: dict[str, object] = {"loaded": kept, "refused": len(refused)}
-    return [*records, Event(now, None, "state", "ecg", cause, detail)]
+        lines_refused = "1 line" if refused == 1 else f"{refused} lines"
+        cause += f"; {lines_refused} refused, {first}"
+    detail: dict[str, object] = {"loaded": kept, "refused": refused}
+    return Event(now, None, "state", "ecg", cause, detail)

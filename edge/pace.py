@@ -22,9 +22,6 @@ TIMES = 5
 SHORTEST_NS = 250_000_000
 """A pause is so many times what is usual, and no hiccup of the machine."""
 
-AT_ONCE = 0.8
-"""What was held up comes as fast as the line can: closer than this share of usual."""
-
 Instants = NDArray[np.int64]
 
 
@@ -42,7 +39,6 @@ class Pace:
 
     def __init__(self) -> None:
         self._longest: deque[int] = deque(maxlen=LOOKS)  # step, look by look
-        self._usual: deque[float] = deque(maxlen=LOOKS)  # and the mean one
 
     def look(self, instants: Instants, before: int, lost: Instants) -> list[Missing]:
         """
@@ -55,7 +51,7 @@ class Pace:
         steps[0] -= before
         longest = int(steps.max())
         if not len(lost) and longest <= self._limit():
-            self._learn(longest, float(instants[-1] - before) / len(steps))
+            self._longest.append(longest)
             return []
         return self._found(instants, steps, lost)
 
@@ -72,31 +68,17 @@ class Pace:
                 *why(int(damaged[at]), int(steps[at])),
             )
             for at in np.flatnonzero(odd).tolist()
-            if damaged[at] or not self._made_up(steps, at)
         ]
         whole = steps[damaged == 0]
         if len(whole):
-            self._learn(int(whole.max()), float(whole.mean()))
+            self._longest.append(int(whole.max()))
         return found
-
-    def _learn(self, longest: int, usual: float) -> None:
-        self._longest.append(longest)
-        self._usual.append(usual)
 
     def _limit(self) -> int:
         if len(self._longest) < LOOKS_ENOUGH:
             return PACELESS_GAP_NS
         usual = round(TIMES * median(self._longest))
         return min(PACELESS_GAP_NS, max(SHORTEST_NS, usual))
-
-    def _made_up(self, steps: Instants, at: int) -> bool:
-        """Return whether samples were only held up: those of the pause come at once."""
-        if steps[at] > PACELESS_GAP_NS:
-            return False
-        usual = median(self._usual)
-        slow = np.flatnonzero(steps[at + 1 :] > AT_ONCE * usual)
-        heap = int(slow[0]) if len(slow) else len(steps) - at - 1
-        return heap * usual > int(steps[at]) / 2
 
 
 def why(damaged: int, step: int) -> tuple[str, dict[str, object]]:

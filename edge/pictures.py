@@ -110,5 +110,5 @@ def check_size(width: int, height: int) -> None:
     if width * height > MOST_PIXELS or max(width, height) > LONGEST_SIDE:
         raise PictureError(
             f"{width} × {height} pixels are too many: at most "
-            f"{MOST_PIXELS // 1_000_000} megapixels"
+            f"{MOST_PIXELS // 1_000_000} megapixels, {LONGEST_SIDE} along a side"
         )

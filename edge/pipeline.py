@@ -11,14 +11,16 @@ bytes with the same arrival times always give the same records.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge import config
+from edge.arrivals import Arrivals
 from edge.clock import BoxClock
-from edge.deviceclock import Break, DeviceClock, arrivals
+from edge.deviceclock import Break, DeviceClock
 from edge.errors import ConfigError
 from edge.pace import Pace
 from edge.protocols import Board, Decoder, Packets, Reading, make_decoder
@@ -34,9 +36,13 @@ from edge.records import (
 )
 from edge.stating import Stating
 
-CHUNK_NS = 400_000_000
-"""Bytes are decoded and dated together for so long: with a commit every half second a
-sample is on the card within one second of its arrival."""
+CHUNK_NS = 720_000_000
+"""Bytes are decoded and dated together for so long, by default."""
+
+
+MOST_VALUES = 600
+"""Of a chunk: three of its rows fill a page of the database. A larger row has a page to
+itself, of which a third to a half lies empty."""
 
 
 class Run(NamedTuple):
@@ -54,7 +60,8 @@ class EcgFlow:
     *segment_ids* gives a new number at every call of ``next``; *latency_ns* is the
     constant delay of the board's stamps, subtracted here and nowhere else; *baud* is
     the line's speed in bit/s where it is not the board's usual one; *leads* names the
-    first channels, the others are not kept; *since* is when samples were first due.
+    first channels, the others are not kept; *since* is when samples were first due;
+    bytes of *chunk_ns* are decoded and dated together.
     """
 
     def __init__(
@@ -68,12 +75,13 @@ class EcgFlow:
         baud: int = 0,
         leads: tuple[str, ...] = (),
         since: BoxNs | None = None,
+        chunk_ns: int = CHUNK_NS,
     ) -> None:
         self.board = board = with_leads(decoder.board, leads)
-        self._baud = baud or board.baud
         self.decoder = decoder
         self.newest: BoxNs | None = None  # instant of the newest sample
         self._since = since
+        self._chunk_ns = chunk_ns
         self._cause = "first samples"  # why the next segment begins
         self._clock = clock
         self._session = session
@@ -81,28 +89,29 @@ class EcgFlow:
         self._latency_ns = latency_ns
         self._source = source
         self._device = (
-            DeviceClock(board.sampling_rate_hz, board.counter_modulus)
+            DeviceClock(board.sampling_rate_hz, board.counter_modulus, board.batch)
             if board.sampling_rate_hz
             else None
         )
         self._counted = 0  # samples so far, the counter of a board that has none
         self._bytes: list[SerialChunk] = []
         self._segment = 0
-        self._last_arrival: MonotonicNs | None = None
+        self._arrivals = Arrivals(baud or board.baud)
         self._pace = Pace()  # of a board that sends at its own
         self._stating = Stating()
 
     def feed(self, chunk: SerialChunk) -> list[Record]:
         """Take bytes in; return the records that are complete, usually none."""
         self._bytes.append(chunk)
-        if chunk.received - self._bytes[0].received < CHUNK_NS:
+        if chunk.received - self._bytes[0].received < self._chunk_ns:
             return []
         return self.flush()
 
     def idle(self, now: MonotonicNs) -> list[Record]:
         """Return what has waited long enough although nothing new came."""
-        waited = bool(self._bytes) and now - self._bytes[0].received >= CHUNK_NS
-        return self.flush() if waited else []
+        if self._bytes and now - self._bytes[0].received >= self._chunk_ns:
+            return self.flush()
+        return []
 
     def flush(self) -> list[Record]:
         """Return the records of all bytes taken in."""
@@ -126,6 +135,7 @@ class EcgFlow:
         self.decoder.restart()
         self._segment = 0
         self._cause = cause
+        self._arrivals.lost()
         if self._device is not None:
             self._device.reset(cause)
         return records
@@ -173,17 +183,15 @@ class EcgFlow:
                 records += self._break(run.before, start, packets)
             elif not self._segment:
                 records.append(self._begin(packets))
-            counts = packets.counts[run.first : run.stop]
-            records.append(
-                EcgChunk(
-                    self._segment,
-                    start,
-                    timing.period_ns,
-                    timing.uncertainty_ns,
-                    counts,
-                    reasons=packets.reasons,
-                )
+            whole = EcgChunk(
+                self._segment,
+                start,
+                timing.period_ns,
+                timing.uncertainty_ns,
+                packets.counts[run.first : run.stop],
+                reasons=packets.reasons,
             )
+            records += parted(whole)
             steps = np.arange(run.stop - run.first) * timing.period_ns
             instants[run.first : run.stop] = start + np.round(steps)
             self.newest = BoxNs(int(instants[run.stop - 1]))
@@ -229,14 +237,12 @@ class EcgFlow:
         uncertainty_ns = 0
         for number, chunk in enumerate(chunks):
             mine = slice(edges[number], edges[number + 1])
-            if mine.start == mine.stop:
-                continue
             size = len(chunk.data)
             ends = packets.ends[mine] - (sizes[number] - size)
-            instants[mine], uncertainty_ns = arrivals(
-                ends, size, chunk.received, self._baud, self._last_arrival
+            instants[mine], unsure_ns = self._arrivals.date(
+                ends, size, chunk.received, packets.lost[mine]
             )
-            self._last_arrival = MonotonicNs(int(instants[mine.stop - 1]))
+            uncertainty_ns = max(uncertainty_ns, unsure_ns)
         instants += self._clock.offset_ns - self._latency_ns
         instants -= instants % 1000  # what a chunk's microseconds can say exactly
         return instants, uncertainty_ns
@@ -349,6 +355,16 @@ def runs(count: int, breaks: list[Break]) -> Iterator[Run]:
     for found, stop in zip(breaks, edges[1:], strict=True):
         if stop > found.at:
             yield Run(found, found.at, stop)
+
+
+def parted(chunk: EcgChunk) -> Iterator[EcgChunk]:
+    """Yield *chunk*, whose samples are even, in parts of at most `MOST_VALUES`."""
+    samples = len(chunk.counts)
+    parts = max(1, -(-chunk.counts.size // MOST_VALUES))
+    edges = [samples * part // parts for part in range(parts + 1)]
+    for first, stop in pairwise(edges):
+        start = BoxNs(chunk.start + round(first * chunk.period_ns))
+        yield chunk._replace(start=start, counts=chunk.counts[first:stop])
 
 
 def irregular_chunks(

@@ -56,12 +56,6 @@ def share(pulses: Pulses, began_ns: int, ended_ns: int) -> float:
     return lit / max(ended_ns - began_ns, 1)
 
 
-def next_begin(pulses: Pulses, after_ns: int) -> MonotonicNs:
-    """Return the beginning of the first pulse that begins after *after_ns*."""
-    number = (after_ns - pulses.epoch) // pulses.period_ns + 1
-    return MonotonicNs(pulses.epoch + number * pulses.period_ns)
-
-
 def _lit_ns(pulses: Pulses, instant_ns: int) -> int:
     """Return for how long the light has been on since the epoch."""
     whole, rest = divmod(instant_ns - pulses.epoch, pulses.period_ns)

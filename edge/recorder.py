@@ -13,15 +13,17 @@ import logging
 import threading
 import time
 from collections import Counter
-from importlib import metadata
 
 from edge import config
 from edge.clock import BoxClock, LedgerKeeper, boot_id
 from edge.derived import HeartFlow
 from edge.errors import SourceEnded, SourceError, StoreDamaged, StoreError
+from edge.health import Health
 from edge.history import History
+from edge.ledger import Ledger
 from edge.opening import (
     BEGAN,
+    ENDED,
     edge_of_session,
     file_records,
     notices_of,
@@ -39,6 +41,7 @@ from edge.records import (
     Session,
     Vital,
 )
+from edge.release import version
 from edge.sources import EcgSource, open_ecg
 from edge.sources.starting import Starter
 from edge.store import Store
@@ -48,11 +51,14 @@ from edge.worker import Ending, Intake, Worker
 
 logger = logging.getLogger(__name__)
 
-VERSION = metadata.version("ecg-pose-edge")
 ECG_STALE_S = 1.5
 """An open port without a sample for so long is said to be stale."""
 REOPEN_S = 0.5
 """Pause before a lost port is tried again."""
+CHUNK_SHARE = 0.8
+"""Of the time between two commits: ECG is taken in for so long, then written at once
+with all else. So the interval, which begins after each commit, ends only where no ECG
+comes, and a sample need not wait for both."""
 BEAT_LIMIT_S = 4.0
 CARD_LIMIT_S = 120.0
 """A worker that has not moved for so long keeps the watchdog hungry: with the 3 s of
@@ -63,6 +69,9 @@ CARD_LATE_S = 3.0
 TAKEN_AT_ONCE = 500
 """Records that one turn of the store writes; a minute of them is 300. So a backlog of
 hours is told as saved, and the worker as moving, bit by bit."""
+LOADED_AHEAD = 2 * TAKEN_AT_ONCE
+"""Records of the ECG file that wait at a time: what is recorded meanwhile waits for no
+more commits than these take, and the memory is not filled."""
 STOP_WITHIN_S = 5.0
 WEIGH_EVERY_S = 10.0
 COUNTED: dict[type, str] = {Pose: "poses", Vital: "vitals", Event: "events"}
@@ -99,6 +108,9 @@ class Recorder:
         self.storage = store.storage()
         self._weighed = now  # when `storage` was asked
         self.keeper = LedgerKeeper(self.session, self.clock)
+        self._ledger_before = Ledger(())
+        self.health = Health(settings.box.data_dir)
+        self._judged = time.monotonic_ns()  # when the card was looked at last
         self.vision = Supervision(
             settings, self.clock, self.intake.put, self.camera, self.pose
         )
@@ -106,6 +118,7 @@ class Recorder:
         works |= {"vision": self.vision.work} | (
             {} if no_ecg else {"ecg": self.keep_ecg}
         )
+        works |= {"file": self.keep_file} if settings.ecg.file else {}
         self.workers = [Worker(name, work, ending.set) for name, work in works.items()]
 
     def begin(self) -> None:
@@ -115,7 +128,7 @@ class Recorder:
             boot_id=boot_id(),
             started=self.started,
             offset_ns=self.clock.offset_ns,
-            version=VERSION,
+            version=version(),
             subject=self.settings.box.subject,
             configuration=self.settings.as_json(),
         )
@@ -124,35 +137,35 @@ class Recorder:
                 about,
                 *self.keeper.observe(),
                 edge_of_session(BEGAN, self.started),
-                *self._before(about),
+                *self._before(),
             ]
         )
 
-    def _before(self, about: Session) -> list[Record]:
+    def _before(self) -> list[Record]:
         """
-        Return what there is to say of the time before the session *about*.
+        Return what there is to say of the time before this session.
 
         Nothing that the card holds keeps the recorder from recording: a damaged file
         is set aside, and what cannot be read all the same is not known.
         """
         try:
             try:
-                return self._read_before(about)
+                return self._read_before()
             except StoreDamaged as error:
                 self.store.begin_anew(str(error))
-                return self._read_before(about)
+                return self._read_before()
         except StoreError as error:
             logger.warning("the recording before cannot be read: %s", error)
             gap = pause_unread(self.store.last_box, self.started, str(error))
             return [*gap, *notices_of(self.store.opening, self.started)]
 
-    def _read_before(self, about: Session) -> list[Record]:
+    def _read_before(self) -> list[Record]:
         with History(self.settings.database) as history:
             gap = pause_before(history, self.store.last_box, self.started)
-            notices = notices_of(self.store.opening, self.started)
-            new_segment = functools.partial(next, self.segment_ids)
-            loaded = file_records(self.settings, history, about, new_segment)
-        return [*gap, *notices, *loaded]
+            if self.settings.ecg.file:
+                readings, sessions = history.clock_readings(), history.sessions()
+                self._ledger_before = Ledger(readings, sessions)
+        return [*gap, *notices_of(self.store.opening, self.started)]
 
     def start(self) -> None:
         """Start the workers."""
@@ -163,20 +176,19 @@ class Recorder:
         """
         Stop the workers, the store last, and return whether all of them ended.
 
-        Everything that was taken in is committed before this returns.
+        Everything that was taken in is committed before this returns, also by a card
+        that is slow or hangs for a while.
         """
         *others, store = reversed(self.workers)
         ended = [worker.stop(STOP_WITHIN_S) for worker in others]
-        self.intake.put(
-            [Event(self.clock.now(), None, "session", "", "recording ended")]
-        )
+        self.intake.put([edge_of_session(ENDED, self.clock.now())])
         store.stopping.set()
         self.intake.close()
-        return all([*ended, store.stop(STOP_WITHIN_S)])
+        return all([*ended, store.stop(CARD_LIMIT_S)])
 
     def moving(self, now: MonotonicNs) -> bool:
         """Return whether every worker has moved lately: what the watchdog asks."""
-        limits_s = {"store": CARD_LIMIT_S}
+        limits_s = dict.fromkeys(("store", "file"), CARD_LIMIT_S)
         return all(
             now - worker.beaten < limits_s.get(worker.name, BEAT_LIMIT_S) * 1e9
             for worker in self.workers
@@ -224,18 +236,44 @@ class Recorder:
             self.storage, self._weighed = self.store.storage(), now
 
     def keep_ledger(self, worker: Worker) -> None:
-        """Wall clock → ledger, each second; and whether the card answers."""
+        """Wall clock → ledger, each second; whether card and machine are well."""
         while worker.pause(1.0):
             self.intake.put(self.keeper.observe())
             self._judge_card()
+            now = self.clock.now()
+            self.intake.put(self.health.changes(self.health.read(), now))
 
     def _judge_card(self) -> None:
-        """Say that a commit takes long, which the worker that waits for it cannot."""
+        """
+        Say that a commit takes long, which the worker that waits for it cannot. Where
+        this look is late as well, the box stood still, and the next one tells.
+        """
         store, *_ = self.workers
-        silent_s = (time.monotonic_ns() - store.beaten) / 1e9
-        if silent_s > CARD_LATE_S and self.card.state.state == "ok":
+        now = time.monotonic_ns()
+        late, self._judged = now - self._judged > (CARD_LATE_S - 1) * 1e9, now
+        silent_s = (now - store.beaten) / 1e9
+        if not late and silent_s > CARD_LATE_S and self.card.state.state == "ok":
             cause = "the card does not answer; what comes in waits in memory"
             self.intake.put(self.card.enter("stale", self.clock.now(), cause))
+
+    def keep_file(self, worker: Worker) -> None:
+        """The configured ECG file → intake, no faster than the card takes it."""
+        new_segment = functools.partial(next, self.segment_ids)
+        about = self._ledger_before, self.session, new_segment, self.started
+        try:
+            with History(self.settings.database) as history:
+                for records in file_records(self.settings, history, *about):
+                    self.intake.put(records)
+                    worker.beat()
+                    while self.intake.waiting > LOADED_AHEAD and worker.pause(0.05):
+                        pass
+                    if worker.stopping.is_set():
+                        return
+        except StoreError as error:
+            cause = f"the ECG file cannot be compared with the recording: {error}"
+            self.intake.put([Event(self.started, None, "state", "ecg", cause)])
+        while worker.pause(1.0):  # a worker that has ended would not beat
+            pass
 
     def keep_ecg(self, worker: Worker) -> None:
         """Serial port → intake, reopened for ever."""
@@ -249,6 +287,7 @@ class Recorder:
             baud=ecg.baud,
             leads=ecg.leads,
             since=self.started,
+            chunk_ns=round(self.settings.store.commit_interval_ms * 1e6 * CHUNK_SHARE),
         )
         heart = HeartFlow()
         identity = ""
@@ -281,7 +320,7 @@ class Recorder:
             chunk = source.read(0.1)
             now = MonotonicNs(time.monotonic_ns())
             records = flow.feed(chunk) if chunk else flow.idle(now)
-            self.intake.put([*records, *heart.feed(records)])
+            self.intake.put([*records, *heart.feed(records)], at_once=bool(records))
             tally = flow.decoder.tally
             if tally != before:
                 self.ecg.count(

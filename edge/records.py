@@ -156,7 +156,7 @@ class Event(NamedTuple):
 
     began: BoxNs
     ended: BoxNs | None  # None for an instant
-    kind: str  # "gap", "state", "clock step", "drop", "marker", "export", "session"
+    kind: str  # "gap", "state", "clock step", "drop", "marker", "export", "kept", …
     stream: str  # "ecg", "camera", "pose", "clock", "store", "export", ""
     cause: str  # one sentence for people
     detail: dict[str, object] = {}  # numbers for programs, JSON types
@@ -184,8 +184,24 @@ class Session(NamedTuple):
     configuration: str  # the settings in force, as JSON
 
 
-Record = Session | Segment | EcgChunk | Vital | Pose | Event | ClockReading
-"""What the store keeps."""
+class Kept(NamedTuple):
+    """Somebody wants [*begin*, *end*) to stay, however old it gets."""
+
+    begin: BoxNs
+    end: BoxNs
+    why: str  # for people
+
+
+class Released(NamedTuple):
+    """Somebody wants what `Kept` said taken back."""
+
+    number: int  # as `History.kept` gives it
+
+
+Record = (
+    Session | Segment | EcgChunk | Vital | Pose | Event | ClockReading | Kept | Released
+)
+"""What the store keeps, and is told about keeping it."""
 
 
 class StreamState(NamedTuple):
@@ -213,3 +229,4 @@ class BoxState(NamedTuple):
     streams: tuple[StreamState, ...]
     saved: dict[str, int]  # samples, poses, vitals, events on the card since start
     storage: dict[str, object]  # bytes, capacity_bytes, free_bytes, hours_left
+    machine: dict[str, object] = {}  # `edge.health.Health.state`

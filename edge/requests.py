@@ -11,20 +11,27 @@ from typing import Any
 import numpy as np
 
 from edge.control import Handler, Post
+from edge.errors import ControlError
 from edge.given import records_of, segment_of
+from edge.history import History
 from edge.recorder import Recorder
 from edge.records import (
     BoxNs,
     BoxState,
     Event,
+    Kept,
     MonotonicNs,
     Pose,
     Record,
+    Released,
     Segment,
 )
 from edge.syncing import SyncTest
 
 SAVED_WITHIN_S = 5.0
+
+MOST_KEPT = 0.5
+"""Of the capacity; the rest is for what is being recorded."""
 
 WRITTEN_WITHIN_NS = 600_000_000_000
 """A note that is said to be begun before is dated by its coming."""
@@ -43,6 +50,8 @@ def handlers(recorder: Recorder) -> dict[str, Handler]:
         "exported": requests.exported,
         "ecg_records": requests.ecg_records,
         "picture": requests.picture,
+        "keep": requests.keep,
+        "release": requests.release,
         "sync_begin": requests.sync_begin,
         "sync_result": requests.sync_result,
         "sync_cancel": requests.sync_cancel,
@@ -72,6 +81,7 @@ class Requests:
             streams=tuple(stream.state for stream in streams),
             saved=recorder.saved,
             storage=recorder.storage,
+            machine=recorder.health.state,
         )
         return {
             **state._asdict(),
@@ -97,6 +107,44 @@ class Requests:
         cause = f"{str(request['what'])[:200]} downloaded by {by}"
         self._save([Event(now, None, "export", "export", cause, {"by": by})])
         return {"at": now}
+
+    def keep(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        """
+        Keep a stretch of the recording, however old it gets.
+
+        :raises ControlError: if so much would be kept that recording lacks room
+        """
+        begin, end = BoxNs(int(request["begin"])), BoxNs(int(request["end"]))
+        wish = Kept(begin, end, str(request["why"])[:200])
+        if begin >= end:
+            raise ControlError("a stretch to keep ends after it begins")
+        with History(self._recorder.settings.database) as history:
+            kept = [*history.kept().values(), wish]
+            held = sum(history.weight_bytes(one.begin, one.end) for one in kept)
+        share = held / (self._recorder.settings.store.capacity_gb * 1e9)
+        if share > MOST_KEPT:
+            raise ControlError(
+                f"with this {share:.0%} of the room would be kept, and {MOST_KEPT:.0%} "
+                "is the most: keep less, release some, or raise [store] capacity_gb"
+            )
+        self._say_kept("kept", wish, str(request["by"]), wish)
+        return {"kept": len(kept)}
+
+    def release(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+        """
+        Let a stretch that was kept leave again in its turn.
+
+        :raises ControlError: if none has that number
+        """
+        number = int(request["number"])
+        with History(self._recorder.settings.database) as history:
+            kept = history.kept()
+        if number not in kept:
+            raise ControlError(f"nothing is kept under number {number}")
+        self._say_kept(
+            "kept no longer", kept.pop(number), str(request["by"]), Released(number)
+        )
+        return {"kept": len(kept)}
 
     def ecg_records(self, request: dict[str, Any], payload: bytes) -> dict[str, Any]:
         """Keep records of the original system's fields."""
@@ -170,6 +218,12 @@ class Requests:
             new += records_of(segment, instant, values)
         self._upload_segment = segment
         return new
+
+    def _say_kept(self, done: str, what: Kept, by: str, record: Record) -> None:
+        minutes = (what.end - what.begin) / 60e9
+        cause = f"{minutes:.1f} min {done} by {by[:64]}: {what.why}"
+        now = self._recorder.clock.now()
+        self._save([record, Event(now, None, "kept", "store", cause)])
 
     def _save(self, records: Iterable[Record]) -> None:
         intake = self._recorder.intake

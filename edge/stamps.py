@@ -16,7 +16,7 @@ INT64 = range(-(2**63), 2**63)
 STAMP = re.compile(
     r"""
     (\d{4}) (?: -(\d\d)-(\d\d) | (\d\d)(\d\d) )             # date, with or without -
-    (?: [Tt\ ] (\d\d) (?: :?(\d\d) (?: :?(\d\d) (?: \.(\d+) )? )? )? )?
+    (?: [Tt\ ] (\d\d) (?: :?(\d\d) (?: :?(\d\d) (?: [.,](\d+) )? )? )? )?
     \ ? ( [Zz] | [+-]\d\d (?: :?[0-5]\d )? )?               # zone
     """,
     re.VERBOSE | re.ASCII,
@@ -26,9 +26,10 @@ STAMP = re.compile(
 def parse_stamp(text: str, zone: str = "UTC") -> UtcNs:
     """
     Return the UTC of an ISO stamp: extended or basic form, ``T`` or a blank between
-    date and time, a fraction of any length (below a nanosecond cut off), ``Z`` or an
-    offset. Without either the stamp is local time in *zone*; of an hour that comes
-    twice when summer time ends, the first is meant.
+    date and time, a fraction of any length (below a nanosecond cut off) after a point
+    or, as ``date -Ins`` and Python's log have it, a comma, ``Z`` or an offset. Without
+    either the stamp is local time in *zone*; of an hour that comes twice when summer
+    time ends, the first is meant.
 
     :raises InputError: if *text* is no such stamp or outside the years 1678 to 2262
     """

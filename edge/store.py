@@ -14,10 +14,7 @@ from typing import Self
 from edge.database.ballast import Ballast
 from edge.database.connections import ERRORS
 from edge.database.folder import FolderLock, fleeting, free_bytes
-from edge.database.lasting import refusal
-from edge.database.prune import protect, protected_bytes, prune_passed, release
 from edge.database.steady import SteadyWriter
-from edge.database.sums import Damaged
 from edge.database.totals import Totals
 from edge.database.writer import Limits, Usage
 from edge.errors import StoreError
@@ -28,9 +25,6 @@ RETENTION_H = 14 * 24.0
 
 BALLAST_BYTES = 8 << 20
 """Some minutes of recording in the WAL, with room to empty it."""
-
-MOST_PROTECTED = 0.5
-"""Of the capacity; the rest is for what is being recorded."""
 
 KNOWN_H = 0.01
 """Recording after which it is fair to say how long the room will last."""
@@ -152,42 +146,6 @@ class Store:
             "log_bytes": usage.log_bytes,
         }
 
-    def protect(self, begin: BoxNs, end: BoxNs, why: str) -> None:
-        """
-        Keep what was recorded in [*begin*, *end*), however old it gets.
-
-        :raises StoreError: if more than half of the capacity would be protected
-        """
-        steady = self._steady
-        try:
-            with steady.file.writer.transaction() as connection:
-                protect(connection, begin, end, why)
-                share = protected_bytes(connection) / self._limits.capacity_bytes
-                if share > MOST_PROTECTED:
-                    raise StoreError(
-                        f"{share:.0%} of the capacity would be protected, at most "
-                        f"{MOST_PROTECTED:.0%} can be: release some or give more room"
-                    )
-        except (*ERRORS, Damaged) as error:
-            raise refusal(self.path, error) from error
-
-    def release(self, begin: BoxNs, end: BoxNs) -> None:
-        """
-        Take back the protection of intervals that lie in [*begin*, *end*).
-
-        :raises StoreError: if that cannot be written
-        """
-        steady = self._steady
-        try:
-            with steady.file.writer.transaction() as connection:
-                release(connection, begin, end)
-            deleted = 1
-            while deleted:
-                with steady.file.writer.transaction() as connection:
-                    deleted = prune_passed(connection, self.totals)
-        except (*ERRORS, Damaged) as error:
-            raise refusal(self.path, error) from error
-
     def close(self) -> None:
         """Close the database and let another recorder have it. Safe to call twice."""
         self._steady.close()
@@ -195,7 +153,7 @@ class Store:
 
     def _measure(self) -> None:
         with contextlib.suppress(*ERRORS, StoreError):
-            self._usage = self._steady.file.writer.usage()
+            self._usage = self._steady.file.current.usage()
 
     def __enter__(self) -> Self:
         return self

@@ -29,7 +29,15 @@ from numpy.typing import NDArray
 from edge import config
 from edge.clock import BoxClock
 from edge.errors import ControlError
-from edge.life import Device, End, Ladder, Life, no_frame_s, tpu_wanted
+from edge.life import (
+    Device,
+    End,
+    Ladder,
+    Life,
+    first_frame_s,
+    no_frame_s,
+    tpu_wanted,
+)
 from edge.messages import Damaged, Doing, Look, Message, Orders, Seen, Watch, Watched
 from edge.movement import Movement
 from edge.records import BoxNs, Event, Pose, Record
@@ -39,16 +47,24 @@ from edge.worker import Worker
 
 logger = logging.getLogger(__name__)
 
-LOOK_WITHIN_S = 5.0
+TURN_WITHIN_S = 10.0
+LOOK_WITHIN_S = 16.0
+"""How long a picture may wait until the model is free, and then for its answer: a
+process on the CPU is ended after 15 s. One is handed over at a time, since what lay in
+the pipe would still be looked at when nobody waits for it any more."""
 EXIT_WITHIN_S = 1.0
 """A driver may hang while a process ends; whoever waits for that does not beat."""
 REST_WITHIN = struct.pack("@ll", 1, 0)
 """How long the rest of a message may take that has begun to come: one second, as a
 timeval of socket(7)."""
-PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+STOOD_STILL_S = 1.0
+"""A turn of the watch takes a tenth of it. Where one takes longer, this process did not
+run, the other one hardly either, and that time is not held against it."""
+PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, *(10.0,) * 30, 30.0)
 LASTING_S = 60.0
 """Rising pause between lives; one that worked for so long begins again. A camera that
-works for a second whenever it is opened would be opened thousands of times a day."""
+works for a second whenever it is opened would be opened thousands of times a day, and
+to look for one that is gone takes a new process each time: heat, and a line of log."""
 
 
 class Supervision:
@@ -72,6 +88,7 @@ class Supervision:
         self._rotation = settings.camera.rotation_deg  # what was found outlives a life
         self._pipe: Connection | None = None
         self._sending = threading.Lock()
+        self._looking = threading.Lock()  # held while the model has a picture
         self._numbers = itertools.count()
         self._looks: dict[int, Future[Seen]] = {}
         self._watches: dict[int, Future[Spots]] = {}
@@ -106,6 +123,14 @@ class Supervision:
 
         :raises ControlError: if there is no answer in time
         """
+        if not self._looking.acquire(timeout=TURN_WITHIN_S):
+            raise ControlError("the pose model has too many pictures; try again later")
+        try:
+            return self._look(pixels)
+        finally:
+            self._looking.release()
+
+    def _look(self, pixels: NDArray[np.uint8]) -> Seen:
         number = next(self._numbers)
         future: Future[Seen] = Future()
         height, width, _ = pixels.shape
@@ -159,7 +184,8 @@ class Supervision:
         with self._sending:
             self._pipe = pipe
         try:
-            life = Life(device, self._ladder, time.monotonic(), no_frame_s(camera))
+            silences_s = no_frame_s(camera), first_frame_s(camera)
+            life = Life(device, self._ladder, time.monotonic(), *silences_s)
             return self._follow(worker, process, pipe, life)
         finally:
             kill(process)
@@ -180,6 +206,7 @@ class Supervision:
         pipe: Connection,
         life: Life,
     ) -> End | None:
+        turned_s, stood_s = time.monotonic(), 0.0
         while not worker.stopping.is_set():
             worker.beat()
             try:
@@ -188,7 +215,10 @@ class Supervision:
                 return life.died("it stopped while it said something")
             except (EOFError, OSError):
                 return life.died(death(process))
-            now_s = time.monotonic()
+            turn_s = time.monotonic() - turned_s
+            turned_s += turn_s
+            stood_s += turn_s if turn_s > STOOD_STILL_S else 0.0
+            now_s = turned_s - stood_s
             if message is not None:
                 life.hear(message, now_s)
                 self._act(message)

@@ -12,6 +12,7 @@ Started as ``python -m edge.vision`` with the number of its end of a socket pair
 import ctypes
 import logging
 import math
+import resource
 import signal
 import sys
 import time
@@ -22,7 +23,6 @@ from typing import cast
 
 import numpy as np
 
-from edge.crop import Rotation
 from edge.errors import EdgeError, SourceEnded, SourceError
 from edge.messages import (
     Damaged,
@@ -37,6 +37,7 @@ from edge.messages import (
 from edge.models import Model, find_model, load_model
 from edge.nextframe import NextFrame
 from edge.pose import Estimate, PoseTracker, estimate
+from edge.pose.crop import Rotation
 from edge.records import BoxNs, Event, Frame, Pose
 from edge.sources import FrameSource, open_frames
 from edge.synctest import LightMeter
@@ -54,8 +55,10 @@ pictures a third and a fourth change nothing (``scripts/bench pose-turned``)."""
 def main() -> None:
     """Serve the pipe whose number is the last argument until the recorder has gone."""
     logging.basicConfig(level=logging.INFO, format="vision: %(message)s")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the recorder ends this process
+    for number in (signal.SIGINT, signal.SIGTERM):  # systemd and shells tell every
+        signal.signal(number, signal.SIG_IGN)  # process; the recorder ends this one
     die_with_parent()
+    keep_in_memory()
     with (
         Connection(int(sys.argv[-1])) as pipe,
         suppress(EOFError, BrokenPipeError, ConnectionResetError),
@@ -207,6 +210,17 @@ def die_with_parent() -> None:
     """Ask the kernel to end this process with the thread that started it."""
     set_parent_death_signal = 1  # PR_SET_PDEATHSIG in linux/prctl.h
     ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
+def keep_in_memory() -> None:
+    """
+    Have the kernel swap nothing of this process: Raspberry Pi OS swaps to the card, and
+    no picture is to reach it. Nothing happens where memory may not be locked without a
+    limit (edge.service may): with one, whatever needs more later would fail.
+    """
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
+        current, future, on_fault = 1, 2, 4  # MCL_… of mlockall(2)
+        ctypes.CDLL(None).mlockall(current | future | on_fault)
 
 
 if __name__ == "__main__":

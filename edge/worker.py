@@ -76,7 +76,7 @@ class Worker(threading.Thread):
 
 class Ending:
     """
-    Set once, by any thread or a signal's handler, and waited for by one.
+    Set once, by any thread or a signal's handler, and waited for by any thread.
 
     Without a lock, unlike `threading.Event`: a handler that interrupts the wait for
     such an event while it holds its lock would wait for that lock for ever.
@@ -84,16 +84,20 @@ class Ending:
 
     def __init__(self) -> None:
         self._bell = os.eventfd(0)
-        self._waiting = select.poll()
-        self._waiting.register(self._bell, select.POLLIN)
 
     def set(self) -> None:
         """Let every `wait` return true, now and later."""
         os.eventfd_write(self._bell, 1)
 
-    def wait(self, timeout_s: float) -> bool:
-        """Return whether it is set, after *timeout_s* at most."""
-        return bool(self._waiting.poll(timeout_s * 1000))
+    def is_set(self) -> bool:
+        """Return whether it is set."""
+        return self.wait(0.0)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Return whether it is set, after *timeout_s* at most if that is given."""
+        waiting = select.poll()  # one serves one thread at a time
+        waiting.register(self._bell, select.POLLIN)
+        return bool(waiting.poll(None if timeout_s is None else timeout_s * 1000))
 
     def __del__(self) -> None:
         os.close(self._bell)
@@ -119,8 +123,11 @@ class Intake:
         self._gap: Event | None = None  # of the poses refused since there was room
         self.dropped_poses = 0
 
-    def put(self, records: Iterable[Record]) -> int:
-        """Queue *records* and return the ticket that `wait` takes."""
+    def put(self, records: Iterable[Record], at_once: bool = False) -> int:
+        """
+        Queue *records*, to be written *at_once* with all before them or when it is
+        time, and return the ticket that `wait` takes.
+        """
         with self._changed:
             for record in records:
                 if (
@@ -133,6 +140,9 @@ class Intake:
                     continue
                 self._records.append(record)
                 self._put += 1
+            if at_once:
+                self._awaited = self._put
+                self._changed.notify_all()
             return self._put
 
     def wait(self, ticket: int, timeout_s: float) -> None:
@@ -153,7 +163,7 @@ class Intake:
     def take(self, timeout_s: float, most: int | None = None) -> list[Record]:
         """
         Return the first *most* queued records, or all, after *timeout_s*, or at once if
-        there are more, somebody waits for them or the intake is closed. They stay
+        there are more, some are to be written so or the intake is closed. They stay
         queued until `saved`.
         """
         with self._changed:

@@ -1,21 +1,37 @@
 """Fixtures that several test files share."""
 
+import resource
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from drive_helper import Helper, drive_helper
+from export_rig import recorded
 from lan_rig import PHRASE, Lan
 from legacy_rig import Client
 from records_store import BALLAST, quick_folder, segment, session
+from web_rig import QuietRecorder, make_recording
 
+from edge import drives
+from edge.config import Settings
 from edge.store import Store
+from edge.web.app import make_app
 
 if TYPE_CHECKING:
     from page_rig import Bed
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 """Real pictures, recordings and models beside the project; not part of it."""
+FILES = 1024  # what Linux allows a process unless told otherwise
+
+
+def pytest_configure() -> None:
+    """Let tests with hundreds of connections stand where few files are allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
+    if 0 <= soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +58,25 @@ def store(path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
+def database(tmp_path: Path) -> Path:
+    """Return the small recording that exports are tried on."""
+    path = tmp_path / "recording.db"
+    with Store(path) as store:
+        store.append(recorded())
+    return path
+
+
+@pytest.fixture
+def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Helper]:
+    """Return what mounts drives, and a drive that is plugged in."""
+    (tmp_path / "usb").mkdir()
+    with drive_helper(tmp_path / "usb") as helper:
+        monkeypatch.setattr("edge.commands.export.present", lambda: [helper.drive])
+        monkeypatch.setattr(drives, "HELPER", helper.path)
+        yield helper
+
+
+@pytest.fixture
 def lan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lan:
     """Return a page on the network that two people may see."""
     monkeypatch.setattr("edge.web.accounts.COST", 2**10)  # the tests log in often
@@ -49,6 +84,18 @@ def lan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lan:
     lan.accounts.add("anna", PHRASE, "admin")
     lan.accounts.add("vera", PHRASE, "viewer")
     return lan
+
+
+@pytest.fixture
+def recorder() -> QuietRecorder:
+    """Return a recorder for the page that is not there."""
+    return QuietRecorder()
+
+
+@pytest.fixture
+def app(tmp_path: Path, recorder: QuietRecorder) -> Any:
+    """Return the page of a small recording, on this machine."""
+    return make_app(make_recording(tmp_path), recorder, Settings(), tmp_path / "web")
 
 
 @pytest.fixture

@@ -3,10 +3,11 @@ A drive as a FUSE file system that dies after so many bytes: its process exits, 
 the drive were pulled. What was not synced by then is lost, and as on FAT a renamed
 file is empty on the medium until it is synced again itself.
 
-    python dying_drive.py MOUNTPOINT MEDIUM BYTES [BYTES_PER_S]
+    python dying_drive.py MOUNTPOINT MEDIUM BYTES BYTES_PER_S [fake]
 
-MEDIUM is a folder that keeps what was synced. 0 bytes: it lives on. It has one
-folder, no owners and no dates.
+MEDIUM is a folder that keeps what was synced: a name that a file had is on it until
+the folder is synced. 0 bytes: it lives on. A fake one keeps nothing but zeros. It has
+one folder, no owners and no dates.
 """
 
 import errno
@@ -25,10 +26,12 @@ class Dying(fuse.Operations):  # type: ignore[misc]
 
     use_ns = True
 
-    def __init__(self, medium: Path, life: int, rate: float) -> None:
+    def __init__(self, medium: Path, life: int, rate: float, fake: bool) -> None:
         self.medium = medium
         self.life = life
         self.rate = rate
+        self.fake = fake
+        self.former: list[str] = []
         self.files = {p.name: bytearray(p.read_bytes()) for p in medium.iterdir()}
         self.written = 0
 
@@ -66,7 +69,8 @@ class Dying(fuse.Operations):  # type: ignore[misc]
             os._exit(1)
         content = self.content(path)
         content.extend(bytes(max(offset - len(content), 0)))
-        content[offset : offset + len(data)] = data
+        kept = bytes(len(data)) if self.fake else data
+        content[offset : offset + len(data)] = kept
         return len(data)
 
     def truncate(self, path: str, length: int, fh: int | None = None) -> None:
@@ -79,17 +83,21 @@ class Dying(fuse.Operations):  # type: ignore[misc]
         return 0
 
     def fsyncdir(self, path: str, datasync: int, fh: int) -> int:
+        for name in self.former:
+            if name not in self.files:
+                (self.medium / name).unlink(missing_ok=True)
+        self.former.clear()
         return 0
 
     def rename(self, old: str, new: str, flags: int = 0) -> int:
         self.files[new[1:]] = self.files.pop(old[1:])
-        (self.medium / old[1:]).unlink(missing_ok=True)
+        self.former.append(old[1:])
         (self.medium / new[1:]).write_bytes(b"")
         return 0
 
     def unlink(self, path: str) -> int:
         del self.files[path[1:]]
-        (self.medium / path[1:]).unlink(missing_ok=True)
+        self.former.append(path[1:])
         return 0
 
     def statfs(self, path: str) -> dict[str, int]:
@@ -97,6 +105,6 @@ class Dying(fuse.Operations):  # type: ignore[misc]
 
 
 if __name__ == "__main__":
-    point, medium, life, *rate = sys.argv[1:]
-    drive = Dying(Path(medium), int(life), float(rate[0]) if rate else 0.0)
+    point, medium, life, rate, *fake = sys.argv[1:]
+    drive = Dying(Path(medium), int(life), float(rate), bool(fake))
     fuse.FUSE(drive, point, foreground=True, nothreads=True, direct_io=False)

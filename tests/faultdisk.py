@@ -20,13 +20,6 @@ from typing import NamedTuple
 
 SECTOR = 512
 OK = 0
-FAILURES = {
-    "read": 266,  # SQLITE_IOERR_READ
-    "write": 778,  # SQLITE_IOERR_WRITE
-    "sync": 1034,  # SQLITE_IOERR_FSYNC
-    "truncate": 1546,  # SQLITE_IOERR_TRUNCATE
-    "delete": 2570,  # SQLITE_IOERR_DELETE
-}
 FULL = 13
 
 
@@ -137,9 +130,9 @@ class FaultDisk:
         """Put a note into the log: what the test knows at this moment."""
         self.log.append(Op("note", name, number))
 
-    def rewritten(self, name: str, data: bytes) -> None:
-        """Log that something else wrote all of the file *name* and synced it."""
-        self.log += [Op("write", name, 0, data), Op("sync", name)]
+    def rewritten(self, name: str, data: bytes, synced: bool) -> None:
+        """Log that something else wrote all of the file *name*, and if it synced it."""
+        self.log += [Op("write", name, 0, data), *[Op("sync", name)] * synced]
 
     def put_in(self) -> None:
         """Let every database that is opened from now on lie on this disk."""

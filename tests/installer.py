@@ -45,20 +45,24 @@ def fake_release(home: Path, version: str, script: str = ":") -> Path:
     folder = made_release(home, version)
     installer = folder / "scripts/install"
     installer.parent.mkdir()
-    installer.write_text(f'#!/bin/sh\nln -sfn "$2" {home}/current; {script}\n')
+    installer.write_text(f'#!/bin/sh\nln -sfn "$2" "{home}/current"; {script}\n')
     installer.chmod(0o755)
     return folder
 
 
 def installed(
-    home: Path, version: str, healthy: str
+    home: Path, version: str, healthy: str, environment_of: str = ":"
 ) -> subprocess.CompletedProcess[str]:
-    """Install *version*, whose folder is there; *healthy* is how it does."""
+    """
+    Install *version*, whose folder is there; *healthy* is how it does, and
+    *environment_of* how the environment of a release is looked after.
+    """
     stubs = {
         "id": "echo 0", "systemctl": ":", "journalctl": ":", "packages": ":",
         "fetched_models": ":", "release": ":", "booted": "true", "dpkg": "false",
         "page_said": ":", "version": f"echo {version}", "healthy": healthy,
         "release_folder": 'echo "$HOME_DIR/releases/$1"',
+        "environment_of": environment_of,
     }  # fmt: skip
     defined = "".join(f"{name}() {{ {does}; }}; " for name, does in stubs.items())
     return parts(f"{defined} main", home)

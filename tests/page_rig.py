@@ -1,15 +1,21 @@
 """A box that records beside a bed, and a real browser to look at its page."""
 
+import os
 import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -39,7 +45,7 @@ FLAGS = """
 """
 
 
-WITHIN_S = 30.0
+WITHIN_S = 120.0
 
 
 Found = TypeVar("Found")
@@ -135,24 +141,33 @@ def browser(width: int = 1280, height: int = 800, dark: bool = False) -> Iterato
     for flag in FLAGS.split():
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(DRIVER)))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        # Chromium leaves folders behind, some of them in every run.
+        service = Service(str(DRIVER), env=os.environ | {"TMPDIR": folder})
+        driver = webdriver.Chrome(options=options, service=service)
+        try:
+            look(driver, width, height, dark)
+            yield driver
+        finally:
+            driver.quit()
+
+
+def look(driver: Any, width: int, height: int, dark: bool) -> None:
+    """Let the page that *driver* shows be that large, and light or dark."""
     size = {"width": width, "height": height, "deviceScaleFactor": 1}
     metrics = {**size, "mobile": width < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-    try:
-        yield driver
-    finally:
-        driver.quit()
 
 
 def until(question: Callable[[], Found], what: str) -> Found:
     """Return the first answer to *question* that is true."""
     deadline = time.monotonic() + WITHIN_S
     while time.monotonic() < deadline:
-        if found := question():
-            return found
+        with suppress(NoSuchElementException, StaleElementReferenceException):
+            if found := question():  # else not drawn yet, or drawn anew just now
+                return found
         time.sleep(0.1)
     raise AssertionError(f"this did not come about in {WITHIN_S:.0f} s: {what}")
 
@@ -160,6 +175,12 @@ def until(question: Callable[[], Found], what: str) -> Found:
 def text(driver: Any, name: str) -> str:
     found: str = driver.find_element(By.ID, name).text
     return found
+
+
+def first_download(driver: Any) -> str:
+    """Return the first link of the export page, "" if there is none, at one instant."""
+    asked = "return document.querySelector('#downloads a')?.href ?? ''"
+    return str(driver.execute_script(asked))
 
 
 def inked(driver: Any, name: str) -> int:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from box import Box, wait_for
+from box import MORTAL, Box, wait_for
 from recorder_kills import ALWAYS, PATIENCE_S, SAMPLE_NS
 from store_full import fill_up, run_inside, small_disk
 from storecheck import Counts
@@ -76,7 +76,7 @@ def page(box: Box) -> Iterator[int]:
         file.write(f"[web]\nport = {port}\n")
     command = [sys.executable, "-m", "edge", "web", "--config", str(box.file)]
     with (box.folder.parent / "web.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+        process = subprocess.Popen([*MORTAL, *command], stdout=log, stderr=log)
     try:
         yield port
     finally:

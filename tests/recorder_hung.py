@@ -17,7 +17,7 @@ from pathlib import Path
 from box import Box
 from recorder_full import nothing_is_missing_in_silence
 from recorder_kills import PATIENCE_S
-from store_full import no_mounts, run, run_inside, small_disk
+from store_full import no_mounts, run_inside, small_disk
 from storecheck import Counts
 
 from edge.history import History
@@ -86,14 +86,27 @@ def one_hanging(box: Box, disk: Path, length_s: float) -> float:
     return took_s
 
 
+FREEZE = 'fsfreeze -f "$0" || exit; echo frozen; read -r _; fsfreeze -u "$0"'
+
+
 @contextmanager
 def frozen(disk: Path) -> Iterator[None]:
-    """Let every write to the file system *disk* wait."""
-    run("fsfreeze", "--freeze", disk)
-    try:
+    """
+    Let every write to the file system *disk* wait.
+
+    It thaws also if this process is killed: else whoever writes could not be ended, and
+    its loop device not be had back, until the machine is started anew.
+    """
+    with subprocess.Popen(
+        ["sh", "-c", FREEZE, str(disk)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as shell:
+        assert shell.stdout is not None
+        assert shell.stdout.readline() == b"frozen\n"
         yield
-    finally:
-        subprocess.run(["fsfreeze", "--unfreeze", disk], check=True)
+    assert shell.returncode == 0
 
 
 def store_state(state: BoxState) -> str:

@@ -159,13 +159,40 @@ def unlike(stored: list[Record], given: list[Record]) -> list[int]:
 
 def fill(store: Store, seconds: range, seed: int = 0) -> None:
     """Append a chunk, a pose and a vital for each of *seconds*."""
+    for records in each_second(START, seconds, seed):
+        store.append(records)
+
+
+def each_second(start: int, seconds: range, seed: int = 0) -> Iterator[list[Record]]:
+    """Yield a chunk, a pose and a vital for each of *seconds* after *start*."""
     random = np.random.default_rng(seed)
     for number in seconds:
-        at = START + number * S
-        store.append([chunk(random, at), pose(random, at), vital(random, at)])
+        at = start + number * S
+        yield [chunk(random, at), pose(random, at), vital(random, at)]
 
 
 def starts(path: Path) -> list[int]:
     """Return the seconds from START at which the chunks that are left begin."""
     with History(path) as history:
         return [(chunk.start - START) // S for chunk in history.chunks(*EVER)]
+
+
+def of(kind: type, records: list[Record]) -> list[Record]:
+    return [record for record in records if type(record) is kind]
+
+
+def covers(record: Record) -> tuple[int, int]:
+    """Return the first and the last instant that *record* is about."""
+    if isinstance(record, EcgChunk):
+        if record.offsets_us is not None:
+            return record.start, record.start + 1000 * int(record.offsets_us.max())
+        length = (len(record.counts) - 1) * record.period_ns
+        return record.start, record.start + round(length)
+    if isinstance(record, ClockReading):
+        return record.box, record.box
+    if isinstance(record, Event):
+        ended = record.began if record.ended is None else record.ended
+        return record.began, ended
+    assert isinstance(record, Pose | Vital)
+    at = record.exposed if isinstance(record, Pose) else record.sampled
+    return at, at

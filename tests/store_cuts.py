@@ -2,9 +2,11 @@
 The power cut at every operation of a recording, and a disk that fails at any of them.
 """
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import patch
 
 from faultdisk import FULL, FaultDisk, fault_disk
 from powercut import cuts
@@ -141,10 +143,12 @@ def log_writing_again(disk: FaultDisk, path: Path) -> Callable[[Path], None]:
     own = lasting.write_again
 
     def write_again(database: Path) -> None:
-        own(database)
+        synced: list[int] = []
+        with patch("os.fsync", lambda handle: synced.append(os.fstat(handle).st_ino)):
+            own(database)
         wal = database.with_name(database.name + "-wal")
         if wal.exists():
-            disk.rewritten(wal.name, wal.read_bytes())
+            disk.rewritten(wal.name, wal.read_bytes(), wal.stat().st_ino in synced)
 
     lasting.write_again = write_again
     return own

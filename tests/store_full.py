@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from box import MORTAL
 from records_store import (
     START,
     S,
@@ -115,6 +116,7 @@ def small_disk(*, ext4: bool) -> Iterator[Path]:
             # has holes, and a full disk ends the process with SIGBUS.
             run("mkfs.ext4", "-q", "-b", "4096", "-m", "0", image)
             run("mount", "-o", "loop", image, at)
+            image.unlink()  # the device holds it as long as the mount holds the device
         else:
             run("mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "none", at)
         (at / "data").mkdir()
@@ -138,7 +140,7 @@ def run_inside(campaign: str, first: int, stop: int) -> Counts:
     campaigns = str(Path(__file__).with_name("rigs_store.py"))
     script = [sys.executable, campaigns, campaign, f"{first}:{stop}"]
     done = subprocess.run(
-        ["unshare", "-m", "--propagation", "private", *script],
+        [*MORTAL, "unshare", "-m", "--propagation", "private", *script],
         check=False, capture_output=True, text=True,
     )  # fmt: skip
     assert not done.returncode, f"{done.returncode}: {done.stderr[-3000:]}"

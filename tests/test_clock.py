@@ -65,7 +65,6 @@ def test_box_time_starts_above_what_is_stored_when_the_date_is_lost() -> None:
     clock = kernel.clock(last=BoxNs(NOON))
 
     assert clock.now() == NOON + 1
-    assert clock.instant(clock.box(MonotonicNs(7))) == 7
 
 
 def test_box_time_ignores_a_wall_clock_of_the_far_future() -> None:
@@ -247,6 +246,50 @@ def test_where_the_clock_was_set_back_the_later_instant_is_meant() -> None:
     ledger = Ledger(lines, [a_session(1, 100)])
 
     assert ledger.box(UtcNs(1130 * SECOND)) == 160 * SECOND
+
+
+def dated_one_by_one(
+    box: int, readings: list[ClockReading], sessions: list[Session]
+) -> tuple[int, int, bool]:
+    """Return session, UTC and whether it is synchronised, as `Ledger` describes it."""
+    mine = [one for one in sessions if one.started <= box]
+    if not mine:
+        return 0, box, False
+    offsets = {one.id: one.offset_ns for one in sessions}
+    boots = {one.id: one.boot_id or one.id for one in sessions}
+    known = [one for one in readings if boots[one.session] == boots[mine[-1].id]]
+    trusted = [one for one in known if one.synchronised]
+    told = sorted((one.box - offsets[one.session], one.utc) for one in trusted or known)
+    if not told:
+        return mine[-1].id, box, False
+    at = box - mine[-1].offset_ns
+    then, utc = max([one for one in told if one[0] <= at], default=told[0])
+    return mine[-1].id, utc + at - then, bool(trusted)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_any_ledger_dates_as_one_reading_after_the_other(seed: int) -> None:
+    """Sessions of three boots, with and without a server, stepped to and fro."""
+    draw = random.Random(seed)
+    sessions, lines = [], []
+    box, boots = NOON, {"a": 0, "b": 0, "": 0}
+    for number in range(1, draw.randint(2, 6)):
+        boot = draw.choice(list(boots))
+        box += draw.randint(1, 50) * SECOND
+        started, since_boot = BoxNs(box), boots[boot] + draw.randint(1, 30) * SECOND
+        sessions.append(Session(number, boot, started, box - since_boot, "", "", "{}"))
+        for _ in range(draw.randint(0, 5)):
+            utc = UtcNs(box + draw.choice([-60, 0, 0, 5]) * SECOND)
+            lines.append(ClockReading(number, BoxNs(box), utc, draw.random() < 0.4, 0))
+            box += draw.randint(1, 40) * SECOND
+        boots[boot] = since_boot + box - started
+    edges = [one.box for one in lines] + [one.started for one in sessions]
+    asked = sorted({at + by for at in edges for by in (-1, 0, 1, 20 * SECOND)})
+
+    dates = Ledger(lines, sessions).date(np.array(asked))
+
+    found = zip(dates.session, dates.utc, dates.synchronised, strict=True)
+    assert list(found) == [dated_one_by_one(at, lines, sessions) for at in asked]
 
 
 def test_without_sessions_box_time_is_the_date() -> None:

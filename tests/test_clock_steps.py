@@ -1,11 +1,11 @@
 """The wall clock is set 10,000 times during a recording: nothing of it moves."""
 
-import csv
 import random
 from pathlib import Path
 
 import numpy as np
 import pytest
+from export_rig import rows
 from records_store import segment
 
 from edge.__main__ import main
@@ -87,8 +87,7 @@ def exported(path: Path) -> list[dict[str, str]]:
     """Return the joined table of the recording at *path*, as the export writes it."""
     out = path.with_suffix(".csv")
     assert main(["export", "--database", str(path), "--output", str(out)]) == 0
-    with out.open(newline="") as file:
-        return list(csv.DictReader(file))
+    return rows(out)
 
 
 @pytest.mark.parametrize("server", [False, True])

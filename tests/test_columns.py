@@ -2,17 +2,15 @@
 
 import numpy as np
 
-from edge.columns import (
+from edge.join.columns import (
     COLUMNS,
     LEGACY,
     WINDOW_COLUMNS,
     JoinedRow,
     Sample,
     VitalThen,
-    Window,
     cells,
     legacy_cells,
-    window_cells,
 )
 from edge.records import KEYPOINTS, VITALS, BoxNs, Pose, Segment, UtcNs
 
@@ -37,9 +35,7 @@ def matched() -> JoinedRow:
     )  # fmt: skip
     vitals = {name: VitalThen(None, "probe_off", None, False) for name in VITALS}
     vitals["heart_rate"] = VitalThen(72.0, "", 430.0, True)
-    return JoinedRow(
-        pose(), 3, UTC, True, sample, "", vitals, Window(-4.0, 4.0, ((1.0, 2.0),))
-    )
+    return JoinedRow(pose(), 3, UTC, True, sample, "", vitals)
 
 
 def unmatched() -> JoinedRow:
@@ -69,8 +65,7 @@ def test_column_names_are_unique_and_ascii() -> None:
 
 def test_every_value_fits_the_form_of_its_column() -> None:
     for row in (matched(), unmatched()):
-        values = cells(row) + window_cells(row)
-        for column, value in zip(COLUMNS + WINDOW_COLUMNS, values, strict=True):
+        for column, value in zip(COLUMNS, cells(row), strict=True):
             assert value is None or column.form % value
 
 
@@ -103,13 +98,6 @@ def test_unmatched_row_has_its_reason_and_no_ecg() -> None:
     assert legacy_cells(unmatched())[-9:] == [None] * 8 + [False]
     ecg = {name: row[name] for name in names if name.startswith("ecg_")}
     assert set(ecg.values()) == {None, False}
-
-
-def test_window_is_one_cell_a_lead() -> None:
-    values = window_cells(matched())
-
-    assert values[:3] == [-4.0, 4.0, "1 2"]
-    assert values[3:] == [None] * 15
 
 
 def test_no_column_moves_for_a_later_one() -> None:

@@ -9,9 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from records_store import session
 
 from edge.__main__ import main
 from edge.commands import user
+from edge.store import Store
 
 NO_TIMES = ["nan", "inf", "-1", "1e300", "soon", ""]
 NO_PORTS = ["-1", "65536", "9" * 400, "1.5", "http", ""]
@@ -28,6 +30,10 @@ NO_DELAYS = ["nan", "-inf", "1e9", "late"]
         ("demo --data {}/new", "--port", NO_PORTS),
         ("web --config {}/edge.toml", "--port", NO_PORTS),
         ("demo --data {}/new", "--flash", NO_DELAYS),
+        ("simulate ecg --link {}/new", "--sync-pulse", NO_TIMES),
+        ("join {}/a {}/b --output {}/new", "--tolerance-ms", NO_TIMES),
+        ("export --output {}/new", "--part-mb", ["7", "5000", *NO_TIMES]),
+        ("export --output {}/new", "--shift-days", ["1e9", "nan", "week"]),
     ],
 )
 def test_number_that_is_none_is_refused_before_anything_is_done(
@@ -46,6 +52,45 @@ def test_number_that_is_none_is_refused_before_anything_is_done(
         said = capsys.readouterr().err.strip().splitlines()[-1]
         assert f"argument {option}: {value} is no " in said
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("words", [["status"], ["sync-test"], ["record-session", "x"]])
+def test_box_is_asked_without_naming_its_settings(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """As `edge doctor` and errors advise to."""
+    installed = tmp_path / "edge.toml"
+    monkeypatch.setattr("edge.config.INSTALLED", installed)
+
+    assert main(words) == 1
+    assert f"{installed}: cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("join {}/none {}/none --output {}/out", "none cannot be read: No such file"),
+        ("join {}/latin {}/latin --output {}/out", "latin is not UTF-8: save it"),
+        ("simulate ecg --link {}/none/link", "none/link: No such file or directory"),
+        ("salvage {}/old.db --output {}/none/new.db", "none: No such file or"),
+    ],
+)
+def test_file_that_cannot_be_had_is_named_once(
+    command: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "latin").write_bytes("timestamp,Größe\n".encode("latin-1"))
+    with Store(tmp_path / "old.db") as store:
+        store.append([session()])
+
+    words = [word.replace("{}", str(tmp_path)) for word in command.split()]
+    assert main(words) == 1
+
+    said = capsys.readouterr().err
+    assert says in said
+    assert "[Errno" not in said
 
 
 def full() -> None:

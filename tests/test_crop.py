@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.crop import (
+from edge.pose.crop import (
     NOISY,
     QUICK,
     STILL,

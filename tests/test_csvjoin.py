@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from records_store import START, S, pose, second, segment, session
+from export_rig import rows
+from records_store import S, pose, session
 
 from edge.__main__ import main
-from edge.columns import COLUMNS, LEGACY, cells
 from edge.history import History
-from edge.joined import joined_rows
+from edge.join.columns import COLUMNS, LEGACY, cells
+from edge.join.rows import joined_rows
 from edge.records import BoxNs, EcgChunk, Record, Segment, UtcNs, Vital
 from edge.stamps import parse_stamp, stamp
 from edge.store import Store
@@ -49,7 +50,7 @@ class Files:
         out = self.folder / "out.csv"
         names = [str(pose_file), str(ecg_file), "--output", str(out)]
         assert main(["join", *names, *options]) == 0
-        return read(out)
+        return rows(out)
 
     def refused(self, poses: str, ecg: str, capsys: pytest.CaptureFixture[str]) -> str:
         (self.folder / "pose.csv").write_text(poses)
@@ -65,11 +66,6 @@ class Files:
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     return Files(tmp_path)
-
-
-def read(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def test_sample_of_the_original_system_finds_its_match(files: Files) -> None:
@@ -134,6 +130,30 @@ def test_tie_goes_to_the_earlier_and_rows_keep_their_order(files: Files) -> None
     assert [row["remark"] for row in rows] == ["'=1+1", "second"]
 
 
+def dated(box: str, ahead: float) -> str:
+    """Return a file of a minute whose box time is *ahead* of UTC."""
+    lines = [f"timestamp,{box}_s,{box}_ns"]
+    for second in range(60):
+        at = stamp(UtcNs(1_700_000_000 * S + second * S))
+        whole, rest = divmod(round((second + ahead) * S), S)
+        lines.append(f"{at},{1_700_000_000 + whole},{rest}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("ahead", [0.025, 30.0, 3600.0])
+def test_files_of_two_boxes_are_not_joined_on_box_time(
+    files: Files, ahead: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    poses, ecg = dated("pose_box", 0.0), dated("box", ahead)
+
+    assert f"{ahead:.3f} s" in files.refused(poses, ecg, capsys)
+    found = files.join(poses, ecg, "--on", "utc")
+    assert {row["difference_ms"] for row in found} == {"0.000000"}
+    found = files.join(poses, ecg, "--on", "box", "--tolerance-ms", "0")
+    matched = [row["ecg_matched"] for row in found].count("True")
+    assert matched == (30 if ahead == 30.0 else 0)
+
+
 @pytest.mark.parametrize(
     "box", ["9999999999,0", "-9999999999,0", "1,9999999999999999999", "1," + "9" * 5000]
 )
@@ -187,6 +207,29 @@ def test_window_holds_the_samples_around(files: Files) -> None:
     assert row["ecg_window_start_ms"] == "-100.000000"
     assert row["ecg_window_period_ms"] == "100.000000"
     assert row["ecg_window_lead1"] == "0.77 0.80 0.83"
+
+
+def test_window_holds_one_segment_where_another_was_recorded_meanwhile(
+    files: Files,
+) -> None:
+    lines = ["timestamp,segment,II_mv"]
+    for at in range(0, 100, 4):
+        lines.append(f"2025-06-29T14:22:01.{at:03},1,{at}")
+        lines.append(f"2025-06-29T14:22:01.{at + 1:03},2,-7")
+
+    (row,) = files.join(
+        "timestamp\n2025-06-29T14:22:01.020\n",
+        "\n".join(lines),
+        "--ecg-window-ms",
+        "18",
+    )
+
+    assert row["ecg_segment"] == "1"
+    assert row["ecg_window_lead1"] == "12 16 20 24 28"
+    assert (row["ecg_window_start_ms"], row["ecg_window_period_ms"]) == (
+        "-8.000000",
+        "4.000000",
+    )
 
 
 def test_all_leads_of_the_largest_board_are_joined(files: Files) -> None:
@@ -350,38 +393,8 @@ def test_recorder_and_command_say_the_same(files: Files, tmp_path: Path) -> None
         assert row["unmatched_reason"] == (ours["unmatched_reason"] or "")
         if not ours["ecg_matched"]:
             continue
-        assert parse_stamp(row["ecg_timestamp"]) == parse_stamp(
-            str(ours["ecg_timestamp"])
-        )
+        one, other = row["ecg_timestamp"], str(ours["ecg_timestamp"])
+        assert parse_stamp(one) == parse_stamp(other)
         for name in ("difference_ms", "ecg_lead1", "heart_rate", "heart_rate_age_ms"):
             assert float(row[name]) == pytest.approx(float(str(ours[name])), abs=1e-6)
     assert {row["ecg_matched"] for row in told} == {"True", "False"}
-
-
-def test_export_joined_again_is_itself(files: Files, tmp_path: Path) -> None:
-    """joined.csv and ecg.csv of an export, joined once more, on box time."""
-    dice = np.random.default_rng(9)
-    database, folder = tmp_path / "edge.db", tmp_path / "export"
-    with Store(database) as store:
-        store.append([session(), segment()])
-        for number in range(20):
-            store.append(second(dice, START + 3 * number * S))
-    exported = ["export", "--database", str(database), "--output", str(folder)]
-    assert main(exported) == 0
-    before = read(folder / "joined.csv")
-
-    out = tmp_path / "again.csv"
-    names = [str(folder / "joined.csv"), str(folder / "ecg.csv")]
-    assert main(["join", *names, "--output", str(out)]) == 0
-    after = read(out)
-
-    same = [
-        name
-        for name in before[0]
-        if name.startswith(("ecg_box", "ecg_matched", "difference", "nose", "pose"))
-    ] + ["timestamp", "ecg_timestamp", "ecg_uncertainty_ms", "ecg_segment"]
-    assert len(before) > 50
-    for one, other in zip(before, after, strict=True):
-        assert {name: one[name] for name in same} == {
-            name: other[name] for name in same
-        }

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from box import Box, alive, descendants, running_box, stream_is, wait_for
+from box import WITHIN_S, Box, alive, descendants, running_box, stream_is, wait_for
 from sessions import chunks, records, session
 
 from edge import config, daemon
@@ -114,8 +114,8 @@ def test_replay_that_is_over_is_all_saved_and_keeps_the_recorder(
         recorder.start()
         wait_for(lambda: "is over" in recorder.ecg.state.cause or None)
         too_late = MonotonicNs(time.monotonic_ns() + round(BEAT_LIMIT_S * 1e9))
-        wait_for(lambda: recorder.saved["samples"] == samples or None, within_s=5)
-        wait_for(lambda: recorder.moving(too_late) or None, within_s=5)
+        wait_for(lambda: recorder.saved["samples"] == samples or None)
+        wait_for(lambda: recorder.moving(too_late) or None)
         assert recorder.stop()
 
 
@@ -125,7 +125,7 @@ def test_second_recorder_is_refused_and_harms_nothing(tmp_path: Path) -> None:
             [sys.executable, "-m", "edge", "run", "--config", str(box.file)],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=WITHIN_S,
             check=False,
         )
         assert second.returncode == 1
@@ -140,7 +140,7 @@ def test_recorder_that_nobody_could_ask_records_nothing(tmp_path: Path) -> None:
     box.settings.control_socket.mkdir()
     box.start(wait=False)
     assert box.process is not None
-    assert box.process.wait(30) == 1
+    assert box.process.wait(WITHIN_S) == 1
 
     (said,) = box.log.read_text().splitlines()
     assert "cannot listen on" in said
@@ -155,7 +155,7 @@ def test_broken_configuration_ends_the_start_in_words(tmp_path: Path) -> None:
         [sys.executable, "-m", "edge", "run", "--config", str(file)],
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=WITHIN_S,
         check=False,
     )
     assert done.returncode == 1
@@ -178,6 +178,23 @@ def test_vision_records_poses_and_is_replaced_when_killed(tmp_path: Path) -> Non
         assert not alive(second)
 
     assert any("SIGKILL" in cause for _, _, cause in kinds(box))
+
+
+def test_stop_that_every_process_is_told_is_no_fault_of_the_camera(
+    tmp_path: Path,
+) -> None:
+    with running_box(tmp_path, camera="synthetic") as box:
+        assert box.process is not None
+        box.until(lambda state: state.saved["poses"] > 5)
+        (vision,) = descendants(box.process.pid)
+        os.kill(vision, signal.SIGTERM)
+        before = box.client.state().saved["poses"]
+        box.until(lambda state: state.saved["poses"] > before + 5)
+        assert descendants(box.process.pid) == [vision]
+        assert box.stop() == 0
+        assert not alive(vision)
+
+    assert not any("SIGTERM" in cause for _, _, cause in kinds(box))
 
 
 def test_hung_vision_is_killed_and_replaced_without_an_ecg_gap(tmp_path: Path) -> None:
@@ -275,5 +292,7 @@ for step in range(1, 60):
 
 
 def test_signal_at_any_step_of_the_wait_for_it_ends_the_recorder() -> None:
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], check=False, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], check=False, timeout=WITHIN_S
+    )
     assert done.returncode == 0

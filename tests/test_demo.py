@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from box import alive, descendants, wait_for
+from box import WITHIN_S, alive, descendants, wait_for
 
 from edge.database.folder import FolderLock
 
@@ -38,7 +38,7 @@ def test_demo_ends_with_all_it_started(
             children = descendants(demo.pid)
             assert len(children) >= 4  # board, recorder, page and vision
             demo.send_signal(end)
-            summary, _ = demo.communicate(timeout=30)
+            summary, _ = demo.communicate(timeout=WITHIN_S)
         finally:
             demo.kill()
 
@@ -51,7 +51,7 @@ def demo(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edge", "demo", "--data", str(folder)]
     return subprocess.run(
         [*command, "--port", "0", "--for", "5"],
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=WITHIN_S, check=False,
     )  # fmt: skip
 
 

@@ -52,6 +52,23 @@ def test_rate_is_that_of_the_drawn_heart_and_flagged(seed: int) -> None:
     assert np.median(values) == pytest.approx(true_bpm, rel=0.05)
 
 
+@pytest.mark.parametrize(("leads", "place"), [(("V1", "II"), 1), (("V1", "V5"), 0)])
+def test_rate_is_that_of_lead_two_or_else_the_first(
+    leads: tuple[str, ...], place: int
+) -> None:
+    """Patient 3 on the lead that counts, patient 4 on the other."""
+    segment = SEGMENT._replace(leads=leads, gain=(1000.0,) * 2, baseline=(0,) * 2)
+    mixed = []
+    for wanted, other in zip(chunks(3), chunks(4), strict=True):
+        counts = other.counts[:, [0, 0]]
+        counts[:, place] = wanted.counts[:, 0]
+        mixed.append(wanted._replace(counts=counts))
+    vitals = HeartFlow().feed([segment, *mixed])
+
+    values = [vital.value for vital in vitals if vital.value is not None]
+    assert np.median(values) == pytest.approx(59.7, abs=1.0)
+
+
 def test_missing_lead_is_no_rate_with_a_reason() -> None:
     silent = [
         chunk._replace(counts=np.full_like(chunk.counts, -(2**31)))

@@ -102,6 +102,24 @@ def test_loss_of_more_than_a_turn_of_the_counter_is_counted(board: Board) -> Non
     assert board.breaks() == [(0, 400, False)]
 
 
+@pytest.mark.parametrize("lost", [300, 400, 700])
+@pytest.mark.parametrize("burst", [32, 50, 75])
+def test_loss_of_more_than_a_turn_is_counted_also_in_long_bursts(
+    burst: int, lost: int
+) -> None:
+    """A port that hands over every 128, 200 or 300 ms; samples are dated at once."""
+    board, first = Board(), 0
+    for read in range(200):
+        board.sent += lost if read == 150 else 0
+        first = board.read(burst)[0]
+        if read >= 150:
+            taken = S + (board.sent - burst) * 4 * MS + MS
+            timing = board.clock.stamp(first)
+            assert abs(timing.start - taken) <= timing.uncertainty_ns + 8 * MS
+
+    assert board.breaks() == [(0, -1, True), (0, lost, False)]
+
+
 def test_loss_of_exactly_a_turn_begins_a_segment(board: Board) -> None:
     """It looks like a stall, but what follows never makes up for it."""
     board.sent += 256
@@ -315,7 +333,7 @@ def test_uncounted_losses_are_followed_and_allowed_for() -> None:
         now = MonotonicNs(S + taken * 4 * MS + MS)
         seen = clock.observe(np.arange(counted, counted + 4), now)
         counted += 4
-        resets += [read for one in seen.breaks if one.resets]
+        resets += [(read, one.cause) for one in seen.breaks if one.resets]
         if read % 25 == 0 and read > 60:
             timing = clock.stamp(int(seen.indices[0]))
             truth = S + (taken - 3) * 4 * MS + MS  # of the read's first sample
@@ -323,7 +341,8 @@ def test_uncounted_losses_are_followed_and_allowed_for() -> None:
 
     assert np.mean(held) > 0.85  # all but those dated before a loss could be seen
     assert len(resets) == 2
-    assert 4000 < resets[1] < 4200
+    assert 4000 < resets[1][0] < 4200
+    assert resets[1][1].endswith("ms late for their count")  # it has no counter
 
 
 def test_lost_port_begins_a_segment_that_says_why(board: Board) -> None:

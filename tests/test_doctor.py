@@ -1,27 +1,20 @@
 """What the doctor finds, on machines made up of files."""
 
 import json
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from records_store import session
 
 from edge import config, doctor
 from edge.__main__ import main
-from edge.clock import Wall
 from edge.database import folder as data_folder
-from edge.doctor import board, box, camera, card, service, tpu
+from edge.doctor import board, camera, card, service, tpu
 from edge.doctor.machine import Finding, Machine
 from edge.records import (
     BoxNs,
-    ClockReading,
-    MonotonicNs,
     StreamState,
-    UtcNs,
 )
 from edge.sources.ports import Port
-from edge.store import Store
 
 STREAM = StreamState("ecg", "ok", BoxNs(1), "", BoxNs(2), 5, 0, 0)
 PLUGGED = "usb-FTDI_FT232R_A10K3XYZ-if00-port0"
@@ -59,9 +52,7 @@ def empty(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_bare_machine_is_told_without_error(
-    empty: Machine, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_bare_machine_is_told_without_error(empty: Machine) -> None:
     findings = doctor.examine(settings(empty.root), empty)
 
     assert "fault" in levels(findings)
@@ -136,7 +127,7 @@ def plug_coral(root: Path, product: str, library: str) -> None:
 @pytest.mark.parametrize(
     ("library", "level"),
     [
-        ("16.0TF2.19.1-1", "ok"),
+        ("16.0tf2.19.1-1.bookworm", "ok"),
         ("16.0", "fault"),
         ("16.0-1", "fault"),  # another build of Google's
         ("", "fault"),
@@ -169,6 +160,29 @@ def test_tpu_library_of_no_package_or_of_the_settings_is_believed(
     put(empty.root, "var/lib/dpkg/status", "")
     put(empty.root, "usr/lib/aarch64-linux-gnu/libedgetpu.so.1", "")
     assert tpu.library(empty).level == "ok"
+
+
+@pytest.mark.parametrize(
+    ("model", "mend"),
+    [
+        ("movenet_lightning_int8.tflite", "sudo scripts/install"),
+        (
+            "movenet_thunder_int8.tflite",
+            "scripts/build-model --thunder && sudo scripts/install",
+        ),
+        (
+            "movenet_single_pose_lightning_ptq.tflite",
+            "scripts/fetch-models && sudo scripts/install",
+        ),
+    ],
+)
+def test_missing_model_is_mended_by_what_has_it(
+    model: str, mend: str, empty: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_MODELS", str(empty.root))
+    found = tpu.check(settings(empty.root, f'[pose]\nmodel = "{model}"'), empty)[0]
+
+    assert (found.part, found.level, found.mend) == ("model", "fault", mend)
 
 
 def test_absent_tpu_is_a_warning_unless_switched_off(empty: Machine) -> None:
@@ -283,7 +297,7 @@ def test_absent_board_is_a_fault(empty: Machine) -> None:
 def on_disk(empty: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Return a machine whose data folder is on ext4, wherever this test runs."""
     (empty.root / "data").mkdir()
-    put(empty.root, "mountinfo", f"1 0 8:1 / {empty.root} rw - ext4 /dev/sda1 rw\n")
+    put(empty.root, "mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n")
     monkeypatch.setattr(data_folder, "MOUNTS", empty.root / "mountinfo")
     return empty
 
@@ -302,7 +316,7 @@ def test_disk_with_room_without_and_with_too_little(
 
 @pytest.mark.parametrize("kind", ["tmpfs", "overlay"])
 def test_data_folder_that_forgets_is_a_fault(kind: str, on_disk: Machine) -> None:
-    put(on_disk.root, "mountinfo", f"1 0 8:1 / {on_disk.root} rw - {kind} none rw\n")
+    put(on_disk.root, "mountinfo", f"1 0 8:1 / / rw - {kind} none rw\n")
 
     (finding,) = card.check(settings(on_disk.root), on_disk)
 
@@ -326,46 +340,6 @@ def test_data_folder_that_the_units_cannot_see_is_a_fault_once_installed(
 
 def test_missing_data_folder_is_a_fault(empty: Machine) -> None:
     assert levels(card.check(settings(empty.root), empty)) == ["fault"]
-
-
-def test_power_heat_and_watchdog_of_a_pi(empty: Machine) -> None:
-    put(empty.root, "sys/devices/platform/soc/soc:firmware/get_throttled", "50000\n")
-    put(empty.root, "sys/class/thermal/thermal_zone0/temp", "84000\n")
-    put(empty.root, "dev/watchdog0", "")
-    put(empty.root, "sys/class/watchdog/watchdog0/state", "active\n")
-    found = {f.part: f.level for f in box.check(settings(empty.root), empty)}
-
-    assert found["power"] == "fault"
-    assert found["heat"] == "warning"
-    assert found["watchdog"] == "ok"
-
-
-@pytest.mark.parametrize(
-    ("kernel", "ledger", "age_s", "level"),
-    [
-        (True, True, 30, "ok"),
-        (True, False, 30, "fault"),
-        (True, False, 3600, "ok"),  # of a recorder that was stopped
-        (False, False, 30, "warning"),
-    ],
-)
-def test_clock_that_the_recorder_does_not_see_set_is_a_fault(
-    kernel: bool,
-    ledger: bool,
-    age_s: int,
-    level: str,
-    empty: Machine,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    now = Wall(MonotonicNs(0), UtcNs(10**18), synchronised=kernel)
-    monkeypatch.setattr(box, "read_wall", lambda: now)
-    (empty.root / "data").mkdir()
-    chosen = settings(empty.root)
-    written = UtcNs(now.utc - age_s * 10**9)
-    with closing(Store(chosen.database, ballast_bytes=0)) as store:
-        store.append([session(1), ClockReading(1, BoxNs(1), written, ledger, 0)])
-
-    assert box.clock(chosen, empty).level == level
 
 
 def install(root: Path) -> None:

@@ -40,7 +40,7 @@ def recording_box(folder: Path) -> tuple[config.Settings, Server]:
 def test_ordinary_user_is_sent_to_root_and_never_to_a_restart(
     shared: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put(shared, "mountinfo", f"1 0 8:1 / {shared} rw - ext4 /dev/sda1 rw\n")
+    put(shared, "mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n")
     monkeypatch.setattr(data_folder, "MOUNTS", shared / "mountinfo")
     monkeypatch.setattr(card, "free_bytes", lambda _: 20_000_000_000)
     chosen, server = recording_box(shared)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from export_rig import START, UTC_AHEAD, S, box, ecg, edge, pose, rows
 
 from edge.__main__ import main
 from edge.errors import ExportError
@@ -17,112 +18,8 @@ from edge.export.job import Job, Progress
 from edge.export.request import Request
 from edge.export.span import find_span
 from edge.history import History
-from edge.records import (
-    MISSING,
-    BoxNs,
-    ClockReading,
-    EcgChunk,
-    Event,
-    Pose,
-    Record,
-    Segment,
-    Session,
-    UtcNs,
-    Vital,
-)
+from edge.records import MISSING, BoxNs, UtcNs
 from edge.store import Store
-
-S = 1_000_000_000
-START = BoxNs(1_763_800_000 * S + 123_456_789)
-UTC_AHEAD = 2 * S
-"""UTC − box time of the recording below."""
-
-Row = dict[str, str]
-
-
-def pose(exposed: int, score: float, state: str = "pose") -> Pose:
-    points = np.full((17, 3), score, np.float32)
-    points[:, 0] = np.arange(17) * 10.1
-    points[:, 1] = np.arange(17) * 7.7
-    return Pose(
-        exposed=BoxNs(exposed),
-        uncertainty_ns=1_500_000,
-        stamp="sensor",
-        source="camera",
-        state=state,  # type: ignore[arg-type]
-        keypoints=points,
-        width=640,
-        height=480,
-        rotation=90,
-        model="movenet_lightning_int8.tflite",
-        device="cpu",
-        inference_ms=6.25,
-    )
-
-
-def ecg(number: int, samples: int = 500, reasons: tuple[str, ...] = ()) -> EcgChunk:
-    counts = np.arange(samples * 2, dtype=np.int32).reshape(-1, 2) - 300
-    counts[:, 1] *= -1
-    if reasons:
-        counts[:, 1] = MISSING
-    return EcgChunk(1, BoxNs(START + number * S), 2e6, 300_000, counts, reasons=reasons)
-
-
-def recorded() -> list[Record]:
-    """Ten seconds with a gap from the fourth to the sixth, and a hostile marker."""
-    records: list[Record] = [
-        Session(1, "boot", START, 77, "0.1", "P-07", '{"join": {}}'),
-        Segment(
-            1,
-            1,
-            "serial",
-            "csv",
-            ("I", "II"),
-            (200.0, 350.5),
-            (3, 0),
-            500.0,
-            True,
-            "counter",
-        ),  # fmt: skip
-        ClockReading(1, START, UtcNs(START + UTC_AHEAD), True, 0),
-    ]
-    for second in range(10):
-        if second not in (4, 5):
-            reasons = ("", "lead_off") if second == 8 else ()
-            records.append(ecg(second, reasons=reasons))
-        for step in range(5):
-            state = "absent" if second == 9 else "pose"
-            at = START + second * S + step * 200_000_333
-            records.append(pose(at, 0.1 * step, state))
-    records += [
-        Vital(BoxNs(START), "heart_rate", 61.5, "", "serial", True),
-        Vital(BoxNs(START + 2 * S), "heart_rate", None, "lead_off", "serial"),
-        Vital(BoxNs(START + 3 * S), "temperature", 36.6, "", "serial"),
-        Event(BoxNs(START + 4 * S), BoxNs(START + 6 * S), "gap", "ecg", "unplugged"),
-        Event(BoxNs(START + 7 * S), None, "marker", "", '=1+1,"x"\nMr. Y', {"n": 1}),
-    ]
-    return records
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    path = tmp_path / "recording.db"
-    with Store(path) as store:
-        store.append(recorded())
-    return path
-
-
-def edge(database: Path, *words: str) -> int:
-    return main(["export", "--database", str(database), *words])
-
-
-def rows(path: Path) -> list[Row]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
-
-
-def box(row: Row, name: str = "box") -> int:
-    return int(row[f"{name}_s"]) * S + int(row[f"{name}_ns"])
 
 
 def test_every_sample_is_in_the_table(database: Path, tmp_path: Path) -> None:
@@ -143,6 +40,7 @@ def test_every_sample_is_in_the_table(database: Path, tmp_path: Path) -> None:
         texts = [row[name] for row in found]
         back = [round(float(t) * gain + baseline) if t else MISSING for t in texts]
         assert back == counts[:, lead].tolist()
+        assert texts.count("") == np.count_nonzero(counts[:, lead] == MISSING)
     assert {row["reasons"] for row in found} == {"", "II:lead_off"}
 
 
@@ -176,7 +74,8 @@ def test_poses_events_and_vitals_are_as_stored(database: Path, tmp_path: Path) -
         assert [np.float32(float(row[name])) for name in names] == stored.tolist()
         assert float(row["inference_ms"]) == one.inference_ms
         assert row["pose_detected"] == str(one.state == "pose")
-    marker = rows(tmp_path / "out" / "events.csv")[1]
+    gap, marker = rows(tmp_path / "out" / "events.csv")
+    assert (gap["duration_s"], marker["duration_s"]) == ("2.000", "")
     assert marker["cause"] == '\'=1+1,"x"\nMr. Y'
     assert json.loads(marker["detail"]) == {"n": 1}
     vitals = rows(tmp_path / "out" / "vitals.csv")
@@ -295,7 +194,11 @@ def test_folder_of_another_export_is_refused(database: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["ecg.csv", "README.txt", "SHA256SUMS", "ecg-001.dat", "Joined.parquet"]
+    "name",
+    [
+        *("ecg.csv", "README.txt", "SHA256SUMS", "ecg-001.dat", "Joined.parquet"),
+        *("ecg-d-001.edf", "ecg-1000.csv", "events.csv.part", "vitals-002.csv.age"),
+    ],
 )
 def test_strange_file_is_not_overwritten(
     database: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
@@ -308,6 +211,38 @@ def test_strange_file_is_not_overwritten(
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
     assert (tmp_path / "out" / name).read_text() == "mine"
     assert name in capsys.readouterr().err
+
+
+def test_folder_that_a_person_calls_unfinished_is_refused(
+    database: Path, tmp_path: Path
+) -> None:
+    texts = {UNFINISHED: "my own notes\n", "ecg.csv": "mine"}
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, text in texts.items():
+        (out / name).write_text(text)
+
+    assert edge(database, "--output", str(out)) == 1
+
+    assert {path.name: path.read_text() for path in out.iterdir()} == texts
+
+
+def test_links_in_a_folder_lead_nowhere(database: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine").write_text("mine")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "inner").symlink_to(elsewhere)
+    with DiskFolder.at(out) as folder, pytest.raises(ExportError):
+        folder.within("inner")
+    for name in (UNFINISHED, "README.txt", "ecg.csv"):
+        link = out / f"{name}.part"
+        link.symlink_to(elsewhere / "mine")
+        assert edge(database, "--output", str(out)) == 1
+        link.unlink()
+
+    assert [path.read_text() for path in elsewhere.iterdir()] == ["mine"]
 
 
 def test_files_that_an_earlier_try_had_more_of_do_not_stay(

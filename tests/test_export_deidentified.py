@@ -1,15 +1,24 @@
 """A de-identified export: a code, moved times, and nothing that a person wrote."""
 
-import csv
 import json
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_export import START, UTC_AHEAD, S, edge, pose, recorded
+from export_rig import START, UTC_AHEAD, S, edge, pose, recorded, rows
+from formats_rig import start_of
 
-from edge.errors import SourceUnavailable
+from edge import config
+from edge.__main__ import main
+from edge.errors import ExportError, SourceUnavailable
+from edge.export.folder import DiskFolder
+from edge.export.job import Job
+from edge.export.recording import Veil
+from edge.export.request import Request
+from edge.export.span import find_span
 from edge.given import Line, Refused, file_name, segment_of
+from edge.history import History
 from edge.ledger import Ledger
 from edge.opening import loaded
 from edge.records import BoxNs, ClockReading, Event, Record, Session, UtcNs
@@ -29,6 +38,9 @@ def database(tmp_path: Path) -> Path:
     records.append(ClockReading(2, BoxNs(START + 31 * S), UtcNs(START), False, 0))
     records.append(pose(START + 32 * S, 0.5))
     records += of_a_file("Mueller 1951.csv", START + 3 * S)
+    # The box has no battery: its clock began in 1970 and was set to today.
+    today = UtcNs(START + 2 * S)
+    records.append(ClockReading(1, BoxNs(START + 2 * S), today, True, today - 9 * S))
     path = tmp_path / "recording.db"
     with Store(path) as store:
         store.append(records)
@@ -47,7 +59,7 @@ def of_a_file(name: str, at: int) -> list[Record]:
     with pytest.raises(SourceUnavailable) as missing:
         file_name(Path(name))
     unread = Event(BoxNs(at), None, "state", "ecg", str(missing.value))
-    return [*loaded(segment, lines, ledger, BoxNs(at)), unread]
+    return [*chain(*loaded(segment, lines, ledger, BoxNs(at))), unread]
 
 
 def test_states_keep_their_causes(database: Path, tmp_path: Path) -> None:
@@ -60,10 +72,42 @@ def test_states_keep_their_causes(database: Path, tmp_path: Path) -> None:
 
     states = [
         row["cause"]
-        for row in table(tmp_path / "out" / "events.csv")
+        for row in rows(tmp_path / "out" / "events.csv")
         if row["kind"] == "state"
     ]
     assert states == ["", "", "the board was pulled"]
+
+
+def test_subject_of_each_session_is_said(database: Path, tmp_path: Path) -> None:
+    """Also of one that recorded no ECG."""
+    later = Session(3, "bedside-7", BoxNs(START + 60 * S), 5, "0.1", "P-08", "{}")
+    with Store(database) as store:
+        store.append([later, pose(START + 61 * S, 0.5)])
+
+    assert edge(database, "--deidentify", "--output", str(tmp_path / "out")) == 0
+
+    said = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    subjects = {run["session"]: run["subject"] for run in said["clock"]["sessions"]}
+    assert subjects == {1: "P-07", 2: "P-07", 3: "P-08"}
+
+
+def test_box_has_a_name_where_nothing_is_left_out(tmp_path: Path) -> None:
+    settings = config.Settings(box=config.Box(name="ward-3", subject="P-07"))
+    runs = [Session(1, "boot", START, 5, "0.1", "P-07", settings.as_json())]
+    with Store(tmp_path / "recording.db") as store:
+        store.append([*runs, pose(START + S, 0.5)])
+
+    for words in ([], ["--deidentify"]):
+        out = tmp_path / f"out{len(words)}"
+        assert edge(tmp_path / "recording.db", *words, "--output", str(out)) == 0
+    said, veiled = (
+        json.loads((tmp_path / name / "manifest.json").read_text())
+        for name in ("out0", "out1")
+    )
+    assert said["configuration"]["1"]["box"]["name"] == "ward-3"
+    assert said["clock"]["sessions"][0]["boot"] == "boot"
+    assert "ward-3" not in json.dumps(veiled)
+    assert "boot" not in veiled["clock"]["sessions"][0]
 
 
 def test_nothing_leads_back(database: Path, tmp_path: Path) -> None:
@@ -98,12 +142,17 @@ def test_nothing_leads_back_from_the_joined_table_alone(
 
 def test_all_times_are_moved_alike(database: Path, tmp_path: Path) -> None:
     plain, moved = tmp_path / "plain", tmp_path / "moved"
-    assert edge(database, "--output", str(plain)) == 0
-    words = ["--deidentify", f"--shift-days={DAYS}"]
+    formats = "--formats=csv,edf,edf-d,wfdb"
+    assert edge(database, formats, "--output", str(plain)) == 0
+    words = ["--deidentify", f"--shift-days={DAYS}", formats]
     assert edge(database, *words, "--output", str(moved)) == 0
 
+    for name in ("manifest.json", "ecg-001.edf", "ecg-d-001.edf", "ecg-001.hea"):
+        old, new = (begins(folder / name) for folder in (plain, moved))
+        by = {after - before for before, after in zip(old, new, strict=True)}
+        assert by == {SHIFT_NS // S}, name
     for name in ("joined", "ecg", "vitals", "events"):
-        before, after = (table(folder / f"{name}.csv") for folder in (plain, moved))
+        before, after = (rows(folder / f"{name}.csv") for folder in (plain, moved))
         assert len(before) == len(after)
         for old, new in zip(before, after, strict=True):
             for column in old:
@@ -115,9 +164,18 @@ def test_all_times_are_moved_alike(database: Path, tmp_path: Path) -> None:
                     assert new[column] == old[column]
 
 
-def table(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        return list(csv.DictReader(file))
+def begins(path: Path) -> list[float]:
+    """Return the seconds of UTC, and of box time if it is told, of a file."""
+    if path.suffix == ".edf":
+        return [start_of(path)]
+    if path.suffix == ".json":
+        begin = json.loads(path.read_text())["range"]["begin"]
+        return [utc(begin["utc"]) / 1e6, begin["box_s"]]
+    first, *_, last = path.read_text().splitlines()
+    clock, date = first.split()[-2:]
+    day, month, year = date.split("/")
+    box_s = int(last.split()[-4])
+    return [utc(f"{year}-{month}-{day}T{clock}") / 1e6, box_s]
 
 
 def utc(text: str) -> int:
@@ -132,3 +190,29 @@ def test_shift_without_deidentification_is_refused(
     database: Path, tmp_path: Path
 ) -> None:
     assert edge(database, "--shift-days", "5", "--output", str(tmp_path / "out")) == 1
+
+
+@pytest.mark.parametrize(
+    ("veil", "first", "later"), [(Veil(SHIFT_NS), "", 0), (Veil(), "-30s", 9 * S)]
+)
+def test_cancelled_one_goes_on_where_it_was(
+    database: Path, tmp_path: Path, veil: Veil, first: str, later: int
+) -> None:
+    out = tmp_path / "out"
+    with History(database) as history:
+        span = find_span(history, first)
+    asked = Request(*span, veil=veil, words=(first, ""))
+    with DiskFolder.at(out) as folder:
+        job = Job(database, asked, folder, UtcNs(0), lambda told: job.cancel())
+        with pytest.raises(ExportError, match="cancelled"):
+            job.run()
+    if later:
+        with Store(database) as store:
+            store.append([pose(START + 32 * S + later, 0.5)])
+
+    days = veil.shift_ns / (86_400 * S)
+    words = ["--deidentify", f"--from={first}", f"--shift-days={days}"]
+    assert edge(database, *words, "--output", str(out)) == 0
+    assert main(["verify", str(out)]) == 0
+    said = json.loads((out / "manifest.json").read_text())
+    assert said["range"]["seconds"] == (span[1] - span[0]) / S

@@ -6,18 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from desk_rig import FAILS, STICK, WORKS, Bench, over
 from drive_helper import Helper
-from test_export import START, S, box, ecg, pose, recorded, rows
-from test_export_drive import (
-    FAILS,
-    STICK,
-    WORKS,
-    Bench,
-    database,
-    export,
-    helper,
-    over,
-)
+from export_rig import START, S, box, ecg, export, pose, recorded, rows
 
 from edge.clock import boot_id
 from edge.export import TABLES
@@ -25,8 +16,6 @@ from edge.export.errand import ROOM
 from edge.given import records_of, segment_of
 from edge.records import BoxNs, Event, Record, Session
 from edge.store import Store
-
-__all__ = ["database", "helper"]  # fixtures
 
 Said = dict[str, Any]
 

@@ -3,15 +3,21 @@
 import datetime
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from records_store import START, S, pose, session, vital
+from formats_rig import (
+    RATE_HZ,
+    TRUE_PERIOD_NS,
+    exported,
+    onsets_of,
+    start_of,
+    with_gaps,
+)
+from records_store import EVER, START, S, pose, vital
 
 from edge.__main__ import main
 from edge.export import WRITERS
@@ -24,7 +30,6 @@ from edge.history import History
 from edge.records import (
     MISSING,
     BoxNs,
-    ClockReading,
     EcgChunk,
     Event,
     Record,
@@ -32,58 +37,6 @@ from edge.records import (
     UtcNs,
 )
 from edge.store import Store
-
-EVER = BoxNs(0), BoxNs(2**62)
-RATE_HZ = 250
-TRUE_PERIOD_NS = 4e6 * (1 + 50e-6)
-"""The board's crystal is slow by 50 ppm."""
-
-
-def chunks(first: int, until: int, scale: int, segment: int = 1) -> list[Record]:
-    """Return the seconds *first* to *until* of a board that keeps its own time."""
-    random = np.random.default_rng(first + scale)
-    found: list[Record] = []
-    for second in range(first, until):
-        start = START + round(second * RATE_HZ * TRUE_PERIOD_NS)
-        counts = random.integers(-scale, scale, (RATE_HZ, 2)).astype(np.int32)
-        reasons: tuple[str, ...] = ()
-        if second % 20 == 7:
-            counts[:, 1] = MISSING
-            reasons = ("", "lead_off")
-        found.append(
-            EcgChunk(segment, BoxNs(start), TRUE_PERIOD_NS, 1000, counts, None, reasons)
-        )
-    return found
-
-
-def with_gaps(scale: int) -> list[Record]:
-    """Two minutes with a gap of 3 s, one of 25 s, and a marker."""
-    records: list[Record] = [
-        session(),
-        Segment(
-            1, 1, "serial", "csv", ("I", "V 1"), (200.0, 350.5), (3, -7),
-            float(RATE_HZ), True, "counter",
-        ),
-        ClockReading(1, START, UtcNs(START + 123_456_700), True, 0),
-        Event(BoxNs(START + 10 * S), None, "marker", "", "turned over, Käthe"),
-    ]  # fmt: skip
-    for first, until in ((0, 40), (43, 60), (85, 120)):
-        records += chunks(first, until, scale)
-    return records
-
-
-@contextmanager
-def exported(tmp_path: Path, records: list[Record], formats: str) -> Iterator[Any]:
-    """Give the folder of an export of *records*, and the recording."""
-    path = tmp_path / "recording.db"
-    with Store(path) as store:
-        store.append(records)
-    out = tmp_path / "out"
-    words = ["--database", str(path), "--output", str(out), "--formats", formats]
-    assert main(["export", *words]) == 0
-    assert main(["verify", str(out)]) == 0
-    with History(path) as history:
-        yield out, Recording(history, *EVER)
 
 
 def expected(recording: Recording) -> list[tuple[np.ndarray, np.ndarray, int]]:
@@ -285,28 +238,6 @@ def wfdb_counts(wfdb: Any) -> Any:
     return read_one
 
 
-def start_of(file: Path) -> int:
-    """Return the whole second of UTC at which the header of an EDF file begins."""
-    text = file.read_bytes()[168:184].decode()
-    moment = datetime.datetime.strptime(text + "+0000", "%d.%m.%y%H.%M.%S%z")
-    return int(moment.timestamp())
-
-
-def onsets_of(file: Path) -> np.ndarray:
-    """Return the onset of each record of an EDF+ file, read without any library."""
-    data = file.read_bytes()
-    size, count, signals = int(data[184:192]), int(data[236:244]), int(data[252:256])
-    width = 2 if data[:1] == b"0" else 3
-    samples = [
-        int(data[256 + signals * 216 + 8 * n : 256 + signals * 216 + 8 * n + 8])
-        for n in range(signals)
-    ]
-    record = sum(samples) * width
-    begin = size + sum(samples[:-1]) * width
-    texts = (data[begin + n * record :].split(b"\x14", 1)[0] for n in range(count))
-    return np.array([float(text) for text in texts])
-
-
 @pytest.mark.filterwarnings("ignore")  # wfdb's own, about pandas
 @pytest.mark.parametrize("scale", [2000, 1_000_000, 2**30])
 def test_wfdb_holds_every_count(tmp_path: Path, scale: int) -> None:
@@ -321,6 +252,7 @@ def test_wfdb_holds_every_count(tmp_path: Path, scale: int) -> None:
             notes = wfdb.rdann(name, "atr")
 
             assert record.sig_name == ["I", "V_1"]
+            assert record.comments[0] == "subject: bed 1"
             assert record.fs == pytest.approx(1e9 / TRUE_PERIOD_NS, abs=1e-5)
             begin = np.datetime64(record.base_datetime, "us").astype(np.int64)
             assert begin == (stretch.start + 123_456_700) // 1000
@@ -331,6 +263,7 @@ def test_wfdb_holds_every_count(tmp_path: Path, scale: int) -> None:
             assert np.allclose(physical[there], exact[there], rtol=1e-12)
             sums = [check % 65_536 for check in record.checksum]
             assert sums == [check % 65_536 for check in record.calc_checksum()]
+            assert set(notes.symbol) == {'"'}  # a comment
             said = list(zip(notes.sample.tolist(), notes.aux_note, strict=True))
             for note in stretch.notes:
                 assert (note.sample, f"{note.text}, for {note.samples} samples") in said

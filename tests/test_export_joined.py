@@ -1,4 +1,4 @@
-"""The joined table of an export says what `edge.joined` says of the same recording."""
+"""The joined table of an export says what `edge.join.rows` says of the same poses."""
 
 import csv
 import io
@@ -7,15 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from records_store import START, S, chunk, pose, segment, session, vital
+from export_rig import edge, rows
+from records_store import START, S, chunk, pose, second, segment, session, vital
 
 from edge.__main__ import main
-from edge.columns import COLUMNS, Cell, cells
 from edge.export.cells import unguarded
 from edge.export.joining import joined
 from edge.export.recording import Recording
 from edge.history import History
-from edge.joined import joined_rows
+from edge.join.columns import COLUMNS, Cell, cells
+from edge.join.rows import joined_rows
 from edge.records import BoxNs, ClockReading, EcgChunk, Record, UtcNs
 from edge.store import Store
 
@@ -35,10 +36,10 @@ def recording(random: np.random.Generator, path: Path) -> None:
         segment(3, "serial", 1)._replace(session=2),
         ClockReading(2, BoxNs(START + 41 * S), UtcNs(START + 45 * S), True, 0),
     ]
-    for second in range(60):
-        at = START + second * S
+    for passed_s in range(60):
+        at = START + passed_s * S
         if random.random() < 0.7:
-            number = 1 if second < 40 else 3
+            number = 1 if passed_s < 40 else 3
             records.append(chunk(random, at, number, 3 if number == 1 else 1))
         if random.random() < 0.2:
             records.append(chunk(random, at + int(random.integers(S)), 2, 16))
@@ -95,8 +96,7 @@ def test_all_leads_of_the_largest_board_are_there(tmp_path: Path) -> None:
     words = ["--database", str(tmp_path / "edge.db"), "--output", str(out)]
     assert main(["export", *words]) == 0
 
-    with out.open(newline="") as file:
-        (row,) = csv.DictReader(file)
+    (row,) = rows(out)
     found = [float(row[f"ecg_lead{number}"]) for number in range(1, 17)]
     assert found == [number / 1000 for number in range(16)]
     assert row["ecg_leads"].split() == list(board.leads)
@@ -140,3 +140,31 @@ def test_no_ecg_at_all_is_said(tmp_path: Path) -> None:
     values = block.text.decode().strip().split(",")
     assert values[names.index("unmatched_reason")] == "no_ecg"
     assert values[names.index("ecg_matched")] == "False"
+
+
+def test_export_joined_again_is_itself(tmp_path: Path) -> None:
+    """joined.csv and ecg.csv of an export, joined once more, on box time."""
+    dice = np.random.default_rng(9)
+    database, folder = tmp_path / "edge.db", tmp_path / "export"
+    with Store(database) as store:
+        store.append([session(), segment()])
+        for number in range(20):
+            store.append(second(dice, START + 3 * number * S))
+    assert edge(database, "--output", str(folder)) == 0
+    before = rows(folder / "joined.csv")
+
+    out = tmp_path / "again.csv"
+    names = [str(folder / "joined.csv"), str(folder / "ecg.csv")]
+    assert main(["join", *names, "--output", str(out)]) == 0
+    after = rows(out)
+
+    same = [
+        name
+        for name in before[0]
+        if name.startswith(("ecg_box", "ecg_matched", "difference", "nose", "pose"))
+    ] + ["timestamp", "ecg_timestamp", "ecg_uncertainty_ms", "ecg_segment"]
+    assert len(before) > 50
+    for one, other in zip(before, after, strict=True):
+        assert {name: one[name] for name in same} == {
+            name: other[name] for name in same
+        }

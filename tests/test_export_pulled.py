@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from export_rig import recorded
 from pulled_drive import PulledDrive, whole
-from test_export import recorded
 
 from edge.errors import ExportError
 from edge.export import manifest
@@ -160,14 +160,49 @@ def test_file_whose_clusters_the_drive_lost_is_written_anew(
     assert dict(whole(drive)) == good
 
 
-@pytest.mark.parametrize("length", [0, 40, 200])
+def test_what_a_drive_has_is_compared_not_written_again(
+    database: Path, good: dict[str, bytes], begun: bytes
+) -> None:
+    drive = PulledDrive(good)
+    run_job(database, drive)
+
+    assert dict(whole(drive)) == good
+    assert drive.written == len(begun) + len(good[manifest.NAME])
+
+
+def test_rows_of_an_earlier_try_that_the_recording_lost_are_cut_off(
+    database: Path, good: dict[str, bytes], begun: bytes
+) -> None:
+    more = {"ecg.csv.part": good["ecg.csv"] + b"1,2\n", "vitals-002.csv": b"3\n"}
+    drive = PulledDrive({UNFINISHED: begun} | more)
+    run_job(database, drive)
+
+    assert dict(whole(drive)) == good
+
+
+def test_whole_export_that_is_tried_again_is_not_called_whole_meanwhile(
+    database: Path, good: dict[str, bytes]
+) -> None:
+    drive = PulledDrive(good)
+    run_job(database, drive)
+
+    for call in range(0, drive.calls, 2):
+        pulled = PulledDrive(good, call=call, seed=call)
+        with pytest.raises(ExportError):
+            run_job(database, pulled)
+        left = pulled.left()
+        assert manifest.NAME not in left or good.items() <= left.items()
+
+
+@pytest.mark.parametrize(("length", "zeros"), [(0, 0), (40, 0), (200, 0), (40, 400)])
 def test_drive_that_kept_only_the_beginning_of_what_was_asked(
-    database: Path, good: dict[str, bytes], begun: bytes, length: int
+    database: Path, good: dict[str, bytes], begun: bytes, length: int, zeros: int
 ) -> None:
     """It may be pulled again while that is written anew."""
     assert len(begun) > length
     for call in range(20):
-        left = {"joined.csv": good["joined.csv"][:1000], UNFINISHED: begun[:length]}
+        kept = begun[:length] + bytes(zeros)
+        left = {"joined.csv": good["joined.csv"][:1000], UNFINISHED: kept}
         pulled = PulledDrive(left, call=call)
         with pytest.raises(ExportError, match="insert it again"):
             run_job(database, pulled)
@@ -210,6 +245,21 @@ def test_fake_drive_that_overwrites_its_beginning_is_found(database: Path) -> No
         run_job(database, drive)
 
     assert manifest.NAME not in drive.files
+
+
+def test_drive_that_lost_a_file_is_never_called_done(database: Path) -> None:
+    class Losing(PulledDrive):
+        def _put(self, handle: int, data: bytes) -> None:
+            super()._put(handle, data)
+            if self.written > 200_000:
+                self.files.pop("joined.csv", None)
+
+    drive = Losing()
+
+    with pytest.raises(ExportError, match="joined.csv: it is gone from the drive"):
+        run_job(database, drive)
+
+    assert not drive.files.keys() & {manifest.NAME, "joined.csv"}
 
 
 def test_read_only_drive_is_said(database: Path) -> None:

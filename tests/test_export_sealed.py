@@ -1,16 +1,20 @@
 """A sealed export tells a finder nothing, and its owner everything."""
 
+import errno
 import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from drive_helper import Helper
+from export_rig import ecg, edge, export, recorded
 from pulled_drive import PulledDrive, whole
-from test_export import edge, recorded
 
 from edge.__main__ import main
 from edge.errors import ExportError
+from edge.export.errand import ROOM
+from edge.export.folder import DiskFolder
 from edge.export.job import Job
 from edge.export.request import Request
 from edge.export.span import find_span
@@ -21,14 +25,6 @@ from edge.store import Store
 pyrage: Any = pytest.importorskip("pyrage", reason="pyrage is not installed")
 
 FORMATS = "csv,edf,wfdb"
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Path:
-    path = tmp_path / "recording.db"
-    with Store(path) as store:
-        store.append(recorded())
-    return path
 
 
 @pytest.fixture
@@ -97,11 +93,58 @@ def opened_bytes(sealed: bytes, identity: Any) -> bytes:
     return bytes(pyrage.decrypt(sealed, [identity]))
 
 
+def test_drive_takes_one_stretch_for_another_key(
+    database: Path, helper: Helper, identity: Any
+) -> None:
+    other = pyrage.x25519.Identity.generate()
+    for one in (identity, other, identity):
+        assert export(database, "--key", str(one.to_public())) == 0
+
+    folders = sorted((helper.medium / ROOM).iterdir())
+    assert len(folders) == 2
+    for folder in folders:
+        assert main(["verify", str(folder)]) == 0
+        assert folder.name.startswith("sealed_")
+
+
 def test_full_drive_is_said_through_the_seal(database: Path, identity: Any) -> None:
     with History(database) as history:
         request = Request(*find_span(history), key=str(identity.to_public()))
-    with pytest.raises(ExportError, match="full"):
+    with pytest.raises(ExportError, match=r"^ecg\.csv\.age: the drive is full") as said:
         Job(database, request, PulledDrive(room=100_000), UtcNs(0)).run()
+    assert said.value.errno == errno.ENOSPC
+
+
+def test_sealed_files_stay_below_the_size(tmp_path: Path, identity: Any) -> None:
+    head = recorded()[:3]
+    with Store(tmp_path / "long.db") as store:
+        store.append([*head, *(ecg(second) for second in range(120))])
+    with History(tmp_path / "long.db") as history:
+        span = find_span(history)
+    limit = 2_000_000
+    drive = PulledDrive()
+    key = str(identity.to_public())
+    request = Request(*span, part_bytes=limit, key=key)
+    Job(tmp_path / "long.db", request, drive, UtcNs(0)).run()
+
+    sizes = {name: len(text) for name, text in whole(drive)}
+    assert max(sizes.values()) < limit + 150_000  # what is on its way to the seal
+    assert "ecg-003.csv.age" in sizes
+
+
+def test_cancelled_sealed_export_lets_go_of_the_drive(
+    database: Path, tmp_path: Path, identity: Any
+) -> None:
+    with History(database) as history:
+        request = Request(*find_span(history), key=str(identity.to_public()))
+    out = tmp_path / "out"
+    with DiskFolder.at(out) as folder:
+        job = Job(database, request, folder, UtcNs(0))
+        job.cancel()
+        with pytest.raises(ExportError, match="cancelled"):
+            job.run()
+        held = [link.resolve() for link in Path("/proc/self/fd").iterdir()]
+    assert not [place for place in held if out in place.parents]
 
 
 def test_key_that_is_none_is_refused(

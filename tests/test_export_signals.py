@@ -2,15 +2,17 @@
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from export_rig import edge, rows
+from formats_rig import exported, onsets_of, start_of
 from records_store import START, S
-from test_export import edge, rows
-from test_export_formats import exported, onsets_of, start_of
 
-from edge.export.stretches import plan, read
+from edge.export.depth import BDF, EDF, Depth, scale_of
+from edge.export.stretches import Note, Stretch, note_missing, plan, read
 from edge.records import (
     MISSING,
     BoxNs,
@@ -85,6 +87,34 @@ def test_lost_samples_leave_their_place_empty(tmp_path: Path) -> None:
     assert said["serial"]["gaps"] == sum(isinstance(one, Event) for one in records)
     share = 1 - lost / len(counts)
     assert said["serial"]["complete"] == pytest.approx(share, abs=0.02)
+
+
+class Unwalked(list[Note]):
+    """Notes that nobody may look through: after a bad hour there are thousands."""
+
+    def __iter__(self) -> Iterator[Note]:
+        raise AssertionError("all notes were looked through")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_why_values_are_missing_is_one_note_as_long_as_it_lasts(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    off = random.random((400, 3)) < 0.8  # leads, piece by piece
+    lost = random.random(400) < 0.1
+    stretch = Stretch(a_segment(1, 1), START, notes=Unwalked())
+    grid = np.zeros((0, 3), np.bool_)
+    for missing, leads in zip(lost.tolist(), off, strict=True):
+        grid = np.concatenate([grid, np.zeros((3 * missing, 3), np.bool_)])
+        for lead in np.flatnonzero(leads).tolist():
+            note_missing(stretch, len(grid), 25, f"{lead} off")
+        grid = np.concatenate([grid, np.repeat(leads[np.newaxis], 25, axis=0)])
+
+    for lead in range(3):
+        edges = np.flatnonzero(np.diff(grid[:, lead], prepend=False, append=False))
+        wanted = [(a, b - a) for a, b in edges.reshape(-1, 2).tolist()]
+        notes = [stretch.notes[place] for place in range(len(stretch.notes))]
+        found = [(n.sample, n.samples) for n in notes if n.text == f"{lead} off"]
+        assert found == wanted
 
 
 def two_sessions(boot: str, subject: str, later: int) -> list[Record]:
@@ -219,3 +249,26 @@ def test_small_parquet_files_are_full(tmp_path: Path) -> None:
     assert sum(len(pandas.read_parquet(file)) for file in files) == 2000 * 250
     assert all(5_000_000 < size < 8_000_000 for size in sizes[:-1])
     assert len(pandas.read_parquet(files[-1])) > 0
+
+
+@pytest.mark.parametrize("depth", [EDF, BDF])
+@pytest.mark.parametrize("seed", range(5))
+def test_header_tells_the_scale_of_any_board(depth: Depth, seed: int) -> None:
+    """Read as any reader does: a line through the ends of both ranges."""
+    random = np.random.default_rng(seed)
+    for _ in range(100):
+        gain = float(np.exp(random.uniform(4, 15))) * float(random.choice([-1, 1]))
+        baseline = int(random.integers(depth.lowest // 2, depth.highest // 2))
+        reach = int(np.exp(random.uniform(0, np.log(0.4 * depth.highest))))
+        lowest, highest = baseline - reach, baseline + int(random.integers(reach + 1))
+
+        scale = scale_of(gain, baseline, lowest, highest, depth)
+
+        assert scale
+        assert depth.lowest <= scale.lowest < lowest, "one is left for no value"
+        assert highest <= scale.highest <= depth.highest
+        low, high = float(scale.low_mv), float(scale.high_mv)
+        each = (high - low) / (scale.highest - scale.lowest)
+        assert max(len(scale.low_mv), len(scale.high_mv)) <= 8
+        assert 1 / each == pytest.approx(gain, rel=1e-4)
+        assert low + (baseline - scale.lowest) * each == pytest.approx(0, abs=1e-9)

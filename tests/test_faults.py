@@ -20,7 +20,7 @@ with_parts = pytest.mark.skipif(
 
 
 @with_parts
-@pytest.mark.timeout(60_000 if CAMPAIGN else 300)
+@pytest.mark.timeout(60_000 if CAMPAIGN else 900)
 def test_failing_parts_are_taken_back_and_cost_no_ecg() -> None:
     figures = faults.faults(int(CAMPAIGN or 1))
     print(figures)
@@ -29,7 +29,7 @@ def test_failing_parts_are_taken_back_and_cost_no_ecg() -> None:
 
 
 @with_parts
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_third_failure_brings_the_cpu_and_the_tpu_is_tried_again_later(
     tmp_path: Path,
 ) -> None:

@@ -1,6 +1,7 @@
 """ECG records that somebody states: uploads, and a file at the start."""
 
 import csv
+import itertools
 import os
 import re
 import threading
@@ -14,8 +15,10 @@ from edge.config import Camera, Ecg, Settings
 from edge.errors import InputError
 from edge.given import Line, Refused, read_file, records_of, segment_of
 from edge.history import History
+from edge.ledger import Ledger
+from edge.opening import file_records
 from edge.recorder import Recorder
-from edge.records import BoxNs, EcgChunk, Event, Record, Vital
+from edge.records import BoxNs, EcgChunk, Event, Record, Segment, Vital
 from edge.stamps import parse_stamp
 from edge.store import Store
 
@@ -25,6 +28,7 @@ FIELDS = [
 ]  # fmt: skip
 FILE = "timestamp,heart_rate,ecg_lead1\n2025-06-29T14:22:00,70,1\n"
 ALWAYS = BoxNs(0), BoxNs(2**62)
+LINES = range(20_000)
 SEGMENT = segment_of(3, 1, "upload")
 
 
@@ -76,7 +80,7 @@ def test_bad_lines_are_refused_alone_and_the_first_is_named(tmp_path: Path) -> N
         "70,yesterday,1\n"
         "abc,2025-06-29T14:22:01,1\n"
         "71,2025-06-29T14:22:02Z,\n"
-        "72,2025-06-29T16:22:03.5+02:00,nan\n"
+        "72,2025-06-29T16:22:03.5+02:00,1 mV\n"
         "73,2025-06-29T14:22:04\n"
     )
     lines = list(read_file(path, "UTC"))
@@ -90,14 +94,56 @@ def test_bad_lines_are_refused_alone_and_the_first_is_named(tmp_path: Path) -> N
 
 
 def opened(folder: Path, file: Path) -> list[Record]:
-    """Return what a recorder with the ECG *file* begins with."""
-    settings = Settings(
-        config.Box(folder), camera=Camera(source="none"), ecg=Ecg(file=str(file))
-    )
+    """Return what a recorder puts into its new recording from the ECG *file*."""
+    settings = Settings(config.Box(folder), ecg=Ecg(file=str(file)))
+    new_segment = itertools.count(1).__next__
+    about = Ledger(()), 1, new_segment, BoxNs(0)
+    with Store(settings.database), History(settings.database) as history:
+        return [*itertools.chain(*file_records(settings, history, *about))]
+
+
+def test_long_file_keeps_no_recorder_from_its_start(tmp_path: Path) -> None:
+    """Reading it takes longer than a service manager waits, on a slow box."""
+    write_sample(tmp_path / "ecg.csv")
+    ecg = Ecg(file=str(tmp_path / "ecg.csv"))
+    settings = Settings(config.Box(tmp_path), camera=Camera(source="none"), ecg=ecg)
     with Store(settings.database) as store:
         recorder = Recorder(settings, store, threading.Event())
         recorder.begin()
-        return recorder.intake.take(0)
+        queued = recorder.intake.take(0)
+
+    assert not [record for record in queued if isinstance(record, EcgChunk | Segment)]
+
+
+def test_file_is_loaded_to_its_end_after_a_kill(tmp_path: Path) -> None:
+    stamps = [f"2025-06-29T{n // 3600:02}:{n // 60 % 60:02}:{n % 60:02}" for n in LINES]
+    lines = "".join(f"{stamp},70,1\n" for stamp in stamps)
+    (tmp_path / "ecg.csv").write_text(f"timestamp,heart_rate,ecg_lead1\n{lines}")
+    box = Box(tmp_path)
+    box.file.write_text(box.file.read_text().replace("[ecg]", '[ecg]\nfile="ecg.csv"'))
+    box.start()
+    try:
+        box.until(lambda state: state.saved["samples"] > 0)
+        box.kill()
+        box.start()
+        box.until(lambda state: state.recording)
+        box.until(lambda state: is_loaded(box, len(LINES)))
+        assert box.stop() == 0
+    finally:
+        box.end()
+
+    with History(box.settings.database) as history:
+        starts = [chunk.start for chunk in history.chunks(*ALWAYS)]
+        (segment,) = history.segments().values()
+    assert starts == [parse_stamp(stamp) for stamp in stamps]
+    assert re.fullmatch("ecg.csv [0-9a-f]{12}", segment.board)
+
+
+def is_loaded(box: Box, count: int) -> bool:
+    """Return whether it is said that *count* records were loaded."""
+    with History(box.settings.database) as history:
+        events = [event.cause for event in history.events(*ALWAYS)]
+    return f"{count} ECG records loaded from ecg.csv" in events
 
 
 @pytest.mark.parametrize("year", ["1969", "2100", "2200"])
@@ -125,6 +171,14 @@ def test_quote_left_open_costs_its_own_line(tmp_path: Path, size: int) -> None:
     assert isinstance(last, Event)
     assert last.detail == {"loaded": 2 * size - 1, "refused": 1}
     assert "first line 2: '2025" in last.cause
+
+
+@pytest.mark.parametrize("word", ["NaN", "NA", "nan", " N/A", "<NA>", "null", "None"])
+def test_a_cell_without_a_value_costs_only_itself(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "ecg.csv"
+    path.write_text(f"timestamp,heart_rate,ecg_lead1\n2025-06-29T14:22:00,70,{word}\n")
+
+    assert [line[2:] for line in read_file(path, "UTC")] == [({"heart_rate": 70.0},)]
 
 
 def test_quoted_fields_are_read(tmp_path: Path) -> None:

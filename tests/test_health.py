@@ -1,5 +1,6 @@
 """What the machine says of itself, on a made-up /sys and /proc."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def pi(tmp_path: Path) -> Path:
     put(disk, "mmcblk0p2/partition", "2\n")
     put(disk, "device/life_time", "0x01 0x03\n")
     put(disk, "stat", "1 2 3 4 5 6 2000 8 9 10 11\n")
-    link = tmp_path / f"sys/dev/block/{device >> 8 & 0xFFF}:{device & 0xFF}"
+    link = tmp_path / f"sys/dev/block/{os.major(device)}:{os.minor(device)}"
     link.parent.mkdir(parents=True)
     link.symlink_to(disk / "mmcblk0p2")
     return tmp_path
@@ -80,6 +81,22 @@ def test_supply_that_sagged_is_told_once_and_stays_in_the_reading(
     assert "supply" in first[0].cause
     assert health.changes(health.read(), NOW) == ()
     assert health.read().under_voltage is True
+
+
+@pytest.mark.parametrize("bit", [1, 2, 3, 17, 18, 19])
+def test_processor_that_was_slowed_down_is_told_with_its_instant(
+    pi: Path, bit: int
+) -> None:
+    name = "sys/devices/platform/soc/soc:firmware/get_throttled"
+    health = Health(pi, pi)
+    put(pi, name, f"{1 << bit:x}\n")
+    (event,) = health.changes(health.read(), NOW)
+    put(pi, name, "0\n")
+
+    assert "slowed" in event.cause
+    assert (event.began, event.ended) == (NOW, None)
+    assert health.read().slowed is True
+    assert health.read().under_voltage is False
 
 
 def test_heat_is_told_again_only_after_it_cooled(tmp_path: Path) -> None:

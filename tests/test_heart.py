@@ -141,6 +141,23 @@ def test_lead_off_is_said_and_passes() -> None:
     assert all(rate.bpm for rate in told if seconds(rate) > 70)
 
 
+@pytest.mark.parametrize("kind", ["begins", "single"])
+def test_few_missing_values_are_no_beats(kind: str) -> None:
+    """Nor on an electrode's offset: of chunks that begin so, and of single samples."""
+    lead, beats = drawn(500.0, 60.0)
+    lead = lead + 8.0
+    if kind == "begins":
+        lead.reshape(-1, 200)[::6, :8] = np.nan
+    else:
+        lead[np.random.default_rng(4).random(len(lead)) < 0.1] = np.nan
+    told = rates(lead, 500.0, 200)
+    sure = [rate.bpm for rate in told if rate.bpm is not None]
+
+    assert len(sure) > 0.7 * len(told)
+    assert np.median(sure) == pytest.approx(60 / np.median(np.diff(beats)), abs=2)
+    assert max(sure) < 1.2 * np.median(sure)
+
+
 def test_heart_that_stops_has_no_rate_after_four_seconds() -> None:
     lead, beats = drawn(250.0, 60.0)
     last = beats[beats < 30][-1]
@@ -149,6 +166,12 @@ def test_heart_that_stops_has_no_rate_after_four_seconds() -> None:
 
     assert all(rate.bpm is None for rate in told if seconds(rate) > last + 5)
     assert told[-1].reason == "no_beats"
+
+
+def test_heart_whose_electrode_has_moved_is_found_again() -> None:
+    lead, _ = drawn(250.0, 40.0)
+    told = rates(np.concatenate([lead, lead * 0.1, lead * 0.1]), 250.0)
+    assert all(rate.bpm for rate in told if seconds(rate) > 60)
 
 
 def test_long_segment_whose_period_is_refined_keeps_its_rates_and_instants() -> None:
@@ -323,6 +346,20 @@ def test_recorded_rhythms(shared: Path, name: str, bpm: float) -> None:
 
     assert len(sure) > 0.6 * len(told)
     assert np.median(sure) == pytest.approx(bpm, abs=2)
+
+
+def test_recorded_fibrillation_is_no_echo_of_itself(shared: Path) -> None:
+    """Beats are close behind each other, but of one kind."""
+    lead = olimex(shared, "afib")
+    usual, top = np.quantile(lead, [0.5, 0.995])
+    high = lead > (usual + top) / 2
+    beats = np.flatnonzero(high[1:] & ~high[:-1])
+    beats = beats[np.diff(beats, prepend=-125) > 0.16 * 125]
+    told = rates(lead, 125.0)
+    sure = [rate.bpm for rate in told if rate.bpm is not None]
+
+    assert len(sure) > 0.9 * len(told)
+    assert np.median(sure) == pytest.approx(60 * 125 * len(beats) / len(lead), rel=0.1)
 
 
 def test_recorded_asystole_has_no_rate(shared: Path) -> None:

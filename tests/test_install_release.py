@@ -1,9 +1,12 @@
 """A version on its way to the card: whole, healthy, or gone again."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from installer import (
+    ROOT,
     fake_release,
     installed,
     made_release,
@@ -11,6 +14,8 @@ from installer import (
     release_with_edge,
     versions,
 )
+
+KEY = "age1" + "q" * 58
 
 
 @pytest.mark.parametrize("emptied", ["program", ".venv/library", ".complete"])
@@ -91,9 +96,11 @@ def test_release_for_which_there_is_no_room_is_neither_complete_nor_left(
         ('camera = { source = "video" }', "video"),
         ('[camera]\nsource = "none"  # not "video"', ""),
         ('[ecg]\nsource = "none"', ""),
+        (f'[export]\nkey = "{KEY}"', "sealed"),
+        (f'camera.source = "video"\nexport.key = "{KEY}"', "video\nsealed"),
     ],
 )
-def test_webcam_gets_its_library_however_the_settings_say_so(
+def test_what_the_settings_ask_for_gets_its_library_however_they_say_so(
     toml: str, wanted: str, tmp_path: Path
 ) -> None:
     folder = release_with_edge(tmp_path)
@@ -245,6 +252,29 @@ def test_installation_that_was_cut_off_goes_back_to_the_version_that_was_healthy
     assert not (tmp_path / "previous").is_symlink()
 
 
+@pytest.mark.parametrize("network", [True, False])
+def test_version_before_gets_the_python_of_today(network: bool, tmp_path: Path) -> None:
+    """An upgrade of the system leaves it with an environment of the old one."""
+    folder = fake_release(tmp_path, "1")
+    (folder / "scripts/install").write_text(
+        f'#!/bin/sh\n[ -e "$2/new-python" ] && ln -sfn "$2" "{tmp_path}/current"\n'
+    )
+    fake_release(tmp_path, "2")
+    (tmp_path / "current").symlink_to(folder)
+
+    done = installed(
+        tmp_path, "2", "false", 'touch "$1/new-python"' if network else "false"
+    )
+
+    assert done.returncode == 1
+    said = (
+        "1 could not be brought back (see above), 2 stays: run 'sudo scripts/install'"
+    )
+    assert (said in done.stderr) == (not network)
+    assert versions(tmp_path) == (("1", ["1"]) if network else ("2", ["1", "2"]))
+    assert (tmp_path / "previous").exists() == (not network)  # the next one knows
+
+
 def test_power_cut_does_not_bring_back_that_a_version_is_on_trial(
     tmp_path: Path,
 ) -> None:
@@ -269,3 +299,19 @@ def test_terminal_that_goes_away_does_not_end_the_installation(tmp_path: Path) -
 
     assert done.returncode == 1
     assert versions(tmp_path) == ("1", ["1"])
+
+
+def test_an_installed_program_knows_which_commit_it_is(tmp_path: Path) -> None:
+    """Recordings and exports name it: an update changes no number."""
+    if not (ROOT / ".git").exists():
+        pytest.skip(f"there is no {ROOT / '.git'}, out of which git unpacks a release")
+    unpacked = parts(
+        f'git_here archive HEAD | tar -x -C "{tmp_path}"; version', tmp_path
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", "from edge.release import version; print(version())"],
+        env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+
+    assert said.stdout.strip() == unpacked.stdout

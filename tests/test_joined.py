@@ -1,16 +1,17 @@
 """Joined rows out of a recording, against a look at every sample and every vital."""
 
 import random
+import sqlite3
 from pathlib import Path
 
 import numpy as np
 import pytest
 from records_store import START, S, chunk, pose, second, segment, vital
 
-from edge.columns import COLUMNS, LEGACY, JoinedRow, cells, legacy_cells
 from edge.history import History
 from edge.join import sample_times
-from edge.joined import join_block, joined_rows, read_labels
+from edge.join.columns import COLUMNS, LEGACY, JoinedRow, cells, legacy_cells
+from edge.join.rows import join_block, joined_rows, read_labels
 from edge.records import (
     MISSING,
     VITALS,
@@ -29,9 +30,9 @@ EVER = (BoxNs(0), BoxNs(2**62))
 MS = 1_000_000
 
 
-def rows(path: Path, tolerance_ns: int = S, window_ns: int = 0) -> list[JoinedRow]:
+def rows(path: Path, tolerance_ns: int = S) -> list[JoinedRow]:
     with History(path) as history:
-        return list(joined_rows(history, *EVER, tolerance_ns, window_ns))
+        return list(joined_rows(history, *EVER, tolerance_ns))
 
 
 def sample(at: int, number: int = 1, value: int = 5) -> EcgChunk:
@@ -213,23 +214,6 @@ def test_a_record_of_the_past_keeps_its_date(store: Store, path: Path) -> None:
     assert row.sample.utc == past
 
 
-def test_window_is_the_raw_ecg_around_the_pose(store: Store, path: Path) -> None:
-    counts = np.arange(500, dtype=np.int32)[:, None] * np.array([[1, 10, 0]])
-    lost = EcgChunk(1, BoxNs(START + 1010 * MS), 2e6, 0, counts.astype(np.int32))
-    store.append([EcgChunk(1, START, 2e6, 0, counts.astype(np.int32)), lost])
-    store.append([a_pose(START + 1001 * MS)])
-
-    (row,) = rows(path, window_ns=20 * MS)
-
-    assert row.window is not None
-    assert row.window.start_ms == -9.0
-    assert row.window.period_ms == 2.0
-    assert row.window.millivolts[0] == (
-        0.496, 0.497, 0.498, 0.499, None, None, None, None, None, 0.0,
-    )  # fmt: skip
-    assert row.window.millivolts[1][:2] == (4.96, 4.97)
-
-
 def test_segments_that_began_since_the_labels_were_read(
     store: Store, path: Path
 ) -> None:
@@ -237,7 +221,7 @@ def test_segments_that_began_since_the_labels_were_read(
         labels = read_labels(history)
         new = Segment(9, 1, "file", "", ("II",), (2.0,), (0,), 0.0, False, "given")
         store.append([new, sample(START, 9, 1)])
-        (row,) = join_block(history, [a_pose(START)], S, 0, labels)
+        (row,) = join_block(history, [a_pose(START)], S, labels)
 
     assert row.sample is not None
     assert row.sample.segment == new
@@ -276,3 +260,18 @@ def test_vital_that_is_sent_no_more_is_empty_in_every_form(
     words = dict(zip([column.name for column in COLUMNS], cells(then), strict=True))
     assert words["heart_rate"] is None
     assert words["heart_rate_reason"] == "not_sent"
+
+
+def test_sample_whose_segment_has_rotted_is_told_as_damaged(
+    path: Path, store: Store
+) -> None:
+    """What its lead is and what a count stands for is not known any more."""
+    store.append([*second(np.random.default_rng(0), START), a_pose(START)])
+    store.close()
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE segments SET gain = '[1.0, 1.0, 1.0]'")
+    connection.commit()
+    connection.close()
+
+    for row in rows(path):
+        assert (row.sample, row.reason, row.vitals) == (None, "damaged", {})

@@ -7,22 +7,19 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS: list[set[str]] = [
-    {"records", "errors", "polygon", "waits"},
+    {"records", "errors", "polygon", "waits", "release"},
     {
         "clock", "envelope", "ledger", "stamps", "config", "systemd", "worker",
-        "drives", "drivehelper", "health", "patient", "streams", "edgetpu", "crop",
+        "drives", "drivehelper", "health", "patient", "streams", "edgetpu",
         "pulses",
     },
-    {"eye", "noise"},
-    {"orientation", "company"},
-    {"bed"},
     {"database"},
     {
-        "sources", "protocols", "pose", "store", "history", "join", "heart",
-        "pictures", "models", "movement", "columns", "deviceclock", "simulator",
-        "synctest",
+        "sources", "protocols", "pose", "store", "history", "heart",
+        "pictures", "models", "movement", "deviceclock", "simulator",
+        "synctest", "arrivals",
     },
-    {"joined", "csvjoin", "control", "pace", "stating"},
+    {"join", "control", "pace", "stating"},
     {"pipeline", "derived", "export"},
     {"given", "nextframe"},
     {"opening"},
@@ -52,7 +49,9 @@ DOORS: dict[str, set[str]] = {
     "pyrage": {"edge.export.sealed"},
 }
 PEERS_ALLOWED = {
+    "config",
     "heart",
+    "join",
     "database",
     "sources",
     "protocols",
@@ -61,6 +60,7 @@ PEERS_ALLOWED = {
     "commands",
     "doctor",
     "patient",
+    "pose",
     "simulator",
 }
 """Rooms whose modules may use each other."""

@@ -76,6 +76,19 @@ def test_process_image_without_a_match_has_nulls(client: Client) -> None:
     assert {data[name] for name in ("ecg_timestamp", *ECG)} == {None}
 
 
+def test_process_image_has_the_fields_of_the_matching_record_alone(
+    client: Client,
+) -> None:
+    client.ecg(**ECG, timestamp="2024-01-01T10:00:00")  # of another year and person
+    client.ecg(heart_rate=75, ecg_lead1=0.5, timestamp=STAMP)
+
+    data = client.image(timestamp=STAMP).json["data"]
+
+    matched = {name: data[name] for name in ECG}
+    absent = dict.fromkeys(ECG)
+    assert matched == absent | {"heart_rate": 75, "ecg_lead1": 0.5}
+
+
 @pytest.mark.parametrize(
     ("tolerance_ms", "matched"), [(1000.0, True), (999.999, False)]
 )

@@ -78,7 +78,7 @@ def test_d34_every_error_is_json(
 @pytest.mark.parametrize(
     "stamp",
     ["2025-06-29T14:22:01.5", "20250629T142201.5", "2025-06-29 14:22:01.500",
-     "2025-06-29T14:22:01.500000000"],
+     "2025-06-29T14:22:01.500000000", "2025-06-29T14:22:01,500000000"],
 )  # fmt: skip
 def test_d35_the_usual_iso_forms_are_understood(client: Client, stamp: str) -> None:
     client.ecg(timestamp=STAMP, **ECG)

@@ -12,6 +12,7 @@ from edge.life import (
     Device,
     Ladder,
     Life,
+    first_frame_s,
     limit_s,
     no_frame_s,
 )
@@ -68,6 +69,36 @@ def test_open_camera_that_sends_nothing_is_reopened_a_slow_one_later(
     assert not end.worked
 
 
+def test_camera_may_send_its_first_frame_as_long_after_it_was_opened() -> None:
+    """Opening one takes a Raspberry Pi seconds: they are not the camera's silence."""
+    life = Life("cpu", NEVER, 0.0)
+    life.hear(Doing("open camera"), 1.0)
+    opened_s = 1.0 + STAGE_LIMITS_S["open camera"]
+    assert life.verdict(opened_s) is None
+    for at in np.arange(opened_s, opened_s + NO_FRAME_S, 0.25):
+        life.hear(Doing("read camera"), float(at))
+        assert life.verdict(float(at)) is None
+    life.hear(Doing("read camera"), opened_s + NO_FRAME_S + 0.3)
+    end = life.verdict(opened_s + NO_FRAME_S + 0.3)
+    assert end is not None
+    assert "no frames" in end.cause
+
+
+@pytest.mark.parametrize("rate_hz", [2.0, 1.0, 0.1])
+def test_slow_camera_may_keep_its_first_frames(rate_hz: float) -> None:
+    """A Pi camera sends its eighth frame first; later on such a silence is none."""
+    camera = config.Camera(rate_hz=rate_hz)
+    life = Life("cpu", NEVER, 0.0, no_frame_s(camera), first_frame_s(camera))
+    life.hear(Doing("open camera"), 0.0)
+    first_s = 1.0 + 8 / rate_hz
+    for at in np.arange(1.0, first_s, 0.25):
+        life.hear(Doing("read camera"), float(at))
+        assert life.verdict(float(at)) is None
+    life.hear(POSE, first_s)
+    life.hear(Doing("read camera"), first_s + no_frame_s(camera) + 0.1)
+    assert life.verdict(first_s + no_frame_s(camera) + 0.2) is not None
+
+
 def test_uploads_do_not_hide_a_camera_that_sends_nothing() -> None:
     life = Life("cpu", NEVER, 0.0)
     life.hear(Doing("infer"), 1.0)
@@ -79,7 +110,7 @@ def test_uploads_do_not_hide_a_camera_that_sends_nothing() -> None:
     life.hear(Doing("read camera"), NO_FRAME_S + 1.3)
     end = life.verdict(NO_FRAME_S + 1.3)
     assert end is not None
-    assert end.part == "camera"
+    assert (end.part, end.worked) == ("camera", True)
 
 
 def test_frames_keep_it_alive() -> None:

@@ -2,7 +2,6 @@
 
 import threading
 from multiprocessing import Pipe
-from typing import Self
 
 import numpy as np
 import pytest
@@ -11,13 +10,14 @@ from edge import nextframe
 from edge.errors import SourceLost
 from edge.nextframe import NextFrame
 from edge.records import Frame, MonotonicNs
+from edge.sources import FrameSource
 
 FRAME = Frame(
     0, MonotonicNs(1), MonotonicNs(2), "sensor", np.zeros((4, 4, 3), np.uint8)
 )
 
 
-class Camera:
+class Camera(FrameSource):
     """A camera whose read lasts until `go` is set, then gives *frame* or fails."""
 
     def __init__(self, frame: Frame | None = FRAME, failure: str = "") -> None:
@@ -32,12 +32,6 @@ class Camera:
 
     def close(self) -> None:
         self.go.set()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 def test_message_is_told_of_while_the_camera_is_waited_for() -> None:

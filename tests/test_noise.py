@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from test_crop import picture
 
-from edge.crop import NOISY, QUICK
-from edge.noise import Light, noise_of
+from edge.pose.crop import NOISY, QUICK
+from edge.pose.noise import Light, noise_of
 from edge.records import MonotonicNs
 
 SEED = 8

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from records_store import START, S, pose, segment, session
 
 from edge import config
 from edge.database import soundness
+from edge.database.reading import Reader
 from edge.errors import StoreError
 from edge.history import History
 from edge.opening import CUT_OFF, pause_before
@@ -71,6 +73,32 @@ def test_uploaded_ecg_does_not_hide_what_the_board_missed(path: Path) -> None:
     upload = EcgChunk(2, BoxNs(START + 7 * S), 2e6, 0, np.zeros((500, 3), np.int32))
     ecg, _ = pause(path, [*recorded(), segment(2, "upload"), upload])
     assert ecg.began == DUE
+
+
+@pytest.mark.parametrize("seconds", [0, 5])
+def test_what_was_uploaded_does_not_prolong_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    """A million records would, by more than a service manager waits."""
+    asked: list[str] = []
+    fetch = Reader.fetch
+
+    def counted(reader: Reader, query: str, *values: Any) -> list[Any]:
+        asked.append(query)
+        return fetch(reader, query, *values)
+
+    monkeypatch.setattr(Reader, "fetch", counted)
+    needed = []
+    for number in (1, 1_000):
+        one = np.zeros((1, 3), np.int32)
+        times = range(DUE, DUE + number * 1_000_000, 1_000_000)
+        uploads = [EcgChunk(2, BoxNs(at), 2e6, 0, one) for at in times]
+        records = [*recorded(seconds=seconds), segment(2, "upload"), *uploads]
+        asked.clear()
+        ecg, _ = pause(tmp_path / f"{number}.db", records)
+        assert ecg.began == (DUE if seconds else START)
+        needed.append(len(asked))
+    assert needed[0] == needed[1]
 
 
 def test_box_without_a_board_misses_no_ecg(path: Path) -> None:

@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.crop import STILL, Cutter, Region, Rotation, upright_size, whole
-from edge.eye import Box, Eye, Points
 from edge.models import Model, find_model, load_model
-from edge.orientation import (
+from edge.patient.picture import Pictures
+from edge.patient.timetable import ROUND_S
+from edge.pose import ROTATIONS, Estimate, PoseTracker, changed, estimate
+from edge.pose.crop import STILL, Cutter, Region, Rotation, upright_size, whole
+from edge.pose.eye import Box, Eye, Points
+from edge.pose.orientation import (
     CONFIRM_NS,
     OFTEN_NS,
     SELDOM_NS,
@@ -17,9 +20,6 @@ from edge.orientation import (
     stands,
     turned,
 )
-from edge.patient.picture import Pictures
-from edge.patient.timetable import ROUND_S
-from edge.pose import ROTATIONS, Estimate, PoseTracker, changed, estimate
 from edge.records import Frame, MonotonicNs
 
 SECOND = 1_000_000_000
@@ -116,6 +116,18 @@ def test_one_lucky_look_does_not_turn() -> None:
     assert orientation.rotation == 0
 
 
+def test_after_a_turn_all_is_asked_anew_and_longer() -> None:
+    orientation = Orientation(0)
+    orientation.compare(at(0), 0.6, 0.3)
+    assert [orientation.compare(at(s), 0.4, 0.6) for s in (2, 3)] == [False, True]
+    assert (orientation.rotation, orientation.other) == (270, 0)
+
+    assert [orientation.compare(at(s), 0.4, 0.6) for s in (5, 6, 7)] == [
+        *(False, False, True)
+    ]
+    assert (orientation.rotation, orientation.other) == (0, 90)
+
+
 def test_a_lead_within_the_margin_does_not_turn() -> None:
     orientation = Orientation(180)
 
@@ -174,6 +186,24 @@ def test_doubt_is_noticed_soon() -> None:
         assert not orientation.due(at(second), body(0.7, 0))
 
     assert any(orientation.due(at(second), body(0.7, 90)) for second in range(7, 10))
+
+
+def test_doubt_after_a_look_at_a_body_that_was_well_is_noticed_soon() -> None:
+    orientation = Orientation(0)
+    for second in range(14):
+        assert not orientation.due(at(second), body(0.7, 0))
+    orientation.compare(at(14), 0.7, 0.3)
+
+    assert orientation.due(MonotonicNs(at(14) + OFTEN_NS), body(0.3, 90))
+
+
+def test_turns_become_harder_up_to_a_limit() -> None:
+    orientation, seconds, looks = Orientation(0), iter(range(10**6)), list[int]()
+    for _ in range(9):
+        looks.append(1)
+        while not orientation.compare(at(next(seconds)), 0.4, 0.6):
+            looks[-1] += 1
+    assert looks == [2, 3, 4, 5, 6, 7, 8, 8, 8]
 
 
 def test_equal_ways_settle() -> None:

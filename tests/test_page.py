@@ -248,10 +248,17 @@ def test_nothing_sticks_out_after_weeks(bed: Bed, width: int, height: int) -> No
     streams = bed.recorder.streams
     streams["ecg"] = streams["ecg"]._replace(received=453_600_000, dropped=12_345)
     streams["pose"] = streams["pose"]._replace(received=123_456_789_012, dropped=99)
+    troubles = ["the supply sagged below 4.63 V", "the processor is too hot"]
+    machine = {"temperature_c": 81.4, "memory_available": 0.5, "troubles": troubles}
+    bed.recorder.machine = dict(machine)
     with browser(width, height) as driver:
         driver.get(bed.address)
         until(lambda: text(driver, "headline") == "Recording", "the headline")
         until(lambda: "453 M" in text(driver, "parts"), "a large count")
+        assert text(driver, "machine") == (
+            "The machine: 81 °C, 50 % of the memory free; "
+            "the supply sagged below 4.63 V; the processor is too hot."
+        )
         counts = ecg(0).counts[:, [0, 1, 0]]
         bed.recorder.keep(ecg(0)._replace(segment=97, start=bed.now(), counts=counts))
         until(lambda: "IV" in leads(driver), "the leads")

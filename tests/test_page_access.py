@@ -7,6 +7,7 @@ where it may).
 
 import importlib.resources
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -42,24 +43,22 @@ where it may).
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
 def test_login_stands_in_the_middle(tmp_path: Path, width: int) -> None:
-    bed = Bed(tmp_path, Door(loopback=False, tls=False, hosts=("127.0.0.1",)))
-    with browser(width) as driver:
+    door = Door(loopback=False, tls=False, hosts=("127.0.0.1",))
+    with closing(Bed(tmp_path, door)) as bed, browser(width) as driver:
         driver.get(bed.address)
         until(lambda: "no account yet" in text(driver, "lead"), "the first use")
         left, right = driver.execute_script(
             "const box = document.forms[0].getBoundingClientRect();"
             "return [box.left, innerWidth - box.right]"
         )
-    bed.close()
     assert left == pytest.approx(right, abs=1)
     assert left > 0
 
 
 def test_first_use_login_and_logout(tmp_path: Path) -> None:
     door = Door(loopback=False, tls=False, hosts=("127.0.0.1",))
-    bed = Bed(tmp_path, door)
     phrase = "correct horse battery"
-    with browser() as driver:
+    with closing(Bed(tmp_path, door)) as bed, browser() as driver:
         driver.get(bed.address)
         until(lambda: driver.current_url.endswith("login.html"), "the login")
         until(lambda: "no account yet" in text(driver, "lead"), "the first use")
@@ -81,7 +80,6 @@ def test_first_use_login_and_logout(tmp_path: Path) -> None:
         until(lambda: driver.current_url.endswith("login.html"), "logged out")
         fill(driver, name="anna", passphrase="wrong horse battery")
         until(lambda: "wrong" in driver.find_element(By.TAG_NAME, "output").text, "no")
-    bed.close()
 
 
 @pytest.mark.parametrize("path", ["", "export"])
@@ -148,8 +146,7 @@ AXE = importlib.resources.files("axe_core_python") / "axe.min.js"
 @pytest.mark.parametrize("path", ["", "export", "login.html", "static/help.html"])
 def test_axe_finds_no_violation(tmp_path: Path, path: str, dark: bool) -> None:
     door = Door(False, False, ("127.0.0.1",)) if path == "login.html" else None
-    bed = Bed(tmp_path, door)
-    with browser(dark=dark) as driver:
+    with closing(Bed(tmp_path, door)) as bed, browser(dark=dark) as driver:
         driver.get(bed.address + path)
         ready = {
             "": "Recording",
@@ -163,7 +160,6 @@ def test_axe_finds_no_violation(tmp_path: Path, path: str, dark: bool) -> None:
         driver.set_script_timeout(WITHIN_S)
         driver.execute_script(AXE.read_text())
         found = until(lambda: axe(driver), "a look at the page while it is live")
-    bed.close()
 
     assert [
         (entry["id"], node["html"][:120], node.get("failureSummary", "")[:300])

@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_rig import MARKS, Bed, browser, complaints, inked, overlaps, text, until
+from page_rig import (
+    MARKS,
+    Bed,
+    browser,
+    complaints,
+    first_download,
+    inked,
+    overlaps,
+    text,
+    until,
+)
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from web_rig import SECOND, STARTED, picture, pose
@@ -296,18 +306,10 @@ def test_the_export_page_arms_and_downloads(bed: Bed) -> None:
         until(lambda: "No export" in text(driver, "usb"), "the state of the drives")
         until(lambda: "about" in text(driver, "size"), "the estimate")
         driver.find_element(By.CSS_SELECTOR, "[data-back='3600']").click()
-        link = until(
-            lambda: driver.find_element(By.CSS_SELECTOR, "#downloads a"), "a download"
-        )
-        assert "table=joined" in link.get_attribute("href")
+        until(lambda: "table=joined" in first_download(driver), "a download")
         driver.find_element(By.ID, "deidentify").click()
         until(
-            lambda: (
-                "&deidentify=true"
-                in driver.find_element(By.CSS_SELECTOR, "#downloads a").get_attribute(
-                    "href"
-                )
-            ),
+            lambda: "&deidentify=true" in first_download(driver),
             "a download without names",
         )
         driver.find_element(By.ID, "arm").click()

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from page_rig import MARKS, Bed, browser, text, until
+from page_rig import MARKS, Bed, browser, first_download, text, until
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -39,11 +39,6 @@ def test_the_last_hour_of_an_export_ends_now(bed: Bed) -> None:
         driver.find_element(By.ID, "to").send_keys("01022031", Keys.TAB, "030405AM")
         assert "from=&to=2031" in until(partial(dated_download, driver), "as typed")
         assert hour.get_attribute("aria-pressed") == "false"
-
-
-def first_download(driver: Any) -> str:
-    link = driver.find_element(By.CSS_SELECTOR, "#downloads a")
-    return str(link.get_attribute("href"))
 
 
 def dated_download(driver: Any) -> str:
@@ -154,3 +149,20 @@ def test_the_last_day_is_seen_to_be_a_time_line(
         assert driver.execute_script(
             "return document.documentElement.scrollWidth <= innerWidth"
         )
+
+
+def test_a_stretch_is_kept_and_released_on_the_page(bed: Bed) -> None:
+    with browser() as driver:
+        driver.get(bed.address + "export")
+        until(lambda: "about" in text(driver, "size"), "the estimate")
+        driver.find_element(By.CSS_SELECTOR, "[data-back='3600']").click()
+        driver.find_element(By.ID, "keep").click()
+        until(lambda: "what the stretch is kept for" in text(driver, "said"), "why")
+
+        driver.find_element(By.ID, "why").send_keys("A fall")
+        driver.find_element(By.ID, "keep").click()
+        until(lambda: "1 min: A fall" in text(driver, "kept"), "the stretch")
+        assert driver.find_element(By.ID, "why").get_property("value") == ""
+
+        driver.find_element(By.CSS_SELECTOR, "#kept button").click()
+        until(lambda: not text(driver, "kept"), "it is gone")

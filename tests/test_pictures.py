@@ -132,3 +132,9 @@ def test_a_line_of_pixels_stays_one() -> None:
     line = np.zeros((1, 50_000, 3), np.uint8)
 
     assert shrink(line, 1000)[0].shape == line.shape
+
+
+def test_long_thin_picture_is_refused_for_its_side() -> None:
+    thin = saved("BMP", np.zeros((1, 70_000, 3), np.uint8))
+    with pytest.raises(PictureError, match="70000 × 1 .* 65500 along a side"):
+        read_picture(thin)

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from test_pipeline import OFFSET_NS, record
+from pipeline_rig import OFFSET_NS, record
 
 from edge.clock import BoxClock
 from edge.pipeline import EcgFlow

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from edge.__main__ import main
-from edge.columns import COLUMNS
+from edge.join.columns import COLUMNS
 from edge.patient.picture import Pictures
 from edge.records import KEYPOINTS
 

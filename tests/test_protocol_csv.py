@@ -76,12 +76,16 @@ def test_csv_numbers_before_names_are_no_header() -> None:
     assert decoder.tally.damaged == 1
 
 
-def test_csv_port_that_returns_has_the_configured_order() -> None:
+@pytest.mark.parametrize("before", [b"b,a,c\n2,1,0\n", b"b,a\n2,1\n"])
+@pytest.mark.parametrize("after", [b"\n", b"a,b,damaged\n"])
+def test_csv_port_that_returns_has_the_configured_order(
+    before: bytes, after: bytes
+) -> None:
     decoder = make_decoder("csv", columns=("a", "b"))
-    decoder.feed(b"b,a,c\n2,1,0\n")
+    decoder.feed(before)
     decoder.restart()
 
-    assert decoder.feed(b"\n1,2\n").counts.tolist() == [[1_000_000, 2_000_000]]
+    assert decoder.feed(after + b"1,2\n").counts.tolist() == [[1_000_000, 2_000_000]]
 
 
 def test_csv_columns_are_the_configurations() -> None:
@@ -124,6 +128,25 @@ def test_csv_line_of_other_columns_is_damaged_however_it_comes(
     assert decoder.tally == (0, 21, len(data))
 
 
+@pytest.mark.parametrize("lines", [b"1\n2\n", b"1,2,3\n4\n", b"1\n2,3,4\n"])
+def test_csv_lines_that_have_the_columns_only_together_are_damaged(
+    lines: bytes,
+) -> None:
+    decoder = make_decoder("csv", columns=("a", "b"))
+    got = feed(decoder, [b"\n", lines + b"5,6\n"])
+
+    assert got.counts.tolist() == [[5_000_000, 6_000_000]]
+    assert decoder.tally.damaged == 2
+
+
+def test_csv_end_of_a_line_that_is_too_long_is_no_line() -> None:
+    decoder = make_decoder("csv", columns=("a", "b"))
+    got = feed(decoder, [b"\n" + b"9" * 1100, b"1,2\n", b"3,4\n"])
+
+    assert got.counts.tolist() == [[3_000_000, 4_000_000]]
+    assert decoder.tally.damaged == 1
+
+
 def test_csv_first_line_counts_only_if_it_is_whole() -> None:
     cut = make_decoder("csv", columns=("ecg_lead1", "heart_rate"))
     got = cut.feed(b"23,71\n1.23,71\n")
@@ -146,6 +169,7 @@ def test_csv_first_line_counts_only_if_it_is_whole() -> None:
         (b"1,2,1_0", 1),
         (b"1,2,\xff3", 1),
         (b"1,2,3\r4", 1),
+        (b"!", 1),  # of which lead?
         (b"9" * 5000 + b",2,3", 1),
         (b"ESP32 ready", 0),  # words, not numbers
     ],

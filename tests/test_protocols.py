@@ -168,7 +168,7 @@ def test_restarted_decoder_joins_no_halves(kind: Kind) -> None:
         assert len(got.counts) <= (18 + kind.packets) * per_unit
 
 
-@pytest.mark.timeout(120 + FUZZ_BYTES // 500_000)
+@pytest.mark.timeout(600 + FUZZ_BYTES // 500_000)
 @every_format
 def test_fuzzed_bytes_do_no_harm(kind: Kind) -> None:
     decoder = kind.decoder()

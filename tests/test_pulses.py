@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edge.errors import ConfigError
-from edge.pulses import Pulses, every, next_begin, on, share
+from edge.pulses import Pulses, every, on, share
 from edge.records import MonotonicNs
 
 SECOND = 1_000_000_000
@@ -28,15 +28,6 @@ def test_share_is_the_mean_of_on() -> None:
         assert share(PULSES, int(began), int(began) + length) == pytest.approx(
             counted, abs=0.02
         )
-
-
-def test_next_begin_is_the_first_one_after() -> None:
-    begin = next_begin(PULSES, 5 * SECOND)
-
-    assert begin > 5 * SECOND
-    assert begin - 5 * SECOND <= PULSES.period_ns
-    assert on(PULSES, np.array([begin - 1, begin])).tolist() == [False, True]
-    assert next_begin(PULSES, begin) == begin + PULSES.period_ns
 
 
 def test_two_that_know_the_period_alone_agree() -> None:

@@ -3,7 +3,10 @@
 import re
 from pathlib import Path
 
+import pytest
+
 from edge.__main__ import COMMANDS
+from edge.protocols import DECODERS, make_decoder
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -30,3 +33,28 @@ def test_every_figure_has_a_command_that_prints_it() -> None:
     }
     for name in re.findall(r"scripts/bench ([a-z][a-z-]+)", README):
         assert name in benches, name
+
+
+def test_every_board_is_in_the_readme_with_its_scale() -> None:
+    """Also its leads, rate and speed; a count to the digits that are printed."""
+    section = README.partition("## ECG boards")[2].partition("\n## ")[0]
+    told = {}
+    for row in re.findall(r"^\| (`.*) \|$", section, re.MULTILINE):
+        names, _, leads, rates, bauds, count = row.split(" | ")
+        for place, name in enumerate(re.findall(r"`([a-z0-9-]+)`", names)):
+            told[name] = leads, nth(rates, place), nth(bauds, place), count
+    assert set(told) == set(DECODERS)
+    for name, (leads, rate, baud, count) in told.items():
+        board = make_decoder(name).board
+        assert leads in (str(len(board.leads)), ", ".join(board.leads)), name
+        assert rate == (f"{board.sampling_rate_hz:g}" if name != "csv" else "its own")
+        assert baud == f"{board.baud:,}", name
+        number, unit = count.split()
+        counts = 1 / (float(number) * {"nV": 1e-6, "µV": 1e-3}[unit])  # a millivolt
+        assert board.gain == pytest.approx([counts] * len(board.leads), rel=0.01), name
+
+
+def nth(cell: str, place: int) -> str:
+    """Return the value for the name at *place*; most cells have one for all."""
+    values = cell.removesuffix(" Hz").split(", ")
+    return values[min(place, len(values) - 1)]

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import select
 import subprocess
 import sys
 import threading
@@ -190,6 +191,25 @@ def test_session_is_recorded_over_a_loss_and_replayed(tmp_path: Path) -> None:
         assert replay.read(0.0) == parts[0][0]
 
 
+def test_board_that_was_off_meanwhile_is_told_to_send_again(tmp_path: Path) -> None:
+    link, banner = tmp_path / "board", b"OpenBCI V3 8-16 channel$$$"
+    settings = config.Settings(ecg=config.Ecg(port=str(link), board="openbci-cyton"))
+    folder = make_folder(tmp_path / "session", settings, time.monotonic_ns())
+    made = Session(settings, folder)
+    recorder = threading.Thread(target=made.record_serial)
+    with board_on_a_line(link) as far:
+        recorder.start()
+        os.write(far, b"".join(cyton_packets(20, seed=3)) + banner)
+        asked, _, _ = select.select([far], [], [], 20)
+        assert asked
+        assert os.read(far, 1) == b"b"  # as the port was opened
+        asked, _, _ = select.select([far], [], [], 20)
+        made.stopping.set()
+        recorder.join()
+        assert asked, "the board is on again and waits"
+        assert os.read(far, 1) == b"b"
+
+
 def until(met: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not met():
@@ -227,7 +247,7 @@ def test_record_session_command_keeps_a_replay_of_a_replay(tmp_path: Path) -> No
         str(tmp_path / "edge.toml"),
     )  # fmt: skip
     assert again.returncode == 1
-    assert "File exists" in again.stderr
+    assert "File exists; name another folder" in again.stderr
 
 
 def test_decode_command_prints_samples(tmp_path: Path) -> None:

@@ -43,10 +43,10 @@ def test_upload_is_read_back_though_none_came_for_as_long_as_the_ring_holds(
             counts = np.zeros((250, 3), np.int32)
             begun = segment(number)._replace(session=recorder.session)
             ticket = recorder.intake.put([begun, EcgChunk(number, at, 4e6, 0, counts)])
-            recorder.intake.wait(ticket, 5)
+            recorder.intake.wait(ticket, 60)
         late = BoxNs(recorder.started + 170 * S)
         post(late)
-        assert keeper.stop(5)
+        assert keeper.stop(60)
     with History(settings.database) as history:
         known = history.segments()
         newest = [one for one in history.chunks(*EVER) if one.start >= late - S]
@@ -77,7 +77,7 @@ def test_mark_is_dated_when_it_was_begun_or_when_it_came(tmp_path: Path) -> None
         assert kept() == kept(at=None) == 0
         assert kept(at=now - 12 * S) == -12 * S
         assert kept(at=now - 601 * S) == kept(at=now + 1) == kept(at=-now) == 0
-        assert keeper.stop(5)
+        assert keeper.stop(60)
     with History(settings.database) as history:
         marks = [one for one in history.events(*EVER) if one.kind == "marker"]
     assert [one.began - now for one in marks] == [-12 * S, 0, 0, 0, 0, 0]

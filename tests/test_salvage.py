@@ -1,7 +1,9 @@
 """`edge salvage`: the sound rows of a damaged database, and no other."""
 
 import random
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from store_damage import DAMAGE, some_files
 from storecheck import batch, lay_out, number_of, time_of
 
 from edge.__main__ import main
+from edge.errors import StoreError
 from edge.history import History
 from edge.store import Store
 
@@ -108,3 +111,19 @@ def test_what_is_no_recording_is_said(
     lay_out(folder, {"edge.db": b"a letter" * 1000})
     assert salvage(folder) == 1
     assert "not a database" in capsys.readouterr().err
+
+
+def test_file_of_a_later_version_is_read_with_that_one(
+    sound: dict[str, bytes], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To start the recorder, as for an older file, would set it aside."""
+    lay_out(folder, sound)
+    with closing(sqlite3.connect(folder / "edge.db")) as later:
+        later.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="later version") as read:
+        History(folder / "edge.db")
+
+    assert salvage(folder) == 1
+    assert "later version" in (said := capsys.readouterr().err)
+    assert "start the recorder" not in said + str(read.value)
+    assert "schema 99" in said

@@ -3,12 +3,13 @@
 import pytest
 
 from edge.records import MonotonicNs, SerialChunk
+from edge.sources import EcgSource
 from edge.sources.starting import Starter
 
 TENTH = 100_000_000
 
 
-class Listening:
+class Listening(EcgSource):
     """A port that keeps what was written."""
 
     identity = ""
@@ -23,13 +24,6 @@ class Listening:
 
     def read(self, timeout_s: float) -> SerialChunk | None:
         return None
-
-    def close(self) -> None: ...
-
-    def __enter__(self) -> "Listening":
-        return self
-
-    def __exit__(self, *exc: object) -> None: ...
 
 
 def told(said: dict[int, bytes], sending: range, command: bytes = b"b") -> list[int]:

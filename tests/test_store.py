@@ -1,5 +1,6 @@
 """The one writer: what it keeps, and what leaves."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,8 @@ from records_store import (
     vital,
 )
 
-from edge.errors import StoreError
 from edge.history import History
-from edge.records import BoxNs, EcgChunk, Record, Vital
+from edge.records import BoxNs, ClockReading, EcgChunk, Record, UtcNs, Vital
 from edge.store import Store
 
 H = 3600 * S
@@ -67,10 +67,24 @@ def test_uploads_do_not_move_the_newest_instant(store: Store) -> None:
     assert store.totals.recorded_ns == 0
 
 
+def test_a_clock_reading_moves_the_newest_instant(store: Store) -> None:
+    """The next session begins after it, though nothing else came to be recorded."""
+    at = BoxNs(START + 60 * S)
+    store.append([ClockReading(1, at, UtcNs(at), False, 0)])
+    assert store.last_box == at
+
+
 def test_no_records_make_no_transaction(store: Store) -> None:
     before = store.totals
     store.append([])
     assert store.totals == before
+
+
+def test_what_is_stored_is_not_held_in_memory(store: Store) -> None:
+    record = chunk(np.random.default_rng(0), START)
+    before = sys.getrefcount(record)
+    store.append([record])
+    assert sys.getrefcount(record) == before
 
 
 def test_a_session_may_be_stated_again(store: Store, path: Path) -> None:
@@ -195,37 +209,6 @@ def test_one_instant_far_ahead_makes_nothing_old(path: Path) -> None:
     assert starts(path) == list(range(110))
 
 
-def test_protected_intervals_stay(path: Path) -> None:
-    with Store(path, 1_500_000, ballast_bytes=BALLAST) as store:
-        store.append([session(), segment()])
-        fill(store, range(200))
-        store.protect(BoxNs(START + 50 * S), BoxNs(START + 100 * S), "export")
-        fill(store, range(200, 1500))
-        kept = starts(path)
-        inside = [number for number in kept if number < 200]
-        # A chunk that reaches into the interval has part in it.
-        assert inside in (list(range(50, 100)), list(range(49, 100)))
-        newest = [number for number in kept if number >= 200]
-        assert newest == list(range(newest[0], 1500))
-        with History(path) as history:
-            assert list(history.segments()) == [1]
-            begin, end = BoxNs(START + 50 * S), BoxNs(START + 100 * S)
-            assert len(list(history.poses(begin, end))) == 50
-        store.release(BoxNs(START), BoxNs(START + 200 * S))
-        assert starts(path) == newest
-    assert path.stat().st_size <= 1_500_000
-
-
-def test_protecting_nearly_everything_is_refused(path: Path) -> None:
-    with Store(path, 1_500_000, ballast_bytes=BALLAST) as store:
-        store.append([session(), segment()])
-        fill(store, range(500))
-        with pytest.raises(StoreError, match="release some"):
-            store.protect(BoxNs(0), BoxNs(2**62), "everything")
-        fill(store, range(500, 1500))
-        assert starts(path)[0] > 500
-
-
 def test_late_records_are_kept_as_long_as_others(path: Path) -> None:
     """What was recorded long ago and uploaded now is not the oldest."""
     with Store(path, 500_000, ballast_bytes=BALLAST) as store:
@@ -273,6 +256,26 @@ def test_segments_and_sessions_leave_with_their_rows(path: Path) -> None:
     assert {one.session for one in segments.values()} <= {one.id for one in sessions}
     assert len(sessions) < 25
     assert len(ledger) == len(sessions)
+
+
+def test_what_dates_a_session_is_kept_as_long_as_it(path: Path) -> None:
+    """Its first reading, each step, each change of what stands behind the clock."""
+
+    def at(minute: int, synchronised: bool, step_ns: int = 0) -> ClockReading:
+        box = BoxNs(START + minute * 60 * S)
+        return ClockReading(1, box, UtcNs(box + step_ns), synchronised, step_ns)
+
+    told = {0: at(0, True), 10: at(10, True, H), 20: at(20, False), 30: at(30, True)}
+    with Store(path, retention_h=1.0, ballast_bytes=BALLAST) as store:
+        store.append([session(), segment()])
+        for minute in range(300):
+            usual = at(minute, not 20 <= minute < 30)
+            vital = Vital(usual.box, "a", 1.0, "", "serial")
+            store.append([told.get(minute, usual), vital])
+    with History(path) as history:
+        ledger = history.clock_readings()
+    assert ledger[: len(told)] == list(told.values())
+    assert 60 <= len(ledger) <= 66
 
 
 def test_a_smaller_capacity_is_approached_in_steps(path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from box import Box, stream_is, wait_for
+from box import WITHIN_S, Box, stream_is, wait_for
 
 from edge import config
 from edge.__main__ import main
@@ -261,7 +261,7 @@ def test_terminated_test_is_given_up(asked: list[str], tmp_path: Path) -> None:
         try:
             wait_for(lambda: "sync_result" in asked or None)
             process.terminate()
-            assert process.wait(20) == 130
+            assert process.wait(WITHIN_S) == 130
         finally:
             process.kill()
 

@@ -19,7 +19,7 @@ OTHER_PID = str(os.getpid() + 1)
 def ear(tmp_path: Path) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind(str(tmp_path / "notify"))
-        ear.settimeout(5)
+        ear.settimeout(60)
         yield ear
 
 
@@ -59,7 +59,7 @@ def test_abstract_socket_is_reached() -> None:
     name = f"edge-test-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ear:
         ear.bind("\0" + name)
-        ear.settimeout(5)
+        ear.settimeout(60)
         ServiceManager({"NOTIFY_SOCKET": "@" + name}).ready()
         assert ear.recv(999) == b"READY=1"
 
@@ -136,10 +136,10 @@ def test_sockets_are_handed_over_in_order_and_accept() -> None:
         socket.create_server(("127.0.0.1", 0)) as first,
         socket.create_server(("127.0.0.1", 0)) as second,
         _start_with_sockets(first, second) as child,
-        socket.create_connection(second.getsockname(), timeout=10) as client,
+        socket.create_connection(second.getsockname(), timeout=60) as client,
     ):
         assert int(client.recv(99)) == first.getsockname()[1]
-        assert child.wait(10) == 0
+        assert child.wait(60) == 0
 
 
 def _start_with_sockets(*sockets: socket.socket) -> subprocess.Popen[bytes]:

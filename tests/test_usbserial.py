@@ -1,5 +1,6 @@
 """The serial port on real pseudo-terminals, and names of ports in a made-up /dev."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -155,6 +156,19 @@ def test_address_without_a_file_works_too() -> None:
 def test_port_that_cannot_be_opened_names_the_mend(port: str, mend: str) -> None:
     with pytest.raises(SourceUnavailable, match=mend):
         open_port(port, 115_200)
+
+
+def test_port_that_the_sandbox_refuses_names_the_mend(
+    board: Pty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd's DeviceAllow= says EPERM, where rights of the file say EACCES."""
+
+    def refuse(path: object, flags: int) -> int:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr("serial.serialposix.os.open", refuse)
+    with pytest.raises(SourceUnavailable, match="boards on USB alone"):
+        open_port(board.name, 115_200)
 
 
 def test_board_keeps_its_name_under_another_number(tmp_path: Path, board: Pty) -> None:

@@ -1,8 +1,13 @@
 """The vision process's loops, in this process, with a camera and a model as told."""
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -101,3 +106,40 @@ def test_pictures_without_a_camera_are_served_only_as_long_as_was_said(
     send_pictures(ours, 10)
     vision.serve_pictures(theirs, cast(Any, Eyes()), ORDERS, 4.5)
     assert 0 < sum(isinstance(one, Seen) for one in heard(ours)) < 5
+
+
+LOCKED = """
+import resource, sys
+from edge import vision
+limit = resource.RLIM_INFINITY if sys.argv[1] == "infinity" else int(sys.argv[1])
+resource.getrlimit = lambda _: (limit, limit)  # to raise the true one takes a right
+vision.keep_in_memory()
+pictures = bytes(range(256)) * 4096
+print(open("/proc/self/status").read())
+"""
+
+
+def locked_kib(limit: str) -> int:
+    """Return what a vision process with this limit has locked in memory, in KiB."""
+    run = subprocess.run(
+        [sys.executable, "-c", LOCKED, limit],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = re.search(r"^VmLck:\s*([0-9]+) kB$", run.stdout, re.MULTILINE)
+    assert found, run.stderr
+    return int(found[1])
+
+
+def test_no_picture_can_be_swapped_to_the_card() -> None:
+    if os.geteuid():
+        pytest.skip("only root may lock as much memory here as the service may")
+    unit = (Path(__file__).parents[1] / "systemd/edge.service").read_text()
+    limit = re.search(r"^LimitMEMLOCK=(\w+)$", unit, re.MULTILINE)
+    assert limit
+    assert locked_kib(limit[1]) > 1024
+
+
+def test_memory_with_a_limit_is_left_alone() -> None:
+    assert locked_kib("8388608") == 0

@@ -13,12 +13,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from box import MORTAL, WITHIN_S
 from test_web_server import connect, echo, get
 
 from edge.__main__ import main
 from edge.commands.web import INSTALLED_STATE
+from edge.errors import ConfigError
 from edge.web import certificate
 from edge.web.accounts import Accounts
 from edge.web.server import Server, listen
@@ -33,15 +36,15 @@ needs_openssl = pytest.mark.skipif(
 @pytest.fixture
 def settings(tmp_path: Path) -> Path:
     path = tmp_path / "edge.toml"
-    with listen("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
-    path.write_text(f'[box]\ndata_dir = "."\n[web]\nport = {port}\n')
+    path.write_text('[box]\ndata_dir = "."\n')
     return path
 
 
-def edge(*arguments: object, **more: object) -> subprocess.CompletedProcess[str]:
+def edge(*arguments: object, **more: Any) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "edge", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, **more)  # type: ignore[call-overload]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=WITHIN_S, **more
+    )
 
 
 @contextmanager
@@ -49,10 +52,12 @@ def page(settings: Path, *arguments: str) -> Iterator[tuple[int, list[str]]]:
     """Run `edge web` and give its port and what it said before it was ready."""
     command = [sys.executable, "-m", "edge", "web", "--config", str(settings)]
     with subprocess.Popen(
-        [*command, *arguments], stderr=subprocess.PIPE, text=True
+        [*MORTAL, *command, "--port", "0", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stderr is not None
-        said = []
+        said, found = [], None
         try:
             for line in process.stderr:
                 said.append(line.strip())
@@ -60,11 +65,12 @@ def page(settings: Path, *arguments: str) -> Iterator[tuple[int, list[str]]]:
                     break
             assert found is not None, said
             yield int(found[1]), said
-        finally:
             process.send_signal(signal.SIGTERM)
             said += process.stderr.read().splitlines()
-            assert process.wait(20) == 0, said
+            assert process.wait(WITHIN_S) == 0, said
             assert "Traceback" not in "\n".join(said)
+        finally:
+            process.kill()
 
 
 def test_web_serves_on_loopback_without_an_account(settings: Path) -> None:
@@ -86,6 +92,11 @@ def test_web_names_a_port_that_is_taken(settings: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
+def test_web_asks_for_an_address_that_the_machine_has() -> None:
+    with pytest.raises(ConfigError, match=r"set \[web\] host to an address of this"):
+        listen("192.0.2.1", 0)  # RFC 5737: nobody's
+
+
 @needs_openssl
 def test_web_on_the_network_speaks_tls_and_asks_for_a_code(settings: Path) -> None:
     with page(settings, "--host", "0.0.0.0") as (port, said):
@@ -99,16 +110,31 @@ def test_web_on_the_network_speaks_tls_and_asks_for_a_code(settings: Path) -> No
         me = json.loads(connection.getresponse().read())
         connection.close()
         plain = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        plain.request("GET", "/live")
+        plain.request("GET", "/export.csv?table=ecg")
         answer = plain.getresponse()
         assert answer.status == 308
-        assert answer.headers["Location"] == f"https://127.0.0.1:{port}/"
-        assert answer.read() == b""
+        own = f"https://127.0.0.1:{port}"
+        assert answer.headers["Location"] == f"{own}/export.csv?table=ecg"
+        assert b"https://" in answer.read()  # for who does not follow it
         plain.close()
 
     assert me == {"first_use": True, "open": False}
     key = settings.parent / "web" / "key.pem"
     assert key.stat().st_mode & 0o077 == 0
+
+
+@needs_openssl
+def test_an_upload_without_tls_still_sees_where_to_go(tmp_path: Path) -> None:
+    listener = listen("127.0.0.1", 0)
+    server = Server(echo, listener, certificate.context(tmp_path, ()))
+    with connect(listener.getsockname()[1]) as sock:
+        head = b"POST /process_image HTTP/1.1\r\nHost: x\r\nContent-Length: 900000\r\n"
+        sock.sendall(head + b"\r\n" + bytes(20_000))
+        assert sock.recv(1, socket.MSG_PEEK)  # it has answered
+        for _ in range(10):
+            sock.sendall(bytes(20_000))
+        assert b"\r\nLocation: https://x/process_image\r\n" in sock.recv(1000)
+    server.stop()
 
 
 @needs_openssl

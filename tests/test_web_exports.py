@@ -135,6 +135,19 @@ def test_a_look_at_the_head_is_no_download(page: Page) -> None:
     assert page.recorder.exports == []
 
 
+def test_a_recording_that_cannot_be_read_is_told_and_nobody_had_it(page: Page) -> None:
+    past = page.folder / "recording.db"
+    past.rename(page.folder / "aside.db")
+    for _ in range(4):  # more than may download at the same time
+        answer = page.get("/export.csv")
+        assert answer.status == 503
+        assert "no recording to read at recording.db" in answer.json["error"]
+
+    assert page.recorder.exports == []
+    (page.folder / "aside.db").rename(past)
+    assert page.get("/export.csv").body.count(b"\n") > 1
+
+
 @pytest.mark.parametrize(
     "headers",
     [

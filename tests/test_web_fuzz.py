@@ -41,6 +41,7 @@ from web_rig import (
 )
 
 from edge.config import Settings
+from edge.export import TABLES, WRITERS
 from edge.records import EcgChunk
 from edge.web.accounts import Accounts
 from edge.web.app import make_app, routes
@@ -111,6 +112,20 @@ def test_openapi_describes_every_route_and_no_other(tmp_path: Path) -> None:
     }
 
     assert set(OPERATIONS) == real
+
+
+def test_openapi_names_what_bodies_and_addresses_may_hold() -> None:
+    def body(path: str) -> dict[str, Any]:
+        content = OPENAPI["paths"][path]["post"]["requestBody"]["content"]
+        return dict(content["application/json"]["schema"]["properties"])
+
+    (name,) = OPENAPI["paths"]["/static/{name}"]["get"]["parameters"]
+    assert name["schema"]["enum"] == list(FILES)
+    assert body("/markers").keys() == {"note", "at"}
+    assert body("/drives/enrol").keys() == {"drive", "tables", "formats", "deidentify"}
+    for path in ("/exports", "/drives/enrol"):
+        assert body(path)["formats"]["items"]["enum"] == list(WRITERS)
+        assert body(path)["tables"]["items"]["enum"] == list(TABLES)
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)

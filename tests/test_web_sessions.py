@@ -1,5 +1,8 @@
 """How long a login lasts, and how a phrase cannot be guessed."""
 
+import errno
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,6 +83,41 @@ def test_sessions_survive_a_restart_of_the_page(lan: Lan) -> None:
     anna = lan.browser("anna")
     lan.start()
 
+    assert anna("GET", "/status").status == 200
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A disk that takes none of the page's files; each request would be noted."""
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("edge.web.logins.WRITTEN_EVERY_S", -1.0)
+    with monkeypatch.context() as full:
+        full.setattr("edge.web.statefile.os.fsync", refuse)
+        yield
+
+
+def test_a_full_disk_keeps_nobody_out(lan: Lan, full_disk: None) -> None:
+    """Who logs in wants to see what is wrong, and the first one has no file yet."""
+    anna = lan.browser("anna")
+    again = lan.browser("anna")
+    assert anna("POST", "/markers", {"note": "Turned"}).status == 200
+    assert again("GET", "/status").status == 200
+
+    assert anna("POST", "/logout").status == 200
+    assert anna("GET", "/status").status == 401
+    assert again("GET", "/status").status == 200
+
+
+def test_who_is_logged_in_stays_so_on_a_full_disk(
+    lan: Lan, request: pytest.FixtureRequest
+) -> None:
+    anna = lan.browser("anna")
+    request.getfixturevalue("full_disk")
+
+    assert anna("GET", "/status").status == 200
     assert anna("GET", "/status").status == 200
 
 

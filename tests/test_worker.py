@@ -58,6 +58,17 @@ def test_waiting_for_a_ticket_wakes_the_store_and_returns_once_saved() -> None:
     assert taken == [event(1)]
 
 
+def test_what_is_to_be_written_at_once_takes_along_what_waits() -> None:
+    intake = Intake()
+    intake.put([event(1)])
+    intake.put([event(2)], at_once=True)
+    assert intake.take(60) == [event(1), event(2)]
+    intake.saved(2)
+
+    intake.put([event(3)])
+    assert intake.take(0) == [event(3)]
+
+
 def test_waiting_in_vain_says_why() -> None:
     intake = Intake()
     with pytest.raises(StoreError, match="not saved within"):

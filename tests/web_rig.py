@@ -27,8 +27,10 @@ from edge.records import (
     ClockReading,
     EcgChunk,
     Event,
+    Kept,
     Pose,
     Record,
+    Released,
     Segment,
     Session,
     StreamState,
@@ -106,6 +108,7 @@ class QuietRecorder:
             for name in ("ecg", "camera", "pose", "store")
         }
         self.recording = True
+        self.machine: dict[str, object] = {}
         self.markers: list[tuple[str, str]] = []
         self.marked: list[BoxNs | None] = []  # when, as it was asked for
         self.exports: list[tuple[str, str]] = []
@@ -124,6 +127,7 @@ class QuietRecorder:
             streams=tuple(self.streams.values()),
             saved={"samples": 15000, "poses": 600, "vitals": 60, "events": 1},
             storage={"bytes": 1, "capacity_bytes": 2, "hours_left": 48.0},
+            machine=self.machine,
         )
 
     def marker(self, note: str, by: str, at: BoxNs | None = None) -> None:
@@ -274,6 +278,14 @@ class StoringRecorder(QuietRecorder):
     def close(self) -> None:
         self._writer.submit(self._store.close).result()
         self._writer.shutdown()
+
+    def ask(self, do: str, **request: Any) -> dict[str, Any]:
+        answer = super().ask(do, **request)
+        if do == "keep":
+            self.keep(Kept(request["begin"], request["end"], request["why"]))
+        if do == "release":
+            self.keep(Released(request["number"]))
+        return answer
 
     def marker(self, note: str, by: str, at: BoxNs | None = None) -> None:
         super().marker(note, by, at)

@@ -23,7 +23,7 @@ from edge.control import Client
 from edge.database.folder import FolderLock
 from edge.errors import ConfigError, ControlError, EdgeError
 from edge.history import History
-from edge.joined import joined_rows
+from edge.join.rows import joined_rows
 from edge.records import BoxNs, BoxState
 
 START_WITHIN_S = 30.0

@@ -50,11 +50,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def as_text(state: dict[str, Any]) -> str:
-    """Return what goes on and which drives are there."""
+    """Return what goes on, which drives are there, and which are enrolled."""
     lines = [f"{state['state']}: {state['sentence']}".rstrip(": ")]
     for drive in state["drives"]:
         size = f"{drive['size'] / 1e9:.1f} GB"
         said = drive["fault"] or f"{size}, {drive['file_system']}"
         enrolled = ", enrolled" if drive["enrolled"] else ""
         lines.append(f"{drive['name']} {drive['label']}: {said}{enrolled}")
+    here = [drive["id"] for drive in state["drives"]]
+    for order in state["enrolled"]:
+        if order["drive"] not in here:
+            lines.append(f"{order['drive']} {order['label']}: enrolled, not plugged in")
     return "\n".join(lines)

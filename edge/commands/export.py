@@ -14,7 +14,7 @@ from typing import Any
 
 from edge import config
 from edge.clock import read_wall
-from edge.commands import user
+from edge.commands import number, user
 from edge.commands.join import milliseconds
 from edge.control import Client
 from edge.drives import present
@@ -63,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--from", dest="first", default="", metavar="TIME",
         help="ISO time, or -1h: back from what was recorded last; default: all")
     add("--to", dest="until", default="", metavar="TIME",
-        help="the same; default: the end, on a drive of a running box 10 s before")
+        help="the same, itself left out, so that the next export begins there; a date "
+        "is its midnight; default: the end, on a drive of a running box 10 s before")
     add("--since-last", action="store_true",
         help="from up to where this drive has the same formats and tables")
     place = parser.add_mutually_exclusive_group(required=True)
@@ -87,7 +88,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "default on a drive: the configuration's")
     add("--config", type=Path, metavar="FILE", help=f"default: {config.INSTALLED}")
     add("--database", type=Path, metavar="FILE", help="a recording without one")
-    add("--zone", help="of times without one; default: the configuration's, or UTC")
+    add("--zone", help="of times without one; of an hour that comes twice the "
+        "first is meant; default: the configuration's, or UTC")
     add("--json", action="store_true", help="progress and result for programs")
     # fmt: on
 
@@ -97,6 +99,11 @@ def run(arguments: argparse.Namespace) -> int:
     order = Order(arguments)
     if arguments.since_last and not arguments.drive:
         raise ExportError("--since-last goes with --drive")
+    if arguments.since_last and (arguments.first or arguments.until):
+        raise ExportError(
+            "--since-last begins where the last export to the drive ended: leave "
+            "--from and --to out"
+        )
     place = arguments.output or ""
     if place == "-" or place.endswith(".csv"):
         check_one_table(arguments)
@@ -224,7 +231,9 @@ def to_a_folder(order: Order, arguments: argparse.Namespace, cancel: Begun) -> i
     with History(order.database) as history:
         span = order.span(history)
     with DiskFolder.at(Path(arguments.output)) as folder:
-        span = span_of_earlier(folder, order.words) or span
+        folder.hold()
+        if not (order.veil and order.veil.shift_ns):  # else it told moved times
+            span = span_of_earlier(folder, order.words) or span
         tell = teller(arguments.json)
         made = read_wall().utc
         job = Job(order.database, order.request(span), folder, made, tell)
@@ -348,11 +357,8 @@ def names_of(known: Iterable[str]) -> Callable[[str], tuple[str, ...]]:
 
 def part_bytes(text: str) -> int:
     """Return the bytes of *text* megabytes."""
-    size = float(text)
-    if not SMALLEST_PART_MB <= size <= LARGEST_PART / 1e6:
-        raise argparse.ArgumentTypeError(
-            f"must be {SMALLEST_PART_MB:g} to {LARGEST_PART // 10**6} MB"
-        )
+    low, high = SMALLEST_PART_MB, LARGEST_PART // 10**6
+    size = number(text, low, high, f"is no size: {low:g} to {high} MB")
     return int(size * 1e6)
 
 
@@ -365,7 +371,5 @@ def named(text: str) -> str:
 
 def days(text: str) -> float:
     """Return a number of days, which may be negative."""
-    count = float(text)
-    if not -MOST_DAYS <= count <= MOST_DAYS:
-        raise argparse.ArgumentTypeError(f"must be -{MOST_DAYS} to {MOST_DAYS}")
-    return count
+    wrong = f"is no number of days: -{MOST_DAYS} to {MOST_DAYS}"
+    return number(text, -MOST_DAYS, MOST_DAYS, wrong)

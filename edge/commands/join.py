@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from edge.csvjoin import Joined, Sheet, join_sheets, number_of, read_sheet
+from edge.commands import number
 from edge.errors import InputError
 from edge.export.cells import FORMULA_STARTS, guarded
+from edge.join.sheets import Joined, Sheet, join_sheets, number_of, read_sheet
 
 SHOWN = 5
 """Rows left out that are named one by one."""
@@ -41,15 +42,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="ZONE",
         help="of stamps that name none, as Europe/Berlin; default: UTC",
     )
+    add(
+        "--on",
+        choices=("box", "utc"),
+        default="",
+        help="join on box time or on UTC; default: box time where both files have that "
+        "of one box",
+    )
     add("--output", required=True, metavar="OUT.csv", help="- for standard output")
 
 
 def milliseconds(text: str) -> float:
     """Return a length in milliseconds, which may not be negative."""
-    value = float(text)
-    if not 0 <= value <= 3_600_000:
-        raise argparse.ArgumentTypeError("must be 0 to 3600000 ms")
-    return value
+    return number(text, 0, 3_600_000, "is no length: 0 to 3600000 ms")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -61,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         ecg,
         round(arguments.tolerance_ms * 1e6),
         round(arguments.ecg_window_ms * 1e6),
+        arguments.on,
     )
     save(joined, arguments.output, (arguments.poses, arguments.ecg))
     tell(poses, ecg, joined)

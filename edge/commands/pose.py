@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, cast
 
-from edge.columns import COLUMNS, Cell
-from edge.crop import Rotation
 from edge.errors import PictureError
 from edge.export.cells import guarded
+from edge.join.columns import COLUMNS, Cell
 from edge.models import DEFAULT, Model, find_model, load_model
 from edge.pictures import read_picture_file
 from edge.pose import Estimate, estimate
+from edge.pose.crop import Rotation
 from edge.records import KEYPOINTS
 
 PARTS = ("y", "x", "confidence")

@@ -15,8 +15,11 @@ from edge import config
 from edge.commands import seconds
 from edge.errors import ConfigError, SourceEnded, SourceError
 from edge.pipeline import decoder_of
+from edge.records import MonotonicNs
 from edge.sources import EcgSource, open_ecg, open_frames
 from edge.sources.recording import FrameLog, SerialLog, serial_path, write_settings
+from edge.sources.starting import Starter
+from edge.worker import Ending
 
 REOPEN_S = 0.5
 READ_S = 0.1
@@ -30,12 +33,12 @@ class Session:
     """One recording in the making."""
 
     def __init__(self, settings: config.Settings, folder: Path) -> None:
-        self.stopping = threading.Event()
+        self.stopping = Ending()
         self.failed = False
         self.bytes = self.frames = self.parts = 0
         self._settings = settings
         self._folder = folder
-        self._board = decoder_of(settings.ecg).board
+        self._decoder = decoder_of(settings.ecg)  # tells whether the board sends
 
     def record_serial(self) -> None:
         """Keep the bytes of the ECG port until stopped; a lost port is waited for."""
@@ -43,10 +46,8 @@ class Session:
         identity = ""
         while not self.stopping.is_set():
             try:
-                with open_ecg(ecg, self._board.baud, identity) as source:
+                with open_ecg(ecg, self._decoder.board.baud, identity) as source:
                     identity = source.identity
-                    if self._board.start_command:
-                        source.write(self._board.start_command)
                     self.parts += 1
                     self._keep(source, serial_path(self._folder, self.parts))
             except SourceEnded:
@@ -58,11 +59,16 @@ class Session:
                 self._full(error)
 
     def _keep(self, source: EcgSource, path: Path) -> None:
+        decoder = self._decoder
+        decoder.restart()
         with SerialLog(path) as log:
+            starter = Starter(source, decoder.board.start_command, now())
             while not self.stopping.is_set():
                 if chunk := source.read(READ_S):
                     log.append(chunk)
                     self.bytes += len(chunk.data)
+                    decoder.feed(chunk.data)
+                starter.follow(chunk, decoder.tally.packets, now())
 
     def record_frames(self) -> None:
         """Keep the pictures of the camera until stopped."""
@@ -87,12 +93,18 @@ class Session:
         self.stopping.set()
 
 
+def now() -> MonotonicNs:
+    """Return the present instant."""
+    return MonotonicNs(time.monotonic_ns())
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the folder to make, and what to keep in it."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
     parser.add_argument(
-        "--config", type=Path, required=True, metavar="FILE", help="configuration file"
-    )
+        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
+        help="%(default)s",
+    )  # fmt: skip
     parser.add_argument(
         "--for", type=seconds, default=0.0, dest="for_s", metavar="S",
         help="0: for ever",
@@ -142,5 +154,7 @@ def make_folder(folder: Path, settings: config.Settings, began_ns: int) -> Path:
             },
         )
     except OSError as error:
-        raise ConfigError(f"cannot make {folder}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot make {folder}: {error.strerror}; name another folder"
+        ) from error
     return folder

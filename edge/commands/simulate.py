@@ -1,16 +1,18 @@
 """`edge simulate`: a part that is not there, for a laptop and for tests."""
 
 import argparse
+import re
 import signal
 import sys
 import threading
 from pathlib import Path
 
-from edge.commands import seconds
+from edge import commands
 from edge.errors import ConfigError, EdgeError
 from edge.pulses import Pulses, every
 from edge.simulator import FTDI_BURST_MS, SimulatedBoard
 from edge.simulator.encoders import WIRES
+from edge.worker import Ending
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " of the monotonic clock, or counted from NS nanoseconds of it")  # fmt: skip
     add(
         "--for",
-        type=seconds,
+        type=commands.seconds,
         default=0.0,
         dest="for_s",
         metavar="S",
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Be a board until the time is over or a signal comes; leave no link behind."""
-    stopping, answering = threading.Event(), threading.Lock()
+    stopping, answering = Ending(), threading.Lock()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM):
         signal.signal(number, lambda *_: stopping.set())
     board = _board(arguments)
@@ -55,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.verbs:
             told = board, answering
             threading.Thread(target=_listen, args=told, daemon=True).start()
-        board.run(stopping)
+        board.run(stopping.wait)
     finally:
         board.close()
     answering.acquire()  # for good: nothing may be in mid-print when Python ends
@@ -106,7 +108,7 @@ def happen(board: SimulatedBoard, verb: str = "", *words: str) -> None:
         case ("unplug",):
             board.unplug()
         case "plug", *link:
-            board.plug(Path(link[0]) if link else None)
+            board.plug(Path(" ".join(link)) if link else None)
         case ("mute",):
             board.mute()
         case ("unmute",):
@@ -124,7 +126,10 @@ def happen(board: SimulatedBoard, verb: str = "", *words: str) -> None:
 def _pulses(text: str) -> Pulses | None:
     """Return the schedule that ``5`` or ``5@120000000000`` means."""
     period, _, epoch = text.partition("@")
+    period_s = commands.number(period, 0, 1e6, "is no period in seconds")
+    if not re.fullmatch(r"[0-9]{0,18}", epoch):
+        raise argparse.ArgumentTypeError(f"{epoch} is no instant in nanoseconds")
     try:
-        return every(float(period), epoch_ns=int(epoch or 0))
+        return every(period_s, epoch_ns=int(epoch or 0))
     except ConfigError as error:
         raise argparse.ArgumentTypeError(str(error)) from error

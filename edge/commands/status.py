@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import cast
 
 from edge import config
 from edge.control import Client
@@ -12,8 +13,9 @@ from edge.records import BoxState, StreamState
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the configuration file and the form of the answer."""
     parser.add_argument(
-        "--config", type=Path, required=True, metavar="FILE", help="configuration file"
-    )
+        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
+        help="%(default)s",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 
@@ -34,11 +36,13 @@ def as_json(state: BoxState) -> str:
 def as_text(state: BoxState) -> str:
     """Return a few lines for people."""
     saved = ", ".join(f"{count:,} {name}" for name, count in state.saved.items())
+    troubles = state.machine.get("troubles", ())
     lines = [
         "recording" if state.recording else "NOT RECORDING",
         f"session {state.session}, for {(state.now - state.started) / 1e9:.0f} s",
         f"saved: {saved}",
         *(stream_line(stream, state.now) for stream in state.streams),
+        *(f"machine: {trouble}" for trouble in cast(list[str], troubles)),
     ]
     return "\n".join(lines)
 

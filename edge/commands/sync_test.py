@@ -29,7 +29,8 @@ ANSWER_S = 15.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the recorder, how long, and the LED."""
     add = parser.add_argument
-    add("--config", type=Path, required=True, metavar="FILE", help="configuration file")
+    add("--config", type=Path, default=config.INSTALLED, metavar="FILE",
+        help="%(default)s")  # fmt: skip
     add(
         "--for",
         dest="seconds",

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import socket
-import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from edge.web.accounts import Accounts
 from edge.web.app import make_app
 from edge.web.guard import Door
 from edge.web.server import Server, listen
+from edge.worker import Ending
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
 def serve(settings: config.Settings, state: Path) -> int:
     """Serve with the page's own folder *state* until a signal comes; 0."""
     manager = ServiceManager()
-    asked = threading.Event()
+    asked = Ending()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: asked.set())
     listener = listen(settings.web.host, settings.web.port, listening_sockets())

@@ -14,14 +14,16 @@ from edge.database.rows import (
     vital_row,
 )
 from edge.database.signals import chunk_row, last_sample, pose_origin, pose_row
-from edge.database.sums import Row
+from edge.database.sums import Row, text, whole
 from edge.records import (
     BoxNs,
     ClockReading,
     EcgChunk,
     Event,
+    Kept,
     Pose,
     Record,
+    Released,
     Segment,
     Session,
     Vital,
@@ -56,6 +58,7 @@ class Batch:
     vitals: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     clock_readings: list[Row] = field(default_factory=list)
+    keeping: list[Row | int] = field(default_factory=list)  # to keep, to release
     samples: int = 0
     instants: int = 0
     posted: int = 0
@@ -116,6 +119,12 @@ class Batch:
         self.clock_readings.append(reading_row(reading))
         self.reach(reading.box)
 
+    def add_kept(self, kept: Kept) -> None:
+        self.keeping.append((whole(kept.begin), whole(kept.end), text(kept.why)))
+
+    def add_released(self, released: Released) -> None:
+        self.keeping.append(whole(released.number))
+
     @property
     def rows(self) -> int:
         """How many timed rows it has."""
@@ -136,6 +145,8 @@ ADD: dict[type, Callable[[Batch, Any], None]] = {
     Vital: Batch.add_vital,
     Event: Batch.add_event,
     ClockReading: Batch.add_reading,
+    Kept: Batch.add_kept,
+    Released: Batch.add_released,
 }
 
 

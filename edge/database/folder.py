@@ -52,7 +52,10 @@ class FolderLock:
         try:
             self._file = path.open("a+", encoding="ascii")
         except OSError as error:
-            raise StoreError(f"cannot write in {database.parent}: {error}") from error
+            raise StoreError(
+                f"cannot write in {database.parent}: {error.strerror}; name a folder "
+                "that is there and that this user may write"
+            ) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:

@@ -39,7 +39,7 @@ class LastingFile:
     """What a person should know of how it was opened, a sentence each."""
 
     brought: dict[int, str]
-    """The uploaded segments, each with its source."""
+    """The uploaded segments of this run, each with its source."""
 
     past_use: bool
     """Whether the next opening begins anew."""
@@ -75,6 +75,16 @@ class LastingFile:
         if self._writer is not None and not self._writer.is_in_place():
             logger.warning("%s was removed or replaced", self.path)
             self.close()
+        return self.current
+
+    @property
+    def current(self) -> Writer:
+        """
+        The same, without a look at whether the file is still at its path: once a batch
+        is enough.
+
+        :raises StoreError: if it had to be opened again and cannot be
+        """
         return self._writer or self._open()
 
     def close(self) -> None:
@@ -83,9 +93,9 @@ class LastingFile:
             self._writer.close()
             self._writer = None
 
-    def remember(self, stored: list[Record]) -> None:
-        """Note what a new file would have to know of what was *stored*."""
-        self.totals = self.writer.totals
+    def remember(self, stored: list[Record], totals: Totals) -> None:
+        """Note *totals* and what a new file would have to know of what was *stored*."""
+        self.totals = totals
         for record in stored:
             if isinstance(record, Session):
                 self._session = record
@@ -131,7 +141,6 @@ class LastingFile:
         except (Damaged, StoreError) as error:
             return self.begin_anew(str(error))
         self._writer = writer
-        self.brought.update(writer.brought)
         if writer.totals.batch < self.totals.batch:
             sentence = "The database had gone; a new one was begun."
             return self._carry_over(writer, sentence)
@@ -183,7 +192,7 @@ def refusal(path: Path, error: Exception) -> StoreError:
     """Return the error that says why nothing can be stored, and what mends it."""
     code = primary_code(error)
     if code in FULL:
-        mend = "no room is left: free some on its disk, or release protected hours"
+        mend = "no room is left: free some on its disk"
     elif code in BUSY:
         mend = "another program holds it: close that one"
     else:

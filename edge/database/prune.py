@@ -3,26 +3,25 @@ The ring: what was stored first leaves first, a few rows at a time.
 
 Rows leave in the order in which they were stored, not by their instants, so that no
 clock can make a recording old. Marks, one for each few seconds of recording, say how
-far each table had come; hours are hours of recording. Rows inside a protected
-interval stay behind.
+far each table had come; hours are hours of recording. Rows inside an interval that
+somebody keeps stay behind, until there is no other way to go on recording.
 """
 
 import sqlite3
 from typing import NamedTuple
 
 from edge.database.connections import pragma
+from edge.database.keeping import give_way, is_any, is_kept
 from edge.database.marks import Mark, delete_damaged, sound_marks
 from edge.database.totals import Totals
+from edge.records import Kept
 
 ROWS_A_ROUND = 64
 ROUNDS = 24
 """Bounds one transaction to some thousand deleted rows, whatever is asked."""
 
-ROWS_RELEASED = 4096
-"""Of each table in a transaction that deletes what was protected."""
-
-ROW_BYTES = 96
-"""What a chunk or a pose takes beside its blob, index entries included, about."""
+ROWS_SWEPT = 1024
+"""Of each table, looked at in one transaction for what is kept no longer."""
 
 KEPT_SEGMENTS = 64
 """The newest ones stay in any case: a quiet board may yet go on with its segment."""
@@ -46,6 +45,10 @@ RING: tuple[RingTable, ...] = (
 )
 
 
+NOTHING = Mark(*[0] * len(Mark._fields))
+"""Before everything."""
+
+
 def room_pages(connection: sqlite3.Connection, limit_pages: int) -> int:
     """Return how many pages may still be filled below *limit_pages*."""
     used = pragma(connection, "page_count") - pragma(connection, "freelist_count")
@@ -59,14 +62,16 @@ def prune(
     wanted_pages: int,
     retention_ns: int,
     rounds: int = ROUNDS,
-) -> None:
+) -> list[Kept]:
     """
     Let the oldest rows leave until *wanted_pages* are free below *limit_pages* and
     nothing is older than *retention_ns* of recording, or *rounds* are over.
 
-    *totals* are those before the batch that is about to be inserted.
+    *totals* are those before the batch that is about to be inserted. Returns what was
+    kept and had to give way, since nothing else was left.
     """
     marks_left = False
+    given_way = []
     for _ in range(rounds):
         oldest, following = oldest_marks(connection, totals)
         short = room_pages(connection, limit_pages) < wanted_pages
@@ -75,13 +80,19 @@ def prune(
             break
         if delete_between(connection, oldest, following):
             continue
-        if following.id == 0:
+        if following.id:
+            connection.execute("DELETE FROM marks WHERE id = ?", (oldest.id,))
+            marks_left = True
+        elif not short:
             break
-        connection.execute("DELETE FROM marks WHERE id = ?", (oldest.id,))
-        marks_left = True
+        elif not delete_between(connection, NOTHING, oldest):
+            if not (kept := give_way(connection)):
+                break
+            given_way.append(kept)
     if marks_left:
         prune_segments(connection, totals)
         prune_sessions(connection)
+    return given_way
 
 
 def oldest_marks(connection: sqlite3.Connection, totals: Totals) -> tuple[Mark, Mark]:
@@ -97,35 +108,28 @@ def oldest_marks(connection: sqlite3.Connection, totals: Totals) -> tuple[Mark, 
     return found[0], found[1]
 
 
-def condition(connection: sqlite3.Connection) -> str:
-    """Return the SQL that is true for a row in no protected interval, "" for all."""
-    if not connection.execute("SELECT 1 FROM protected LIMIT 1").fetchone():
-        return ""
-    return (
-        " AND NOT EXISTS (SELECT 1 FROM protected AS p"
-        " WHERE p.begin <= {last} AND p.until > {first})"
-    )
+def may_leave(connection: sqlite3.Connection, table: RingTable) -> str:
+    """Return the SQL, after a WHERE, that is true for a row that nobody keeps."""
+    also = f" AND {table.extra}" if table.extra else ""
+    if is_any(connection):
+        also += f" AND NOT {is_kept(table.first, table.last)}"
+    return also
 
 
 def delete_between(
-    connection: sqlite3.Connection,
-    oldest: Mark,
-    following: Mark,
-    rows: int = ROWS_A_ROUND,
+    connection: sqlite3.Connection, oldest: Mark, following: Mark
 ) -> int:
     """
-    Delete up to *rows* of each table stored from *oldest* up to *following*; return
-    how many.
+    Delete some rows of each table stored from *oldest* up to *following*; return how
+    many.
     """
-    keep = condition(connection)
     deleted = 0
     for table in RING:
-        also = f" AND {table.extra}" if table.extra else ""
-        also += keep.format(first=table.first, last=table.last)
+        may = may_leave(connection, table)
         deleted += connection.execute(
             f"DELETE FROM {table.name} WHERE id IN (SELECT id FROM {table.name}"
-            f" WHERE id >= ? AND id < ?{also} ORDER BY id LIMIT ?)",
-            (getattr(oldest, table.name), getattr(following, table.name), rows),
+            f" WHERE id >= ? AND id < ?{may} ORDER BY id LIMIT {ROWS_A_ROUND})",
+            (getattr(oldest, table.name), getattr(following, table.name)),
         ).rowcount
     return deleted
 
@@ -153,68 +157,31 @@ def prune_sessions(connection: sqlite3.Connection) -> None:
     connection.executemany("DELETE FROM sessions WHERE id = ?", gone)
 
 
-def protect(connection: sqlite3.Connection, begin: int, until: int, why: str) -> None:
-    """Let what lies in [*begin*, *until*) stay, in the transaction that is open."""
-    connection.execute(
-        "INSERT INTO protected (begin, until, why) VALUES (?, ?, ?)",
-        (begin, until, why),
-    )
-    note_kept(connection)
-
-
-def note_kept(connection: sqlite3.Connection) -> None:
-    """Keep the segments that have chunks in a protected interval."""
-    connection.execute(
-        "UPDATE segments SET kept = 1 WHERE kept = 0 AND id IN ("
-        " SELECT c.segment FROM protected AS p CROSS JOIN chunks AS c"
-        "  WHERE c.start < p.until AND c.last >= p.begin"
-        "  AND c.start >= p.begin - (SELECT longest_chunk_ns FROM totals))"
-    )
-
-
-def note_kept_since(connection: sqlite3.Connection, first_id: int) -> None:
-    """Do the same for the chunks from *first_id* on, which have just been inserted."""
-    if not connection.execute("SELECT 1 FROM protected LIMIT 1").fetchone():
-        return
-    connection.execute(
-        "UPDATE segments SET kept = 1 WHERE kept = 0 AND id IN ("
-        " SELECT c.segment FROM chunks AS c NOT INDEXED CROSS JOIN protected AS p"
-        "  WHERE c.id >= ? AND c.start < p.until AND c.last >= p.begin)",
-        (first_id,),
-    )
-
-
-def protected_bytes(connection: sqlite3.Connection) -> int:
-    """Return about how much of the file the protected intervals take."""
-    total = 0
-    for table, blob in (("chunks", "counts"), ("poses", "keypoints")):
-        ring = next(one for one in RING if one.name == table)
-        (rows,) = connection.execute(
-            f"SELECT count(*) FROM protected AS p JOIN {table} AS t"
-            f" ON t.{ring.first} >= p.begin AND t.{ring.first} < p.until"
-        ).fetchone()
-        (mean,) = connection.execute(
-            f"SELECT avg(length({blob})) FROM"
-            f" (SELECT {blob} FROM {table} ORDER BY id DESC LIMIT 100)"
-        ).fetchone()
-        total += rows * round((mean or 0) + ROW_BYTES)
-    return total
-
-
-def release(connection: sqlite3.Connection, begin: int, until: int) -> None:
+class Passed:
     """
-    Let what lies in [*begin*, *until*) leave again in its turn, in the open
-    transaction: what the ring has passed by leaves when `prune_passed` is called.
+    Deletes what the ring has passed by and nobody keeps any more.
+
+    Some rows are looked at a time, from the oldest on: what is still kept may be much.
     """
-    connection.execute(
-        "DELETE FROM protected WHERE begin >= ? AND until <= ?", (begin, until)
-    )
-    connection.execute("UPDATE segments SET kept = 0 WHERE kept = 1")
-    note_kept(connection)
 
+    def __init__(self) -> None:
+        self._seen = dict.fromkeys((table.name for table in RING), 0)
 
-def prune_passed(connection: sqlite3.Connection, totals: Totals) -> int:
-    """Delete some unprotected rows before the oldest mark; return how many."""
-    oldest, _ = oldest_marks(connection, totals)
-    start = Mark(*[0] * len(Mark._fields))
-    return delete_between(connection, start, oldest, ROWS_RELEASED)
+    def sweep(self, connection: sqlite3.Connection, totals: Totals) -> bool:
+        """Delete some in the open transaction; return whether there may be more."""
+        oldest, _ = oldest_marks(connection, totals)
+        more = False
+        for table in RING:
+            within = f"FROM {table.name} WHERE id > ? AND id < ?"
+            ends = self._seen[table.name], getattr(oldest, table.name)
+            (last,) = connection.execute(
+                f"SELECT max(id) FROM (SELECT id {within} ORDER BY id"
+                f" LIMIT {ROWS_SWEPT})", ends
+            ).fetchone()  # fmt: skip
+            if last is None:
+                continue
+            may = may_leave(connection, table)
+            connection.execute(f"DELETE {within}{may}", (ends[0], last + 1))
+            self._seen[table.name] = last
+            more = True
+        return more

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge.database.connections import ERRORS, is_damage, open_reader
-from edge.database.schema import VERSION, version
+from edge.database.schema import VERSION, later, version
 from edge.database.sums import Damaged, Row
 from edge.database.totals import Totals, read_totals
 from edge.errors import StoreDamaged, StoreError
@@ -36,7 +36,9 @@ class Reader:
             raise kind(f"no recording to read at {path}: {error}{mend}") from error
         try:
             found = self._ask(lambda: version(self._connection))
-            if found != VERSION:
+            if found > VERSION:
+                raise StoreError(f"{path} was {later(found)}")
+            if found < VERSION:
                 raise StoreError(
                     f"{path} has schema {found}, this program reads {VERSION}: "
                     "start the recorder once, it brings an older one up to date"

@@ -121,15 +121,20 @@ def migrate(connection: sqlite3.Connection, steps: tuple[Step, ...] = STEPS) -> 
     """
     found = version(connection)
     if found > len(steps):
-        raise StoreError(
-            f"written by a later version of this program (schema {found}, "
-            f"known are up to {len(steps)})"
-        )
+        raise StoreError(later(found, len(steps)))
     if found < len(steps):
         with hidden("pandas"):
             from sqlite_utils import Database
 
         migrations(steps).apply(Database(connection, use_counts_table=False))
+
+
+def later(found: int, known: int = VERSION) -> str:
+    """Return what is said of a file of version *found*, later than *known*."""
+    return (
+        "written by a later version of this program, which alone can read it: "
+        f"schema {found}, known here are up to {known}"
+    )
 
 
 @contextmanager

@@ -53,6 +53,7 @@ class SteadyWriter:
         self._doubtful: tuple[int, int, list[Record]] | None = None
         self._stored: dict[int, Record] = {}
         self._unreadable = 0  # batches in a row that were refused by a failing read
+        self._told = ""  # logged since a batch was last stored
 
     def commit(self, given: list[Record]) -> None:
         """
@@ -63,7 +64,7 @@ class SteadyWriter:
         """
         try:
             self._commit_all(given)
-            self._unreadable = 0
+            self._unreadable, self._told = 0, ""
         except StoreError as error:
             code = getattr(error.__cause__, "sqlite_errorcode", 0)
             self._unreadable += code in UNREADABLE
@@ -82,15 +83,14 @@ class SteadyWriter:
         self._settle(writer)
         part_bytes = min(PART_BYTES, writer.limit_bytes // PARTS_OF_LIMIT)
         for part in parts(self._not_stored(given), part_bytes):
-            writer = self._commit_part(part)
+            writer = self._commit_part(part, self.file.current)
             self._stored.update((id(record), record) for record in part)
-            self.file.remember(part)
+            self.file.remember(part, writer.totals)
             self._tidy(writer)
         self._stored = {}
 
-    def _commit_part(self, new: list[Record]) -> Writer:
+    def _commit_part(self, new: list[Record], writer: Writer) -> Writer:
         batch = make_batch(new, self.file.brought)
-        writer = self.file.writer
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 writer.commit(batch, effort=attempt)
@@ -110,7 +110,9 @@ class SteadyWriter:
         :raises StoreError: if there is nothing to be done
         """
         path = self.file.path
-        logger.warning("cannot store in %s: %s", path, error)
+        if str(error) != self._told:
+            self._told = str(error)
+            logger.warning("cannot store in %s: %s", path, error)
         code = primary_code(error)
         if code in FULL:
             writer.make_room()
@@ -120,9 +122,8 @@ class SteadyWriter:
         self.file.close()
         if code in DAMAGED:
             return self.file.begin_anew(str(error))
-        if writer.committing:
-            number = self.file.totals.batch + 1
-            self._doubtful = (self.file.generation, number, new)
+        number = self.file.totals.batch + 1
+        self._doubtful = (self.file.generation, number, new)
         writer = self.file.writer
         self._settle(writer)
         return writer

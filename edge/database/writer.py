@@ -9,11 +9,12 @@ import logging
 import os
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from edge.database.ballast import Ballast
-from edge.database.batch import BROUGHT, Batch
+from edge.database.batch import Batch
 from edge.database.connections import (
     BUSY_S,
     ERRORS,
@@ -25,10 +26,12 @@ from edge.database.connections import (
 )
 from edge.database.folder import beside, free_bytes, lock_holders
 from edge.database.marks import sound_marks
-from edge.database.prune import ROUNDS, ROWS_A_ROUND, prune
+from edge.database.prune import ROUNDS, ROWS_A_ROUND, Passed, prune
+from edge.database.rows import event_row
 from edge.database.schema import migrate
 from edge.database.totals import Totals, read_totals, write_totals
 from edge.database.writing import write_batch
+from edge.records import Event, Kept
 
 logger = logging.getLogger(__name__)
 
@@ -74,12 +77,6 @@ class Writer:
     totals: Totals
     """As of the last transaction."""
 
-    brought: dict[int, str]
-    """The segments that were uploaded when it was opened, each with its source."""
-
-    committing: bool
-    """Whether the last commit failed so late that its outcome is unknown."""
-
     def __init__(self, path: Path, limits: Limits, ballast: Ballast) -> None:
         """
         Open *path*, made if it is not there, at the newest schema.
@@ -89,19 +86,18 @@ class Writer:
         :raises Damaged: if its totals are not as they were written
         """
         self.path = path
-        self.committing = False
         self._limits = limits
         self._ballast = ballast
         self._tight = not ballast.held
         self._unmoved_bytes = 0  # in the WAL since the last checkpoint, about
         self._log_bytes = 0
+        self._passed: Passed | None = Passed()
         self.connection = open_writer(path)
         try:
             migrate(self.connection)
             self.set_limit()
             self.totals = read_totals(self.connection)
             self._kept = self._weigh()
-            self.brought = self._brought_segments()
             self._inode = path.stat().st_ino
         except BaseException:
             self.connection.close()
@@ -119,23 +115,16 @@ class Writer:
         """How large the file may get just now."""
         return self._limit_pages * PAGE_BYTES
 
-    def _brought_segments(self) -> dict[int, str]:
-        rows = self.connection.execute(
-            "SELECT id, source FROM segments WHERE source IN (?, ?)", BROUGHT
-        )
-        return {int(number): source for number, source in rows}
-
     def commit(self, batch: Batch, effort: int = 1) -> None:
         """
         Store *batch* in one transaction, letting old rows go.
 
         :raises sqlite3.Error: if it did not return from its commit
         """
-        self.committing = False
         wanted = batch.size_bytes * 5 // 4 // PAGE_BYTES + SPARE_PAGES
         rounds = (ROUNDS + batch.rows // ROWS_A_ROUND) * effort * effort
         with self.transaction() as connection:
-            prune(
+            given_way = prune(
                 connection,
                 self.totals,
                 self._limit_pages,
@@ -143,11 +132,13 @@ class Writer:
                 self._limits.retention_ns,
                 rounds,
             )
-            totals = write_batch(connection, batch)
+            told = [event_row(gave_way(kept, self.totals)) for kept in given_way]
+            new = replace(batch, events=[*batch.events, *told]) if told else batch
+            totals = write_batch(connection, new)
             kept = self._weigh()  # here, since each look outside costs a lock
-            self.committing = True
-        self.committing = False
         self.totals, self._kept = totals, kept
+        if batch.keeping or given_way:
+            self._passed = Passed()
         self._unmoved_bytes += COMMIT_BYTES + 2 * batch.size_bytes
 
     def begin_with(self, totals: Totals) -> None:
@@ -182,6 +173,10 @@ class Writer:
                 if primary_code(error) not in FULL:
                     raise
                 self.make_room()
+        if self._passed:
+            with self.transaction() as connection:
+                more = self._passed.sweep(connection, self.totals)
+            self._passed = self._passed if more else None
         if self._tight:
             self._tight = not self._ballast.take()
             self.set_limit()
@@ -251,6 +246,16 @@ class Writer:
         """Let the file go. Safe to call twice, and whatever the disk does."""
         with contextlib.suppress(*ERRORS):
             self.connection.close()
+
+
+def gave_way(kept: Kept, totals: Totals) -> Event:
+    """Return the event that says *kept* could not be kept any longer."""
+    logger.warning("kept no longer, since nothing else could leave: %s", kept.why)
+    cause = (
+        f"What was kept ({kept.why}) gives way: nothing else is left that could leave. "
+        "Give more room in [store] capacity_gb."
+    )
+    return Event(totals.last_box or kept.begin, None, "kept", "store", cause)
 
 
 def write_again(path: Path) -> None:

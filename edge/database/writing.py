@@ -4,8 +4,8 @@ import sqlite3
 from collections.abc import Iterator
 
 from edge.database.batch import Batch
+from edge.database.keeping import keep, note_kept_since, release
 from edge.database.marks import newest_mark
-from edge.database.prune import note_kept_since
 from edge.database.sums import Row, summed
 from edge.database.totals import Totals, read_totals, write_totals
 from edge.records import BoxNs
@@ -64,6 +64,11 @@ def write_batch(connection: sqlite3.Connection, batch: Batch) -> Totals:
     connection.executemany(VITAL, numbered(batch.vitals, before.vitals))
     connection.executemany(EVENT, numbered(batch.events, before.events))
     write_readings(connection, batch, before.clock_readings)
+    for asked in batch.keeping:  # after what they may be about
+        if isinstance(asked, int):
+            release(connection, asked)
+        else:
+            keep(connection, asked)
     write_totals(connection, after)
     return after
 

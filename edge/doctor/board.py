@@ -10,7 +10,6 @@ from edge.errors import SourceUnavailable
 from edge.sources.ports import Port, find_port
 
 RULES = "etc/udev/rules.d/61-ecg-pose-edge.rules"
-BY_ID = "/dev/serial/by-id/"
 QUICK_MS = 1
 
 

@@ -1,13 +1,19 @@
 """The machine itself: power, heat, memory, clock and the watchdog behind it all."""
 
+from pathlib import Path
+
 from edge.clock import READING_EVERY_NS, Wall, read_wall
 from edge.config import Settings
 from edge.doctor.machine import Finding, Machine, judged
 from edge.errors import StoreError
-from edge.health import HOT_C, LOW_MEMORY, Health
+from edge.health import HOT_C, LOW_MEMORY, Health, number
 from edge.history import History
 
 AIR = "give it air or a fan"
+
+FLAT_MICROVOLTS = 1_300_000
+"""Least voltage to which a Raspberry Pi 5 charges the battery of its clock (its
+charging_voltage_min): a battery with less keeps nothing."""
 
 LATELY_NS = 2 * READING_EVERY_NS
 """What the recorder wrote of the clock before that may be of one that was stopped."""
@@ -52,7 +58,7 @@ def clock(settings: Settings, machine: Machine) -> Finding:
         return Finding("clock", "fault", says, "sudo scripts/install")
     if now.synchronised:
         return Finding("clock", "ok", "set by a time server")
-    rtc = bool(machine.glob("sys/class/rtc/rtc*"))
+    rtc = any(keeps_time(folder) for folder in machine.glob("sys/class/rtc/rtc*"))
     kept = "a battery clock keeps it" if rtc else "and there is no battery clock"
     return Finding(
         "clock",
@@ -60,6 +66,15 @@ def clock(settings: Settings, machine: Machine) -> Finding:
         f"not set by a time server, {kept}: dates may be wrong, joins are not",
         "sudo timedatectl set-ntp true",
     )
+
+
+def keeps_time(rtc: Path) -> bool:
+    """
+    Return whether the clock *rtc* (in /sys) goes on without power. A Raspberry Pi 5 has
+    one in any case, most have no battery for it (kernel: rtc-rpi.c, battery_voltage).
+    """
+    microvolts = number(rtc / "battery_voltage")
+    return microvolts is None or microvolts >= FLAT_MICROVOLTS
 
 
 def recorder_doubts(settings: Settings, now: Wall) -> bool:

@@ -7,7 +7,14 @@ from edge.config import Settings
 from edge.doctor.machine import Finding, Machine
 from edge.edgetpu import DPKG_STATUS, installed_library, misfit
 from edge.errors import ModelError
-from edge.models import EDGE_TPU_LIBRARY, Device, find_model, read_checked
+from edge.models import (
+    DEFAULT,
+    EDGE_TPU_LIBRARY,
+    THUNDER,
+    Device,
+    find_model,
+    read_checked,
+)
 
 FRESH, LOADED = "1a6e:089a", "18d1:9302"
 """USB ids of a Coral before and after it has taken its firmware."""
@@ -15,6 +22,12 @@ FRESH, LOADED = "1a6e:089a", "18d1:9302"
 FOLDERS = ("usr/lib", "usr/lib/*-linux-gnu", "usr/local/lib")
 """Where the system looks for a library."""
 PACKAGE = "install the libedgetpu1-std package that systemd/README.md names"
+FETCH = "scripts/fetch-models && sudo scripts/install"
+MENDS = {
+    DEFAULT: "sudo scripts/install",
+    THUNDER: "scripts/build-model --thunder && sudo scripts/install",
+}
+"""By model: what brings it to the box."""
 FULL_SUPPLY_MA = 5000
 """A Raspberry Pi 5 gives its USB ports 600 mA unless its supply says 5 A; a Coral
 takes up to 900."""
@@ -103,5 +116,5 @@ def model(name: str, device: Device) -> Finding:
         path = find_model(name)
         read_checked(path, device, None)
     except ModelError as error:
-        return Finding(part, "fault", str(error), "scripts/fetch-models")
+        return Finding(part, "fault", str(error), MENDS.get(name, FETCH))
     return Finding(part, "ok", f"{path.name}, its sum is known")

@@ -8,6 +8,7 @@ it has come. Writers are imported only when asked for; some need a package that 
 extra of the project.
 """
 
+import sys
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -49,7 +50,7 @@ def load_writer(name: str) -> Writer:
     except ImportError as error:
         raise ExportError(
             f"the format {name} needs the package {error.name}, which is not "
-            f"installed: pip install 'ecg-pose-edge[{name}]'"
+            f"installed: {sys.executable} -m pip install 'ecg-pose-edge[{name}]'"
         ) from error
     writer: Writer = module.write
     return writer

@@ -35,6 +35,7 @@ ARMED_S = 300.0
 
 LOOK_EVERY_S = 1.0
 STATE_FILE = "exports.json"
+LISTED = "'edge drive list' names them"
 
 State = Literal["idle", "armed", "writing", "done", "failed"]
 Put = Callable[[Iterable[Record]], object]
@@ -134,10 +135,12 @@ class Desk:
         return {}
 
     def forget(self, request: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
-        """Enrol the drive with the id it names no longer."""
+        """Enrol the drive it names no longer; one that is away has only its id."""
+        name = str(request["drive"])
+        ids = {drive.name: drive.id for drive in self._drives()}
         with self._lock:
-            if self._kept["enrolled"].pop(str(request["drive"]), None) is None:
-                raise ControlError("that drive is not enrolled")
+            if self._kept["enrolled"].pop(ids.get(name, name), None) is None:
+                raise ControlError(f"no drive {name!r} is enrolled; {LISTED}")
             self._keep()
         return {}
 
@@ -162,16 +165,18 @@ class Desk:
         """Look at drives and at the running export; call it about once a second."""
         drives = self._drives()
         with self._lock:
-            run = self._run
-            if run and run.over():
-                self._finish(run)
+            if run := self._run:
+                over = run.over()  # first: all it said is known then
+                self._remember(run)
+                if over:
+                    self._finish(run)
             self._seen &= {visit(drive) for drive in drives}
             if not self._run:
                 self._expire()
                 self._begin(drives)
 
     def close(self) -> None:
-        """Stop what is being written; it goes on when it is asked for again."""
+        """Stop what is being written; an enrolled drive goes on with it."""
         with self._lock:
             if self._run:
                 self._run.cancel()
@@ -221,7 +226,8 @@ class Desk:
 
     def _finish(self, run: Run) -> None:
         self._run = None
-        self._kept["pending"].pop(run.drive.id, None)
+        if run.done or run.cancelled or not run.span:
+            self._kept["pending"].pop(run.drive.id, None)
         if run.done:
             self._say("done", f"{run.drive.label} is safe to remove")
         else:
@@ -232,11 +238,15 @@ class Desk:
         self._put([run.event(self._now())])
         logger.info("export: %s", self._sentence)
 
-    def _wait_for_again(self, run: Run) -> None:
-        """Let the drive of *run*, pulled by mistake perhaps, have the same stretch."""
-        if run.span:
-            begun = {"what": what(run.order), "span": run.span}
+    def _remember(self, run: Run) -> None:
+        """Let another try of *run* have its stretch, also after a power cut."""
+        begun = {"what": what(run.order), "span": run.span}
+        if run.span and self._kept["pending"].get(run.drive.id) != begun:
             self._kept["pending"][run.drive.id] = begun
+            self._keep()
+
+    def _wait_for_again(self, run: Run) -> None:
+        """Let the drive of *run*, pulled by mistake perhaps, have another try."""
         self._order, self._again = {**run.order, "drive": run.drive.id}, True
         self._until = time.monotonic() + ARMED_S
 
@@ -251,7 +261,8 @@ class Desk:
     def _expire(self) -> None:
         if self._order and time.monotonic() > self._until:
             self._order = None
-            self._say("idle", "no drive came in time")
+            if not self._again:  # else what went wrong is still to be read
+                self._say("idle", "no drive came in time")
 
     def _say(self, state: State, sentence: str) -> None:
         self._state, self._sentence = state, sentence
@@ -260,7 +271,7 @@ class Desk:
         for drive in self._drives():
             if name in (drive.name, drive.id):
                 return drive
-        raise ControlError(f"there is no drive {name}")
+        raise ControlError(f"there is no drive {name!r}; {LISTED}")
 
     def _described(self, drive: Drive) -> dict[str, Any]:
         enrolled = drive.id in self._kept["enrolled"]

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from edge.drives import Drive, mounted
 from edge.errors import ExportError
-from edge.export import TABLES, manifest
+from edge.export import manifest
 from edge.export.folder import DiskFolder, failure
 from edge.export.job import Job, Progress, estimate
 from edge.export.recording import Recording
@@ -33,7 +34,7 @@ ROOM = "ecg-pose-edge"
 LONGEST_NAME = 67
 """FAT takes 255; some PCs add the whole path up to 260."""
 MARK = 6
-"""Hexadecimal digits that tell two contents of one stretch apart."""
+"""Hexadecimal digits that tell two exports of one stretch apart."""
 
 SURELY = 0.5
 """An estimate may be wrong by so much; the rest is tried."""
@@ -122,21 +123,21 @@ def content(
 
 def folder_name(history: History, request: Request) -> str:
     """
-    Return a name for the export that FAT, people and a sorted list accept. Other than
-    all tables as CSV has a mark behind it: nobody can choose the folder on a drive.
+    Return a name for the export that FAT, people and a sorted list accept. The mark
+    behind it tells apart what is asked for in other ways, or of another box, whose box
+    time is another; another key is another name: nobody can choose the folder on a
+    drive.
     """
+    asked = digest(request)
     if request.key:  # a name that tells nothing
-        return f"sealed_{digest(request)[:16]}"
+        return f"sealed_{sha256((asked + request.key).encode()).hexdigest()[:16]}"
     recording = Recording(history, request.begin, request.end, request.veil)
     ends = np.array([request.begin, request.end], np.int64)
     utc = recording.ledger.date(ends).utc + recording.shift_ns
     first, last = (compact(value) for value in utc.tolist())
     subject = "_".join(manifest.subjects(recording))
     plain = re.sub(r"[^A-Za-z0-9-]", "_", subject)[: LONGEST_NAME - 35 - MARK]
-    usual = content(("csv",), TABLES, False)
-    asked = content(request.formats, request.options.tables, request.veil is not None)
-    mark = "" if asked == usual else f"_{digest(request)[:MARK]}"
-    return f"{plain}_{first}_{last}{mark}".lstrip("_")
+    return f"{plain}_{first}_{last}_{asked[:MARK]}".lstrip("_")
 
 
 def compact(utc: int) -> str:
@@ -171,6 +172,7 @@ def to_drive(
         root.within(ROOM) as room,
         room.within(name) as folder,
     ):
+        folder.hold()
         if not folder.names():
             check_room(handle, needed)
         job = Job(database, request, folder, made, tell)

@@ -7,6 +7,7 @@ elsewhere. Tests put a folder that fails in its place.
 """
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -23,9 +24,14 @@ WORDS: dict[int, str] = {
     errno.EDQUOT: "the drive is full; free some room or take a larger one",
     errno.EROFS: "the drive is read-only; look for a switch on it, or check it on a PC",
     errno.EFBIG: "the drive cannot hold a file of this size; choose smaller parts",
+    errno.ENOTDIR: "a file is in the way; choose another folder",
     errno.EACCES: "writing there is not allowed; choose another folder",
     errno.EPERM: "writing there is not allowed; choose another folder",
 } | dict.fromkeys(GONE, "the drive was removed or does not answer; insert it again")
+
+BUSY = (
+    "another export is being written there; wait for its end, or choose another folder"
+)
 
 
 @contextmanager
@@ -104,6 +110,8 @@ class DiskFolder:
         :raises ExportError: if it cannot be made or opened
         """
         with plainly(str(path)):
+            if not path.parent.exists():
+                raise ExportError(f"{path}: make the folder {path.parent} first")
             with suppress(FileExistsError):
                 path.mkdir()
             return cls(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
@@ -124,6 +132,18 @@ class DiskFolder:
             inner.release()
             raise ExportError(f"{name}: something else is mounted there")
         return inner
+
+    def hold(self) -> None:
+        """
+        Keep other exports out of the folder until it is released.
+
+        :raises ExportError: if one is being written there
+        """
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if isinstance(error, BlockingIOError):  # others: it knows no locks
+                raise failure(errno.EBUSY, BUSY) from error
 
     def open(self, name: str) -> int:
         """Open or make *name*, which must be a plain file on this drive."""

@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable
 from hashlib import sha256
-from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +23,7 @@ from edge.export.recording import Recording
 from edge.export.request import Request, stated
 from edge.history import Counts, History
 from edge.records import BoxNs, UtcNs
+from edge.release import version
 
 PARTS = 60
 PART_NS = 10 * 10**9
@@ -202,8 +202,3 @@ def expected(request: Request, counts: Counts) -> dict[str, float]:
         of, size = BYTES_EACH[stage]
         work[stage] = float(getattr(counts, of) * size + 1)
     return {stage: size / sum(work.values()) for stage, size in work.items()}
-
-
-def version() -> str:
-    """Return the version of this program."""
-    return metadata.version("ecg-pose-edge")

@@ -1,23 +1,24 @@
 """
 The joined table: each pose with the ECG sample nearest to it, as blocks of text.
 
-It says what `edge.joined` says of the same poses (a test compares them cell by cell)
+It says what `edge.join.rows` says of the same poses (a test compares them cell by cell)
 but works on whole arrays, because a night has half a million poses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.columns import COLUMNS, LEADS
-from edge.database.signals import PoseBlock
+from edge.database.signals import PoseBlock, last_sample
 from edge.export import cells
 from edge.export.cells import Cells, Mask, Whole
 from edge.export.recording import Recording
 from edge.export.tables import Block, Table, milliseconds, millivolts, reason_cells
-from edge.join import NONE, nearest_in_chunks, sample_times
+from edge.join import NONE, sample_times
+from edge.join.columns import COLUMNS, LEADS
+from edge.join.rows import near
 from edge.records import (
     KEYPOINTS,
     MISSING,
@@ -99,7 +100,7 @@ class Samples:
         """Return the sample nearest to each of the times *poses*, which ascend."""
         self._move(int(poses[0]), int(poses[-1]))
         chunks = self._window
-        place = nearest_in_chunks(chunks, poses, self._tolerance_ns)
+        place = near(chunks, poses, self._tolerance_ns, self._recording.ledger)
         times = np.zeros(len(poses), np.int64)
         counts = np.full((len(poses), LEADS), MISSING, np.int32)
         reason = [""] * len(poses)
@@ -124,9 +125,9 @@ class Samples:
 
     def _move(self, first: int, last: int) -> None:
         begin, end = first - self._tolerance_ns, last + self._tolerance_ns
-        self._window = [chunk for chunk in self._window if last_instant(chunk) >= begin]
+        self._window = [chunk for chunk in self._window if last_sample(chunk) >= begin]
         while self._next is not None and self._next.start <= end:
-            if last_instant(self._next) >= begin:  # not of a time without poses
+            if last_sample(self._next) >= begin:  # not of a time without poses
                 self._window.append(self._next)
             self._next = next(self._coming, None)
 
@@ -147,13 +148,6 @@ def instants_of(chunk: EcgChunk, samples: Whole) -> Whole:
         times = np.rint(samples * chunk.period_ns).astype(np.int64)
         times += chunk.start
     return times
-
-
-def last_instant(chunk: EcgChunk) -> int:
-    """Return the instant of the last sample of *chunk*."""
-    if chunk.offsets_us is not None:
-        return chunk.start + 1000 * int(chunk.offsets_us.max())
-    return chunk.start + round((len(chunk.counts) - 1) * chunk.period_ns)
 
 
 def pose_columns(recording: Recording, poses: PoseBlock) -> Columns:
@@ -211,6 +205,7 @@ def sample_columns(recording: Recording, poses: Whole, matches: Matches) -> Colu
     """Return the columns that tell of the samples."""
     absent = ~matches.found
     utc = recording.ledger.date(matches.times).utc
+    even = recording.ledger.even
     texts: dict[str, list[str]] = {
         name: [] for name in ("stamp", "segment", "source", "board", "leads")
     }
@@ -233,7 +228,7 @@ def sample_columns(recording: Recording, poses: Whole, matches: Matches) -> Colu
     return columns | {
         "ecg_timestamp": cells.instants(utc + recording.shift_ns, absent=absent),
         "ecg_matched": cells.truths(matches.found),
-        "difference_ms": cells.fixed(matches.times - poses, 6, absent),
+        "difference_ms": cells.fixed(even(matches.times) - even(poses), 6, absent),
         "ecg_uncertainty_ms": cells.blanked(milliseconds(uncertainty), absent),
         "ecg_reasons": lacking(recording, matches),
         "unmatched_reason": cells.texts(matches.reason),
@@ -297,6 +292,7 @@ class Stated:
             name: [before[name]] if name in before else [] for name in VITALS
         }
         self._coming = recording.history.vitals(BoxNs(begin), BoxNs(end))
+        self._even = recording.ledger.even
         self._next = next(self._coming, None)
 
     def columns(self, matches: Matches) -> Columns:
@@ -306,7 +302,7 @@ class Stated:
             self._move(int(times.min()), int(times.max()))
         columns: Columns = {}
         for name in VITALS:
-            columns |= stated_columns(name, self._known[name], matches)
+            columns |= stated_columns(name, self._known[name], matches, self._even)
         return columns
 
     def _move(self, first: int, last: int) -> None:
@@ -321,8 +317,13 @@ class Stated:
                 del known[0]
 
 
-def stated_columns(name: str, known: list[Vital], matches: Matches) -> Columns:
-    """Return the columns of one vital: the newest of *known* at each sample."""
+def stated_columns(
+    name: str, known: list[Vital], matches: Matches, even: Callable[[Whole], Whole]
+) -> Columns:
+    """
+    Return the columns of one vital: the newest of *known* at each sample, as old as
+    *even* says.
+    """
     rows = len(matches.found)
     names = (name, f"{name}_age_ms", f"{name}_reason", f"{name}_derived")
     if not known:
@@ -333,7 +334,8 @@ def stated_columns(name: str, known: list[Vital], matches: Matches) -> Columns:
     place = np.maximum(place, 0)
     valued = np.array([vital.value is not None for vital in known], np.bool_)
     derived = cells.truths(np.array([vital.derived for vital in known], np.bool_))
-    age = np.rint((matches.times - sampled[place]) / MS_NS).astype(np.int64)
+    age_ns = np.maximum(even(matches.times) - even(sampled)[place], 0)
+    age = np.rint(age_ns / MS_NS).astype(np.int64)
     columns = (
         cells.numbers([vital.value for vital in known])[place],
         cells.whole(age),

@@ -5,6 +5,7 @@ They are exact where dates are not: the first chunks of a segment may be dated s
 samples early or late, which is no loss.
 """
 
+from array import array
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -28,16 +29,17 @@ class Losses(NamedTuple):
 
 def losses_of(events: Iterable[Event]) -> Losses:
     """Return the losses of the ECG that *events* tell."""
-    found = sorted(
-        (int(event.ended), lost)
-        for event in events
-        if event.kind == "gap" and event.stream == "ecg" and event.ended is not None
-        for lost in (event.detail.get("lost"),)
-        if isinstance(lost, int) and lost > 0
-    )
-    ended = np.array([at for at, _ in found], np.int64)
-    total = np.cumsum([0, *(lost for _, lost in found)], dtype=np.int64)
-    return Losses(ended, total)
+    ended, losses = array("q"), array("q")  # there may be millions
+    for event in events:
+        if (event.kind, event.stream) != ("gap", "ecg") or event.ended is None:
+            continue
+        lost = event.detail.get("lost")
+        if isinstance(lost, int) and lost > 0:
+            ended.append(event.ended)
+            losses.append(lost)
+    order = np.argsort(ended, kind="stable")
+    total = np.cumsum(np.array(losses, np.int64)[order])
+    return Losses(np.array(ended, np.int64)[order], np.concatenate([[0], total]))
 
 
 NONE = losses_of(())

@@ -9,17 +9,17 @@ which any computer can check the files.
 import json
 import platform
 import sqlite3
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from edge.export.causes import Causes, Found
 from edge.export.output import Written
 from edge.export.recording import Recording
 from edge.export.tables import Table
 from edge.export.tally import Coverage
-from edge.records import BoxNs, Event, UtcNs
+from edge.records import BoxNs, ClockReading, UtcNs
 
 NAME = "manifest.json"
 SUMS = "SHA256SUMS"
@@ -52,7 +52,8 @@ def build(
     *request* is what was asked for, *made* the instant of the export, *version* the
     program's.
     """
-    found = list(recording.events())
+    found = Found(recording)
+    seconds = recording.ledger.elapsed(recording.begin, recording.end) / SECOND_NS
     manifest = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -69,10 +70,10 @@ def build(
         "range": {
             "begin": instant(recording, recording.begin),
             "end": instant(recording, recording.end),
-            "seconds": (recording.end - recording.begin) / SECOND_NS,
+            "seconds": seconds,
         },
         "streams": streams(recording, found),
-        "clock": clock(recording, found),
+        "clock": clock(recording, found.kinds["clock step"]),
         "damaged_rows_left_out": recording.history.damaged,
         "samples_of_damaged_segments_left_out": unreadable(recording),
         "remarks": list(remarks),
@@ -120,7 +121,7 @@ def entry(file: Written) -> dict[str, Any]:
     return said
 
 
-def streams(recording: Recording, events: Sequence[Event]) -> dict[str, Any]:
+def streams(recording: Recording, found: Found) -> dict[str, Any]:
     """Return how complete each exported stream is, its gaps named one by one."""
     ecg, poses = recording.tally_ecg, recording.tally_poses
     vitals = recording.tally_vitals
@@ -135,7 +136,7 @@ def streams(recording: Recording, events: Sequence[Event]) -> dict[str, Any]:
                     for number, samples in ecg.used.items()
                     if recording.segments[number].source == source
                 ],
-                **completeness(recording, coverage, causes(events, "ecg")),
+                **completeness(recording, coverage, found.ecg[source]),
             }
             for source, coverage in ecg.coverage.items()
         }
@@ -143,7 +144,7 @@ def streams(recording: Recording, events: Sequence[Event]) -> dict[str, Any]:
         said["pose"] = {
             source: {
                 "poses": coverage.count,
-                **completeness(recording, coverage, causes(events, "pose", "camera")),
+                **completeness(recording, coverage, found.poses[source]),
             }
             for source, coverage in poses.coverage.items()
         }
@@ -151,7 +152,7 @@ def streams(recording: Recording, events: Sequence[Event]) -> dict[str, Any]:
         said["pose_models"] = dict(poses.models)
     if vitals is not None:
         said["vitals"] = vitals.as_json()
-    said["events"] = dict(Counter(event.kind for event in events))
+    said["events"] = dict(found.kinds)
     return said
 
 
@@ -173,43 +174,35 @@ def segment_entry(recording: Recording, number: int, samples: int) -> dict[str, 
     }
 
 
-def causes(events: Sequence[Event], *streams: str) -> list[Event]:
-    """Return the gaps of *streams* that were told."""
-    return [
-        event for event in events if event.kind == "gap" and event.stream in streams
-    ]
-
-
 def completeness(
-    recording: Recording, coverage: Coverage, told: Sequence[Event]
+    recording: Recording, coverage: Coverage, causes: Causes
 ) -> dict[str, Any]:
-    """Return the share that is there and the gaps with the causes *told*."""
+    """Return the share that is there and the gaps with their *causes*."""
     return {
         "complete": round(coverage.share, 6),
         "gaps": coverage.gaps,
         "gaps_seconds": coverage.gaps_ns / SECOND_NS,
         "gaps_listed": [
             {
-                "begin": instant(recording, first),
-                "end": instant(recording, until),
-                "seconds": (until - first) / SECOND_NS,
-                "causes": [
-                    event.cause
-                    for event in told
-                    if event.began < until and first < (event.ended or event.began)
-                ],
+                "begin": instant(recording, gap.first),
+                "end": instant(recording, gap.until),
+                "seconds": gap.lasted_ns / SECOND_NS,
+                "causes": told,
             }
-            for first, until in coverage.listed
+            for gap, told in zip(coverage.listed, causes.told, strict=True)
         ],
     }
 
 
-def clock(recording: Recording, events: Sequence[Event]) -> dict[str, Any]:
+def clock(recording: Recording, steps: int) -> dict[str, Any]:
     """
-    Return how UTC was known in each session, and the last test of how far apart picture
-    and ECG are stamped, which may have been before the stretch.
+    Return how UTC was known in each session, in which it was set so many times, and
+    the last test of how far apart picture and ECG are stamped, which may have been
+    before the stretch.
     """
-    steps = [event for event in events if event.kind == "clock step"]
+    readings: dict[int, list[ClockReading]] = {}
+    for line in recording.readings:
+        readings.setdefault(line.session, []).append(line)
     began = [recording.sessions[number].started for number in recording.session_ids]
     since = min([recording.begin, *began])
     tests = [
@@ -219,28 +212,34 @@ def clock(recording: Recording, events: Sequence[Event]) -> dict[str, Any]:
     ]
     return {
         "sessions": [
-            session_clock(recording, number) for number in recording.session_ids
+            session_clock(recording, number, readings.get(number, []))
+            for number in recording.session_ids
         ],
-        "steps": len(steps),
+        "steps": steps,
         "sync_test": dict(tests[-1].detail) if tests else None,
     }
 
 
-def session_clock(recording: Recording, number: int) -> dict[str, Any]:
-    """Return the state of the clock in one session."""
+def session_clock(
+    recording: Recording, number: int, readings: Sequence[ClockReading]
+) -> dict[str, Any]:
+    """Return the state of the clock in one session, which has *readings*."""
     session = recording.sessions[number]
-    readings = [line for line in recording.readings if line.session == number]
-    return {
+    said: dict[str, Any] = {
         "session": number,
+        "subject": session.subject,
         "started": instant(recording, session.started),
         "version": session.version,
         "synchronised": any(line.synchronised for line in readings),
         "readings": len(readings),
         "synchronised_readings": sum(line.synchronised for line in readings),
-        "set_by_seconds": [
-            line.step_ns / SECOND_NS for line in readings if line.step_ns
-        ],
     }
+    if recording.veil is None:  # a clock that began at a known date was set by today's
+        said["boot"] = session.boot_id
+        said["set_by_seconds"] = [
+            line.step_ns / SECOND_NS for line in readings if line.step_ns
+        ]
+    return said
 
 
 def subjects(recording: Recording) -> list[str]:
@@ -334,6 +333,23 @@ TIMES
 
   timestamp is UTC. clock_synchronised says whether a time server stood behind it.
   Box time (box_s whole seconds, box_ns the nanoseconds beyond) never steps and never
-  goes back, whatever happens to the clock: sort, join and take differences by it.
+  goes back, whatever happens to the clock: sort and join by it. Take differences by it
+  within one session; from one session to another by timestamp, because a box that was
+  off may have lost the time.
+
+SEVERAL EXPORTS
+
+  Box time and the numbers of sessions and segments are of one box; manifest.json says
+  of each session the subject and, unless de-identified, the machine's name for that
+  boot, which no other box has, and the settings, [box] name among them. Of one box a
+  sample, pose or vital has the same session and box time in every export, and lies in
+  one only of two whose stretches meet; an event that lasts over their border is in
+  both. timestamp may be better known in the later one. To put boxes side by side use
+  timestamp, where clock_synchronised is True.
+
+  EDF and WFDB have one sampling rate a file, ecg.csv and ecg.parquet the time of every
+  sample: by the end of an hour they may be some milliseconds apart. The date in an EDF
+  header has whole seconds; the onset of the first note is the fraction, which not all
+  programs add.
   Uncertainties are half widths: the true instant lies that far to either side.
 """

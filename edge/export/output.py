@@ -1,5 +1,6 @@
 """Where the writers of an export put their files, and what came of it."""
 
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ def files_in(folder: Folder, key: str = "") -> Make:
     except ImportError as error:
         raise ExportError(
             f"sealing needs the package {error.name}, which is not installed: "
-            "pip install 'ecg-pose-edge[sealed]'"
+            f"{sys.executable} -m pip install 'ecg-pose-edge[sealed]'"
         ) from error
     return lambda name: SealedPart(folder, name, key)
 

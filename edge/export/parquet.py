@@ -12,7 +12,6 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from edge.columns import Column
 from edge.export import Options
 from edge.export.cells import APOSTROPHE
 from edge.export.csv import make_table
@@ -20,6 +19,7 @@ from edge.export.output import Output
 from edge.export.part import Writable
 from edge.export.recording import Recording
 from edge.export.tables import Block, Table
+from edge.join.columns import Column
 
 STAMPS = ("timestamp", "ended_timestamp", "ecg_timestamp")
 TRUTHS = ("clock_synchronised", "derived", "pose_detected", "ecg_matched")
@@ -98,8 +98,6 @@ def as_arrow(table: Table, types: dict[str, pa.DataType], block: Block) -> pa.Ta
             column_types=types,
             null_values=[""],
             strings_can_be_null=True,
-            true_values=["True"],
-            false_values=["False"],
         ),
     )
     # The apostrophe guards spreadsheets only.

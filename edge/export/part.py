@@ -7,7 +7,6 @@ as it agrees, so that a try after a pulled drive goes on where that one ended, a
 nothing on the drive is believed.
 """
 
-import errno
 import hashlib
 import time
 from contextlib import suppress
@@ -121,7 +120,6 @@ class Part:
             if not old or old != left[: len(old)]:
                 self._agrees = False
                 self._folder.seek(self._handle, self.size)
-                self._folder.truncate(self._handle, self.size)
                 return False
             left = left[len(old) :]
         return True
@@ -159,9 +157,7 @@ def whole_chain(folder: Folder, handle: int) -> bool:
         folder.seek(handle, length - 1)
         folder.read(handle, 1)
         folder.seek(handle, 0)
-    except OSError as error:
-        if error.errno != errno.EIO:
-            raise
+    except OSError:
         return False
     return True
 

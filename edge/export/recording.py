@@ -53,7 +53,9 @@ class Recording:
 
     def chunks(self) -> Iterator[EcgChunk]:
         """Yield the ECG chunks with part in the stretch, by their start."""
-        self.tally_ecg = EcgTally(self.begin, self.end, self.segments, self.losses)
+        self.tally_ecg = EcgTally(
+            self.begin, self.end, self.segments, self.ledger, self.losses
+        )
         return self.tally_ecg.watch(self.chunks_around(0))
 
     def chunks_around(self, margin_ns: int) -> Iterator[EcgChunk]:
@@ -63,7 +65,7 @@ class Recording:
 
     def poses(self) -> Iterator[PoseBlock]:
         """Yield the poses of the stretch, in order, many at once."""
-        self.tally_poses = PoseTally(self.begin, self.end)
+        self.tally_poses = PoseTally(self.begin, self.end, self.ledger)
         return self.tally_poses.watch(self.history.pose_blocks(self.begin, self.end))
 
     def vitals(self) -> Iterator[Vital]:
@@ -91,14 +93,23 @@ class Recording:
         session = self.sessions.get(segment.session)
         return session.subject if session else ""
 
-    @property
+    @cached_property
     def session_ids(self) -> tuple[int, ...]:
-        """The sessions that ran in the stretch."""
-        before = [s.id for s in self.sessions.values() if s.started <= self.begin]
-        inside = [
-            s.id for s in self.sessions.values() if self.begin < s.started < self.end
-        ]
-        return (*before[-1:], *inside)
+        """
+        The sessions that ran in the stretch. Of one that began before it and was
+        followed by another nobody knows the end: it counts if anything of it is there.
+        """
+        begun = [s for s in self.sessions.values() if s.started < self.end]
+        inside = [session for session in begun if session.started > self.begin]
+        before = begun[: len(begun) - len(inside)][-1:]
+        if inside and not self._holds_until(inside[0].started):
+            before = []
+        return tuple(session.id for session in (*before, *inside))
+
+    def _holds_until(self, end: BoxNs) -> bool:
+        """Return whether anything was recorded in the stretch before *end*."""
+        kinds = self.history.chunks, self.history.poses, self.history.vitals
+        return any(next(kind(self.begin, end), None) is not None for kind in kinds)
 
     @property
     def leads(self) -> tuple[str, ...]:

@@ -13,6 +13,9 @@ from edge.records import BoxNs
 WORDS = ("from", "to")
 """What `stated` calls the words."""
 
+UNTOLD = "?"
+"""Stands for a word that a de-identified export does not tell."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -65,8 +68,16 @@ def stated(request: Request) -> dict[str, Any]:
     """Return the identity and, unless it is sealed, the words, which tell no time."""
     if request.key:
         return identity(request)
-    words = ("", "") if request.veil else request.words
+    words = [
+        UNTOLD if request.veil and not tells_no_time(word) else word
+        for word in request.words
+    ]
     return identity(request) | dict(zip(WORDS, words, strict=True))
+
+
+def tells_no_time(word: str) -> bool:
+    """Return whether *word* is none, or counts back as ``-90m``."""
+    return word[:1] in ("", "-")
 
 
 def is_of(said: object, request: Request) -> bool:

@@ -65,9 +65,7 @@ class SealedPart:
         :raises ExportError: if the drive fails, or gives back other bytes
         """
         self._end()
-        entry = self._part.finish()
-        self.size = entry.size
-        return entry
+        return self._part.finish()
 
     def close(self) -> None:
         """Give up. Safe to repeat."""

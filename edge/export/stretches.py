@@ -55,6 +55,7 @@ class Stretch:
     lowest: int = 0  # count, MISSING left out
     highest: int = 0
     notes: list[Note] = field(default_factory=list)
+    newest: dict[str, int] = field(default_factory=dict)  # note of a text, by its place
 
     @property
     def period_ns(self) -> float:
@@ -190,10 +191,13 @@ def add(stretch: Stretch, grid: Grid, piece: Piece, reasons: tuple[str, ...]) ->
 
 def note_missing(stretch: Stretch, at: int, samples: int, text: str) -> None:
     """Note why a lead has no values from *at* on, in one note as long as it lasts."""
-    for number, note in enumerate(stretch.notes):
-        if note.text == text and note.sample + note.samples == at:
-            stretch.notes[number] = note._replace(samples=note.samples + samples)
+    place = stretch.newest.get(text)
+    if place is not None:
+        note = stretch.notes[place]
+        if note.sample + note.samples == at:
+            stretch.notes[place] = note._replace(samples=note.samples + samples)
             return
+    stretch.newest[text] = len(stretch.notes)
     stretch.notes.append(Note(at, samples, text))
 
 

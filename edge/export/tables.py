@@ -18,11 +18,11 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.columns import Column, texts
 from edge.export import cells
 from edge.export.cells import Cells, Whole
 from edge.export.recording import Recording
 from edge.join import sample_times
+from edge.join.columns import Column, texts
 from edge.records import MISSING, VITALS, BoxNs, EcgChunk, Event, Segment, Vital
 
 BLOCK_ROWS = 16_384
@@ -212,7 +212,7 @@ def vitals(recording: Recording) -> Table:
             value="empty where there is none",
             unit="of the value",
             reason="why there is no value",
-            source="serial, upload or file",
+            source="serial, upload, file or camera",
             derived="True: computed by the box, not sent to it",
         ),
     )
@@ -246,7 +246,7 @@ def events(recording: Recording) -> Table:
         Column("ended_timestamp", "", "%s", "UTC of its end; empty for an instant"),
         Column("ended_box_s", "s", "%d", "box time of its end, whole seconds"),
         Column("ended_box_ns", "ns", "%d", "box time of its end, rest"),
-        Column("duration_s", "s", "%.3f", "from beginning to end"),
+        Column("duration_s", "s", "%.3f", "what passed, also while the box was off"),
         *texts(
             kind="gap, state, clock step, drop, marker, export, …",
             stream="what it concerns: ecg, camera, pose, clock, …",
@@ -271,7 +271,10 @@ def event_cells(recording: Recording, batch: Sequence[Event]) -> list[Cells]:
     ended = np.array([event.ended or 0 for event in batch], np.int64)
     began = np.array([event.began for event in batch], np.int64)
     utc, seconds, rest, *_ = instant_cells(recording, ended)
-    lasting = np.where(instant, 0, (ended - began) // NS_PER_MS)
+    even = recording.ledger.even
+    lasting = np.where(
+        instant, 0, np.maximum(even(ended) - even(began), 0) // NS_PER_MS
+    )
     shown = [veiled(event) if recording.veil else event for event in batch]
     return [
         cells.blanked(utc, instant),

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from edge.database.signals import PoseBlock
 from edge.deviceclock import PACELESS_GAP_NS
 from edge.export.losses import NONE, Losses
 from edge.join import sample_times
+from edge.ledger import Ledger
 from edge.records import MISSING, BoxNs, EcgChunk, Segment, Vital
 
 MOST_GAPS = 1000
@@ -23,7 +24,13 @@ POSE_GAP_NS = 2_000_000_000
 PERIODS = 1.5
 """Samples further apart than so many periods have a gap between them."""
 
-Span = tuple[BoxNs, BoxNs]
+
+class Gap(NamedTuple):
+    """Where nothing is."""
+
+    first: BoxNs
+    until: BoxNs
+    lasted_ns: int  # as `Ledger.elapsed` knows it
 
 
 @dataclass
@@ -32,38 +39,41 @@ class Coverage:
 
     begin: BoxNs
     end: BoxNs
+    ledger: Ledger
     count: int = 0
     gaps: int = 0
     gaps_ns: int = 0
-    listed: list[Span] = field(default_factory=list)
+    listed: list[Gap] = field(default_factory=list)
     reach: BoxNs | None = None  # where the part before ends
 
     def add(self, first: int, until: int, count: int, tolerance_ns: float) -> None:
         """Add *count* values from *first* up to *until*, where the next is due."""
         first, until = max(first, self.begin), min(until, self.end)
-        before = self.begin if self.reach is None else self.reach
-        if first - before > tolerance_ns:
-            self._gap(before, BoxNs(first))
+        until = min(until, self.ledger.session_end(first))
+        before = self._look(BoxNs(first), tolerance_ns)
         self.count += count
         self.reach = BoxNs(max(until, before))
 
     def close(self, tolerance_ns: float) -> None:
         """Count what is missing at the end."""
-        before = self.begin if self.reach is None else self.reach
-        if self.end - before > tolerance_ns:
-            self._gap(before, self.end)
+        self._look(self.end, tolerance_ns)
 
     @property
     def share(self) -> float:
         """The part of the stretch that is covered, 0 to 1."""
-        whole = self.end - self.begin
+        whole = self.ledger.elapsed(self.begin, self.end)
         return min((whole - self.gaps_ns) / whole, 1.0) if whole > 0 else 0.0
 
-    def _gap(self, first: BoxNs, until: BoxNs) -> None:
-        self.gaps += 1
-        self.gaps_ns += until - first
-        if len(self.listed) < MOST_GAPS:
-            self.listed.append((first, until))
+    def _look(self, until: BoxNs, tolerance_ns: float) -> BoxNs:
+        """Count what is missing before *until*, and return from when on."""
+        before = self.begin if self.reach is None else self.reach
+        lasted_ns = self.ledger.elapsed(before, until)
+        if lasted_ns > tolerance_ns:
+            self.gaps += 1
+            self.gaps_ns += lasted_ns
+            if len(self.listed) < MOST_GAPS:
+                self.listed.append(Gap(before, until, lasted_ns))
+        return before
 
 
 @dataclass
@@ -73,6 +83,7 @@ class EcgTally:
     begin: BoxNs
     end: BoxNs
     segments: dict[int, Segment]
+    ledger: Ledger
     losses: Losses = NONE
     coverage: dict[str, Coverage] = field(default_factory=dict)
     missing: Counter[str] = field(default_factory=Counter)  # values, by source
@@ -99,7 +110,7 @@ class EcgTally:
     def _add(self, chunk: EcgChunk, segment: Segment) -> None:
         source = segment.source
         if source not in self.coverage:
-            self.coverage[source] = Coverage(self.begin, self.end)
+            self.coverage[source] = Coverage(self.begin, self.end, self.ledger)
         if chunk.offsets_us is not None:
             tolerance = float(PACELESS_GAP_NS)
             first = chunk.start + 1000 * int(chunk.offsets_us.min())
@@ -129,6 +140,7 @@ class PoseTally:
 
     begin: BoxNs
     end: BoxNs
+    ledger: Ledger
     coverage: dict[str, Coverage] = field(default_factory=dict)
     states: Counter[str] = field(default_factory=Counter)
     models: Counter[str] = field(default_factory=Counter)  # "model on device"
@@ -150,10 +162,10 @@ class PoseTally:
 
     def _cover(self, source: str, exposed: NDArray[np.int64]) -> None:
         if source not in self.coverage:
-            self.coverage[source] = Coverage(self.begin, self.end)
+            self.coverage[source] = Coverage(self.begin, self.end, self.ledger)
         coverage = self.coverage[source]
         # Poses without a gap between them are one part.
-        cuts = np.flatnonzero(np.diff(exposed) > POSE_GAP_NS) + 1
+        cuts = np.flatnonzero(np.diff(self.ledger.even(exposed)) > POSE_GAP_NS) + 1
         for part in np.split(exposed, cuts):
             coverage.add(int(part[0]), int(part[-1]), len(part), POSE_GAP_NS)
 

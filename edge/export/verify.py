@@ -33,6 +33,8 @@ def verify(folder: Path) -> Iterator[Verdict]:
     listed = {str(file["name"]): str(file["sha256"]) for file in said["files"]}
     for name, digest in listed.items():
         yield Verdict(name, fault(folder, name, digest))
+    if any(sums.get(name) != digest for name, digest in listed.items()):
+        yield Verdict(manifest.SUMS, "changed or damaged: the manifest has other sums")
     for name in sums.keys() - listed.keys() - {manifest.NAME}:
         yield Verdict(name, fault(folder, name, sums[name]))
     known = sums.keys() | listed.keys() | {manifest.NAME, manifest.SUMS}

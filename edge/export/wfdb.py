@@ -17,8 +17,6 @@ from edge.export.recording import Recording
 from edge.export.stretches import Note, Stretch, plan, read, with_events
 from edge.records import MISSING, BoxNs
 
-BLOCK_SAMPLES = 65_536
-
 FORMATS: dict[int, tuple[int, int]] = {
     # signal(5): bytes a sample → its number, which is its bits; what stands for none
     2: (16, -(2**15)),

@@ -47,7 +47,6 @@ SILENCE_S = 5.0  # without a beat: learn anew
 
 EDGE_S = 0.05  # at the end of a window, where the filters are not whole
 NEAR_S = 0.08  # energy and likeness of one beat peak within
-APART_S = 0.11  # peaks of energy that are closer are one
 FINE_S = 0.02  # peaks of likeness that are so close are one
 
 SMALLEST_MV = 0.008  # energy of the smallest beat that is learnt
@@ -165,6 +164,7 @@ class BeatFinder:
         if np.median(alike) < 0.7 or np.median(energy) > 0.6 * usual:
             return False
         self.template = template
+        self.beats = self.beats[-1:]  # an electrode that has moved: of another size
         self._usual_mv = float(np.median(energy[at]))
         return True
 

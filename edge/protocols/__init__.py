@@ -26,7 +26,7 @@ class Board(NamedTuple):
     checked: bool  # packets carry a checksum
     baud: int
     start_command: bytes = b""  # to be sent after opening
-    stop_command: bytes = b""
+    batch: int = 1  # samples in a packet
 
 
 class Reading(NamedTuple):

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ConfigError
-from edge.protocols import Board, Packets, Tally
-from edge.protocols.framing import Framer
+from edge.protocols import Board, Packets
+from edge.protocols.framing import Framed, Framer
 from edge.protocols.layout import Layout
 from edge.protocols.notes import Words
 from edge.protocols.scan import Bytes, Marks, Rule
@@ -39,14 +39,13 @@ CHANNELS = FIELDS[3:]
 
 POLYNOMIAL = 0x13  # x⁴ + x + 1; likewise
 RATES = {1: 0, 10: 1, 100: 2, 1000: 3}  # Hz, and the code of it; likewise, `start`
-STOP = b"\x00"
 
 # PLUX, "Electrocardiography (ECG) Sensor Data Sheet": millivolts are
 # (counts / 2^bits - 1/2) × 3.3 V / 1100
 RANGE_MV = 3.3 / 1100 * 1000
 
 
-class Bitalino:
+class Bitalino(Framed):
     """Decoder of one stream."""
 
     def __init__(self, channels: tuple[int, ...], sampling_rate_hz: int) -> None:
@@ -61,15 +60,9 @@ class Bitalino:
             checked=True,
             baud=115_200,
             start_command=start_command(channels, sampling_rate_hz),
-            stop_command=STOP,
         )
         self._framer = Framer(*framing(len(channels)))
         self._words = Words()
-
-    @property
-    def tally(self) -> Tally:
-        """Return what was accepted and what was dropped so far."""
-        return self._framer.tally
 
     def feed(self, data: bytes) -> Packets:
         """Return the packets that *data* completes."""
@@ -80,11 +73,6 @@ class Bitalino:
             ends=found.ends,
             notes=self._words.feed(found.skipped),
         )
-
-    def restart(self) -> None:
-        """Forget what is half read."""
-        self._framer.restart()
-        self._words.restart()
 
 
 def framing(channels: int) -> tuple[Layout, Rule]:

@@ -12,8 +12,8 @@ an odd one the board's own 1 to 8; an even one and the odd one after it are a sa
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.protocols import Board, Packets, Tally
-from edge.protocols.framing import Found, Framer
+from edge.protocols import Board, Packets
+from edge.protocols.framing import Found, Framed, Framer
 from edge.protocols.layout import Layout
 from edge.protocols.notes import Words
 from edge.protocols.scan import Bytes, Rule
@@ -48,7 +48,7 @@ RULE = Rule(
 )
 
 
-class Cyton:
+class Cyton(Framed):
     """Decoder of one stream."""
 
     def __init__(self, daisy: bool, gain: float, clock: bool) -> None:
@@ -63,18 +63,12 @@ class Cyton:
             checked=False,
             baud=115_200,
             start_command=b"<b" if clock else b"b",
-            stop_command=b"s",
         )
         self._daisy = daisy
         self._framer = Framer(PACKET, RULE)
         self._words = Words()
         self._half: Bytes = np.empty((0, PACKET.size), np.uint8)  # waits for its other
         self._skipped = 0  # bytes before this call
-
-    @property
-    def tally(self) -> Tally:
-        """Return what was accepted and what was dropped so far."""
-        return self._framer.tally
 
     def feed(self, data: bytes) -> Packets:
         """Return the samples that *data* completes."""

@@ -18,13 +18,14 @@ What is accepted depends only on the stream, not on how it was cut into calls.
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.protocols import Tally
+from edge.protocols import Decoder, Tally
 from edge.protocols.layout import Layout
+from edge.protocols.notes import Words
 from edge.protocols.scan import Bytes, Rule, Scan
 
 BLOCK_BYTES = 65_536
@@ -298,6 +299,21 @@ class Framer:
             begins[0] = stops[0] if due is None else due % size
         self._damaged += scan.begun(begins, stops)
         return parts
+
+
+class Framed(Decoder, Protocol):
+    """A decoder of packets that a `Framer` finds, with words of the board between."""
+
+    _framer: Framer
+    _words: Words
+
+    @property
+    def tally(self) -> Tally:
+        return self._framer.tally
+
+    def restart(self) -> None:
+        self._framer.restart()
+        self._words.restart()
 
 
 def lost_samples(

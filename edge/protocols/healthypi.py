@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ConfigError
-from edge.protocols import Board, Packets, Tally
-from edge.protocols.framing import Framer, lost_samples
+from edge.protocols import Board, Packets
+from edge.protocols.framing import Framed, Framer, lost_samples
 from edge.protocols.layout import Layout
 from edge.protocols.notes import Words
 from edge.protocols.scan import Bytes
@@ -59,7 +59,7 @@ ZERO = {  # the firmware's word for no value
 RATE_HZ = 125
 
 
-class HealthyPi:
+class HealthyPi(Framed):
     """Decoder of one stream."""
 
     def __init__(self, version: int) -> None:
@@ -78,11 +78,6 @@ class HealthyPi:
         self._framer = Framer(PACKET)
         self._words = Words()
         self._stated = Stated(VITALS, RATE_HZ, ZERO)
-
-    @property
-    def tally(self) -> Tally:
-        """Return what was accepted and what was dropped so far."""
-        return self._framer.tally
 
     def feed(self, data: bytes) -> Packets:
         """Return the packets that *data* completes."""
@@ -103,8 +98,7 @@ class HealthyPi:
 
     def restart(self) -> None:
         """Forget what is half read."""
-        self._framer.restart()
-        self._words.restart()
+        super().restart()
         self._stated.restart()
 
     def _vitals(self, packets: Bytes, status: NDArray[np.int32]) -> NDArray[np.float64]:

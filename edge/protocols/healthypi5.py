@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.protocols import Board, Packets, Reading, Tally
-from edge.protocols.framing import Found, Framer, Skip, lost_samples
+from edge.protocols.framing import Found, Framed, Framer, Skip, lost_samples
 from edge.protocols.layout import Layout
 from edge.protocols.notes import Words
 from edge.protocols.scan import Bytes
@@ -87,7 +87,7 @@ def board(name: str, amplifier: float) -> Board:
     )
 
 
-class Single:
+class Single(Framed):
     """Decoder of one stream, a packet a sample."""
 
     def __init__(self, amplifier: float) -> None:
@@ -95,11 +95,6 @@ class Single:
         self._framer = Framer(SINGLE)
         self._words = Words()
         self._stated = Stated(SINGLE_VITALS, RATE_HZ, ZERO)
-
-    @property
-    def tally(self) -> Tally:
-        """Return what was accepted and what was dropped so far."""
-        return self._framer.tally
 
     def feed(self, data: bytes) -> Packets:
         """Return the packets that *data* completes."""
@@ -117,8 +112,7 @@ class Single:
 
     def restart(self) -> None:
         """Forget what is half read."""
-        self._framer.restart()
-        self._words.restart()
+        super().restart()
         self._stated.restart()
 
 
@@ -129,7 +123,7 @@ class Batches:
     """
 
     def __init__(self, amplifier: float) -> None:
-        self.board = board("healthypi5-batches", amplifier)
+        self.board = board("healthypi5-batches", amplifier)._replace(batch=8)
         self._ecg = Framer(BATCH)
         self._oximeter = Framer(OXIMETER)
         self._words = Words()

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import ConfigError
-from edge.protocols import Board, Packets, Tally
-from edge.protocols.framing import Framer
+from edge.protocols import Board, Packets
+from edge.protocols.framing import Framed, Framer
 from edge.protocols.layout import Layout
 from edge.protocols.notes import Words
 from edge.protocols.scan import Bytes, Marks, Rule
@@ -38,7 +38,7 @@ RESET_CHANNEL = 0x200
 RULE = Rule(lambda data, offsets: data[3 : 3 + offsets], modulus=256)
 
 
-class Olimex:
+class Olimex(Framed):
     """Decoder of one stream."""
 
     def __init__(self, sampling_rate_hz: int, channels: int) -> None:
@@ -56,11 +56,6 @@ class Olimex:
         self._framer = Framer(PACKET, RULE)
         self._words = Words()
         self._resetting = False
-
-    @property
-    def tally(self) -> Tally:
-        """Return what was accepted and what was dropped so far."""
-        return self._framer.tally
 
     def feed(self, data: bytes) -> Packets:
         """Return the samples that *data* completes."""
@@ -84,8 +79,7 @@ class Olimex:
 
     def restart(self) -> None:
         """Forget what is half read."""
-        self._framer.restart()
-        self._words.restart()
+        super().restart()
         self._resetting = False
 
 

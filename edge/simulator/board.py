@@ -106,12 +106,15 @@ class SimulatedBoard:
         with self._lock:
             return self._tally
 
-    def run(self, stopping: threading.Event) -> None:
-        """Be a board until *stopping* is set: wake at every burst, on the dot."""
+    def run(self, ended: Callable[[float], bool]) -> None:
+        """
+        Be a board: wake at every burst, on the dot, until *ended*, which is given the
+        seconds to wait, returns true.
+        """
         while True:
             now = self._clock()
             burst = (now // self._burst_ns + 1) * self._burst_ns
-            if stopping.wait((burst - now) / NS_A_SECOND):
+            if ended((burst - now) / NS_A_SECOND):
                 return
             self.step()
 
@@ -138,7 +141,7 @@ class SimulatedBoard:
     def __enter__(self) -> Self:
         self.plug()
         self._thread = threading.Thread(
-            target=self.run, args=(self._stopping,), name="simulated board"
+            target=self.run, args=(self._stopping.wait,), name="simulated board"
         )
         self._thread.start()
         return self

@@ -34,15 +34,6 @@ Millivolts a count at gain 24: 4.5 V / gain / (2^23 - 1).
 Source: OpenBCI Documentation, Cyton data format.
 """
 
-CYTON_PACKET = """
-B    start           0xA0
-B    counter         0 to 255
-24s  channels        8 × int24, big-endian
-6s   acceleration    3 × int16, big-endian, 0.002/16 g
-B    stop            0xC0: the six bytes are acceleration
-"""
-"""One Cyton packet, 33 bytes. Source: OpenBCI Documentation, Cyton data format."""
-
 GRAVITY = 8000  # 1 g in counts of 0.002/16 g
 
 
@@ -66,6 +57,7 @@ class Wire(NamedTuple):
 def cyton(samples: Samples) -> list[bytes]:
     """Return Cyton packets: leads I, II and III on channels 1 to 3, the others 0."""
     count = len(samples.number)
+    # OpenBCI documentation, "Cyton Data Format"
     packets = np.zeros((count, 33), np.uint8)
     packets[:, 0] = 0xA0
     packets[:, 1] = samples.number % 256

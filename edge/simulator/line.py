@@ -58,7 +58,8 @@ class Port:
             _point(link, self.device)
         except OSError as error:
             os.close(self._end)
-            raise SourceUnavailable(f"cannot make the link {link}: {error}") from error
+            why = error.strerror or error
+            raise SourceUnavailable(f"cannot make the link {link}: {why}") from error
 
     @property
     def heard(self) -> bool:

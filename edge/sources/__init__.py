@@ -13,7 +13,20 @@ from edge.errors import ConfigError
 from edge.records import Frame, SerialChunk
 
 
-class FrameSource(Protocol):
+class Closing(Protocol):
+    """What is closed at the end of a ``with``, if not before."""
+
+    def close(self) -> None:
+        """Release the device or the files. Safe to call twice."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+class FrameSource(Closing, Protocol):
     """Where camera frames come from."""
 
     def read(self, timeout_s: float) -> Frame | None:
@@ -24,15 +37,8 @@ class FrameSource(Protocol):
         :raises SourceEnded: if a recording is over
         """
 
-    def close(self) -> None:
-        """Release the device. Safe to call twice."""
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *exc: object) -> None: ...
-
-
-class EcgSource(Protocol):
+class EcgSource(Closing, Protocol):
     """Where ECG bytes come from."""
 
     identity: str  # what the board says it is, "" where it does not
@@ -51,13 +57,6 @@ class EcgSource(Protocol):
 
         :raises SourceLost: if the device disappeared
         """
-
-    def close(self) -> None:
-        """Release the device. Safe to call twice."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *exc: object) -> None: ...
 
 
 FRAME_SOURCES: dict[str, str] = {

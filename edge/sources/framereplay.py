@@ -7,18 +7,18 @@ A camera that is opened late, or again, goes on at the present moment.
 import os
 import time
 from pathlib import Path
-from typing import Self
 
 from edge import config
 from edge.errors import SourceEnded
 from edge.records import Frame, MonotonicNs
+from edge.sources import FrameSource
 from edge.sources.recording import read_frames, read_settings
 from edge.sources.replay import shift_of, wait_until
 
 LATE_NS = 1_000_000_000  # a frame that was due longer ago is left out
 
 
-class FrameReplay:
+class FrameReplay(FrameSource):
     """Recorded pictures; all instants are moved by *shift_ns*."""
 
     def __init__(self, folder: Path, shift_ns: int = 0, pace: bool = True) -> None:
@@ -50,12 +50,6 @@ class FrameReplay:
     def close(self) -> None:
         """Let go of the files. Safe to call twice."""
         self._frames.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _due(self) -> MonotonicNs:
         assert self._next is not None

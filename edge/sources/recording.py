@@ -10,12 +10,13 @@ import json
 import struct
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any, BinaryIO, Self, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from edge.errors import SourceUnavailable
 from edge.records import Frame, MonotonicNs, SerialChunk, Stamp
+from edge.sources import Closing
 
 SETTINGS = "session.json"
 FRAMES = "frames"
@@ -33,7 +34,7 @@ LONGEST_CHUNK_BYTES = 1 << 24
 """A longer one is a damaged file: no source hands over so many bytes at once."""
 
 
-class SerialLog:
+class SerialLog(Closing):
     """Writes what arrives until it is closed; a cut at any place costs one chunk."""
 
     def __init__(self, path: Path) -> None:
@@ -52,12 +53,6 @@ class SerialLog:
     def close(self) -> None:
         """Close the file. Safe to call twice."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 def read_serial(path: Path) -> Generator[SerialChunk, None, None]:
@@ -114,7 +109,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     return dict(settings)
 
 
-class FrameLog:
+class FrameLog(Closing):
     """Writes pictures as they are, and a line for each."""
 
     def __init__(self, folder: Path) -> None:
@@ -137,12 +132,6 @@ class FrameLog:
     def close(self) -> None:
         """Close the list. Safe to call twice."""
         self._list.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 def read_frames(folder: Path) -> Generator[Frame, None, None]:

@@ -9,11 +9,11 @@ from them. What the board would have answered to other commands is not reproduce
 import os
 import time
 from pathlib import Path
-from typing import Self
 
 from edge import config
 from edge.errors import SourceEnded, SourceLost, SourceUnavailable
 from edge.records import MonotonicNs, SerialChunk
+from edge.sources import EcgSource
 from edge.sources.recording import read_serial, read_settings, serial_path
 
 LEAD_IN_NS = 3_000_000_000
@@ -22,7 +22,7 @@ LEAD_IN_NS = 3_000_000_000
 PROC_START_TICKS = 19  # proc(5), stat: field 22, counted after the name
 
 
-class Replay:
+class Replay(EcgSource):
     """
     A recorded port, from one opening of it to its loss.
 
@@ -65,12 +65,6 @@ class Replay:
     def close(self) -> None:
         """Let go of the file. Safe to call twice."""
         self._chunks.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
 
 def open_source(ecg: config.Ecg, baud: int, identity: str = "") -> Replay:

@@ -18,7 +18,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from edge.errors import ConfigError, SourceEnded, SourceLost
 from edge.patient.picture import Pictures
 from edge.pulses import NS_A_SECOND, Pulses, every, share
 from edge.records import Frame, MonotonicNs
+from edge.sources import FrameSource
 
 READOUT_NS = 12_000_000  # from the end of an exposure to the frame's arrival
 
@@ -35,7 +36,7 @@ Verb = Literal["run", "freeze", "stall", "end", "unplug"]
 VERBS: tuple[Verb, ...] = ("run", "freeze", "stall", "end", "unplug")
 
 
-class SyntheticCamera:
+class SyntheticCamera(FrameSource):
     """
     A camera of *width* × *height* pixels that takes *rate_hz* pictures a second.
 
@@ -100,12 +101,6 @@ class SyntheticCamera:
     def close(self) -> None:
         """Wake a waiting `read`. Safe to call twice."""
         self._closing.set()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     # What a test may know
 

@@ -16,13 +16,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Self
 
 import serial
 
 from edge import config
 from edge.errors import SourceLost, SourceUnavailable
 from edge.records import MonotonicNs, SerialChunk
+from edge.sources import EcgSource
 from edge.sources.ports import ROOT, Port, find_port
 
 READ_BYTES = 65_536  # at most in one chunk; the kernel holds back the rest
@@ -36,7 +36,7 @@ GONE = (OSError, termios.error, ValueError)
 """What a port raises whose device has left; `SerialException` is an `OSError`."""
 
 
-class UsbSerial:
+class UsbSerial(EcgSource):
     """An open port."""
 
     def __init__(self, serial_port: serial.SerialBase, port: Port) -> None:
@@ -85,12 +85,6 @@ class UsbSerial:
                 fcntl.ioctl(self._file, termios.TIOCNXCL)
         with suppress(*GONE):
             self._serial.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _read_emulated(self, timeout_s: float) -> SerialChunk | None:
         """Read from an address of pyserial's that has no file behind it."""
@@ -174,7 +168,9 @@ def refusal(port: Port, baud: int, error: BaseException) -> str:
     mends = {
         errno.ENOENT: "plug the board in",
         errno.EACCES: "add the user of this program to the group dialout",
-        errno.EPERM: "add the user of this program to the group dialout",
+        # DeviceAllow= of edge.service: systemd.resource-control(5)
+        errno.EPERM: "the service may open boards on USB alone; for one on the pins of"
+        " a Raspberry Pi see systemd/README.md",
         errno.EAGAIN: "another program has it open: fuser -v shows which",
         errno.EBUSY: "another program has it open: fuser -v shows which",
         errno.ENOTTY: "it is not a serial port",

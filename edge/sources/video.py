@@ -12,18 +12,19 @@ import time
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from edge import config
 from edge.errors import SourceEnded, SourceError, SourceLost, SourceUnavailable
 from edge.records import Frame, MonotonicNs, Stamp
+from edge.sources import FrameSource
 from edge.sources.frozen import Frozen
 
 OLDEST_STAMP_NS = 2_000_000_000
 """A stamp further back than this, or ahead, is not on our clock."""
 
 
-class Video:
+class Video(FrameSource):
     """An opened *container* (of PyAV) that is a webcam if *live*, else a file."""
 
     def __init__(self, container: Any, name: str, live: bool, period_ns: int) -> None:
@@ -61,12 +62,6 @@ class Video:
         """Release the device, unless its driver hangs. Safe to call twice."""
         self._closing.set()
         self._thread.join(1.0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
 
     def _play(self) -> None:
         failure: SourceError = SourceEnded(f"{self._name} is over")

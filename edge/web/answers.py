@@ -43,6 +43,10 @@ LARGEST_FORM = 65_536
 """Bytes of a form without a file, and of JSON: strangers send it before they log in."""
 
 
+CHUNKS = 65_536
+"""Bytes of chunks that are put together at a time."""
+
+
 def as_json(data: object, status: int = 200, **headers: str) -> HTTPResponse:
     """Return an answer of JSON with sorted keys; NaN and infinity are refused."""
     body = json.dumps(data, sort_keys=True, allow_nan=False, separators=(",", ":"))
@@ -118,12 +122,31 @@ def query_truth(request: BaseRequest, name: str) -> bool:
 def body(request: BaseRequest, most: int) -> bytes:
     """Return the body, refusing one of more than *most* bytes before it is read."""
     length = max(0, request.content_length)
-    if length > most:
+    data = b""
+    try:
+        if header(request, "Transfer-Encoding"):
+            data = chunked(request, most)
+        elif 0 < length <= most:
+            data = bytes(request.environ["wsgi.input"].read(length))
+    except TimeoutError:
+        refuse(408, "the body came too slowly, or stopped", Connection="close")
+    except ValueError:
+        refuse(400, "the chunks of the body cannot be told apart, or it ended early")
+    if max(length, len(data)) > most:
         refuse(413, f"the body must be at most {most} bytes")
-    data = bytes(request.environ["wsgi.input"].read(length)) if length else b""
     if len(data) < length:
         refuse(400, "the body ended early")
     return data
+
+
+def chunked(request: BaseRequest, most: int) -> bytes:
+    """Return a body whose length nobody told, at least a byte beyond *most* of it."""
+    data = bytearray()
+    while len(data) <= most and (
+        piece := request.environ["wsgi.input"].read(min(CHUNKS, most + 1 - len(data)))
+    ):
+        data += piece
+    return bytes(data)
 
 
 def json_body(request: BaseRequest) -> dict[str, Any]:

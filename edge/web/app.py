@@ -22,6 +22,9 @@ from edge.web.views import Views
 
 logger = logging.getLogger(__name__)
 
+ORIGINAL = ("/status", "/process_image", "/process_ecg", "/export")
+"""Addresses whose clients may read to the end of the connection, as they could."""
+
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 View = Callable[..., HTTPResponse]
 
@@ -66,6 +69,8 @@ def routes(box: Box, guard: Guard) -> tuple[Route, ...]:
         Route("GET", "/exports/estimate", "admin", exports.estimate),
         Route("POST", "/exports", "admin", exports.arm),
         Route("POST", "/exports/cancel", "admin", exports.cancel),
+        Route("POST", "/kept", "admin", exports.keep),
+        Route("POST", "/kept/release", "admin", exports.release),
         Route("POST", "/drives/enrol", "admin", exports.enrol),
         Route("POST", "/drives/forget", "admin", exports.forget),
         Route("OPTIONS", "/status", "open", methods_of_status),
@@ -159,14 +164,35 @@ def hardened(app: Wsgi, guard: Guard) -> Wsgi:
         def begin(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             given = {name.lower() for name, _ in headers}
             more = [item for item in HEADERS.items() if item[0].lower() not in given]
+            if closes(environ) and "connection" not in given:
+                more.append(("Connection", "close"))
             return start(status, headers + more, *rest)
 
-        host = environ.get("HTTP_HOST", "")
-        if not guard.knows_host(host, environ.get("SERVER_ADDR", "")):
-            error = "this box is not called that: add the name to [web] hosts"
+        if error := misdirected(environ, guard):
             answer = as_json({"error": error}, MISDIRECTED)
-            begin("421 Misdirected Request", list(answer.headerlist))
+            length = ("Content-Length", str(len(answer.body)))
+            begin("421 Misdirected Request", [*answer.headerlist, length])
             return [answer.body]
         return app(environ, begin)
 
     return call
+
+
+def misdirected(environ: dict[str, Any], guard: Guard) -> str:
+    """Return what is wrong with the name that the box is called by, "" if nothing."""
+    host = environ.get("HTTP_HOST")
+    if host is None:
+        # HTTP/1.0 knows no Host: a microcontroller may send none, a browser always.
+        old = environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
+        return "" if old else "the request names no Host"
+    known = guard.knows_host(host, environ.get("SERVER_ADDR", ""))
+    return "" if known else "this box is not called that: add the name to [web] hosts"
+
+
+def closes(environ: dict[str, Any]) -> bool:
+    """
+    Return whether the connection ends with the answer, as in the original system: a
+    client of its addresses has to ask for one that goes on.
+    """
+    kept = "keep-alive" in environ.get("HTTP_CONNECTION", "").lower()
+    return environ.get("PATH_INFO") in ORIGINAL and not kept

@@ -12,13 +12,13 @@ from typing import NamedTuple
 
 from bottle import HTTPResponse
 
-from edge.columns import COLUMNS, LEGACY_VITALS
 from edge.export import Options
 from edge.export.csv import make_table
 from edge.export.recording import Recording, Veil
 from edge.export.span import find_span
 from edge.history import History
 from edge.join import sample_times
+from edge.join.columns import COLUMNS, LEGACY_VITALS
 from edge.records import BoxNs, EcgChunk, Segment, UtcNs, Vital
 from edge.stamps import stamp
 from edge.web.answers import refuse
@@ -59,6 +59,7 @@ class Downloads:
         Return the answer; its body is made while it is sent.
 
         :raises ExportError: if nothing was recorded in *stretch*
+        :raises StoreError: if there is no recording that can be read
         """
         if stretch.first or stretch.until:
             with self._open_past() as past:
@@ -71,8 +72,9 @@ class Downloads:
             "Content-Type": "text/csv; charset=utf-8",
             "Content-Disposition": f'attachment; filename="{stretch.table}.csv"',
         }
-        blocks = self._blocks(stretch, span)
-        return HTTPResponse(Body(blocks, self._slots.release), **headers)
+        body = Body(self._blocks(stretch, span), self._slots.release)
+        body.begin()  # what cannot be read is said now, and nobody had it
+        return HTTPResponse(body, **headers)
 
     def _blocks(self, stretch: Stretch, span: tuple[BoxNs, BoxNs]) -> Iterator[bytes]:
         name = stretch.table
@@ -94,8 +96,18 @@ class Body:
         self._over = over
         self._lock = threading.Lock()
         self._closed = False
+        self._first = b""
+
+    def begin(self) -> None:
+        """Have the first piece; where that fails, it is over."""
+        try:
+            self._first = next(self._pieces)
+        except BaseException:
+            self.close()
+            raise
 
     def __iter__(self) -> Iterator[bytes]:
+        yield self._first
         yield from self._pieces
         self.close()  # not every server does
 

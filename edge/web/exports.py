@@ -35,11 +35,16 @@ class Exports:
         with self._box.past() as past:
             last = past.latest_events("export", SHOWN)
             history = self._box.present.events(last)
+            kept = [
+                shapes.of_kept(number, one, self._box.present.utc(one.begin))
+                for number, one in past.kept().items()
+            ]
         return as_json(
             {
                 "usb": desk,
                 "trouble": trouble,
                 "history": history,
+                "kept": kept,
                 "tables": list(TABLES),
                 "formats": list(WRITERS),
             }
@@ -81,6 +86,27 @@ class Exports:
         """Enrol a drive no longer."""
         drive = text_field(json_body(request), "drive", DRIVE_LENGTH)
         return self._tell("export forget", {"drive": drive})
+
+    def keep(self) -> HTTPResponse:
+        """Keep a stretch of the recording, however old it gets."""
+        body = json_body(request)
+        first, until = text_field(body, "from", 64), text_field(body, "to", 64)
+        why = text_field(body, "why", 200)
+        if not why.strip():
+            refuse(400, "why must say what the stretch is kept for")
+        if not (first or until):
+            refuse(400, "from or to must say which stretch is kept")
+        zone = self._box.settings.box.time_zone
+        with self._box.past() as past:
+            begin, end = find_span(past, first, until, zone)
+        return self._tell("keep", {"begin": begin, "end": end, "why": why})
+
+    def release(self) -> HTTPResponse:
+        """Let a stretch that was kept leave again in its turn."""
+        number = json_body(request).get("number")
+        if type(number) is not int or not 0 < number < 2**53:
+            refuse(400, "number must be one of those in /exports")
+        return self._tell("release", {"number": number})
 
     def _tell(self, do: str, asked: dict[str, Any]) -> HTTPResponse:
         by = request.environ[PERSON].name

@@ -24,6 +24,7 @@ Need = Literal["open", "viewer", "admin"]
 HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?")
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 SAFE = ("GET", "HEAD", "OPTIONS")
+WHO = "log in first; a script sends Authorization: Bearer TOKEN (edge account token)"
 MISDIRECTED = 421
 """RFC 9110, section 15.5.20."""
 
@@ -68,7 +69,7 @@ class Guard:
             return None
         person = self._person(request)
         if person is None:
-            refuse(401, "log in first", **{"WWW-Authenticate": "Bearer"})
+            refuse(401, WHO, **{"WWW-Authenticate": "Bearer"})
         if need == "admin" and person.role != "admin":
             refuse(403, f"{person.name} may look, but not do this")
         return person

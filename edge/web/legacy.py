@@ -12,13 +12,13 @@ from datetime import datetime
 
 from bottle import BaseRequest, HTTPResponse, request
 
-from edge.columns import LEGACY, JoinedRow, legacy_cells
 from edge.control import Post
 from edge.errors import ControlError, PictureError
 from edge.export import TABLES
 from edge.export.recording import Veil
 from edge.history import History
-from edge.joined import join_block
+from edge.join.columns import LEGACY, JoinedRow, legacy_cells
+from edge.join.rows import join_block
 from edge.pictures import read_picture, shrink
 from edge.records import VITALS, Pose, UtcNs
 from edge.stamps import named_zone, stamp
@@ -83,7 +83,7 @@ class Legacy:
         with box.past() as past:
             row = self._joined(past, pose)
         tell(row)
-        joined = fields(row)
+        joined = fields(own(row))
         if given:
             joined["timestamp"] = given
             if row.sample and not zoned(given):
@@ -95,7 +95,7 @@ class Legacy:
         """Return *pose* with the ECG record nearest to it."""
         tolerance_ns = round(self._box.settings.join.tolerance_ms * 1e6)
         labels = self._box.present.labels()
-        (row,) = join_block(past, [pose], tolerance_ns, 0, labels)
+        (row,) = join_block(past, [pose], tolerance_ns, labels)
         return row
 
     def process_ecg(self) -> HTTPResponse:
@@ -162,6 +162,17 @@ def tell(row: JoinedRow) -> None:
         logger.info("%s: ECG record found, %.3f s away", row.pose.picture, seconds)
     else:
         logger.info("%s: no ECG record near enough", row.pose.picture)
+
+
+def own(row: JoinedRow) -> JoinedRow:
+    """
+    Return *row* without the vitals of other records, if it has a record that somebody
+    stated whole: no age stands beside them here, and it may be years.
+    """
+    if row.sample is None or row.sample.segment.stamp != "given":
+        return row
+    stated = {name: then for name, then in row.vitals.items() if then.age_ms == 0}
+    return row._replace(vitals=stated)
 
 
 def fields(row: JoinedRow) -> Json:

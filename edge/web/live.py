@@ -130,7 +130,11 @@ class Feed:
             {
                 "reset": since is None,
                 "segments": {str(n): shapes.of_segment(s) for n, s in segments.items()},
-                "ecg": [shapes.of_chunk(c, segments[c.segment]) for c in news.chunks],
+                "ecg": [
+                    shapes.of_chunk(chunk, segments[chunk.segment])
+                    for chunk in news.chunks
+                    if chunk.segment in segments
+                ],
                 "poses": [shapes.of_pose(pose) for pose in news.poses],
                 "vitals": [shapes.of_vital(vital) for vital in vitals],
                 "events": self._present.events(news.events),
@@ -138,10 +142,12 @@ class Feed:
         )
 
     def _segments(self, past: History, used: set[int]) -> dict[int, Segment]:
+        """Return those of the segments *used* whose rows can be read."""
         known = self._present.labels().segments
-        if not used <= known.keys():  # one began since they were read
-            known = past.segments()
-        return {number: known[number] for number in used}
+        found = {number: known[number] for number in used & known.keys()}
+        if begun := used - known.keys():  # since they were read
+            found |= past.segments(begun)
+        return found
 
 
 def dumps(data: Json) -> str:
@@ -185,4 +191,5 @@ def state(reading: Reading, present: Moment) -> Json:
         "streams": [shapes.of_stream(part) for part in box.streams] if box else [],
         "saved": box.saved if box else {},
         "storage": box.storage if box else {},
+        "machine": box.machine if box else {},
     }

@@ -84,7 +84,7 @@ class Sessions:
                 "seen": now,
                 "boot": self._boot,
             }
-            self._file.write(table)
+            self._file.keep(table)
         return token
 
     def find(self, token: str) -> Session | None:
@@ -100,7 +100,7 @@ class Sessions:
                 return None
             if now - cast(float, entry["seen"]) > WRITTEN_EVERY_S:
                 table = {**self._file.read(), key: {**entry, "seen": now}}
-                self._file.write(table)
+                self._file.keep(table)
         return Session(person, str(entry["csrf"]))
 
     def close(self, token: str) -> None:
@@ -108,7 +108,7 @@ class Sessions:
         with self._file.lock:
             table = dict(self._file.read())
             if table.pop(digest(token), None) is not None:
-                self._file.write(table)
+                self._file.keep(table)
 
     def _alive(self, entry: dict[str, object], now: float) -> bool:
         began, seen = entry.get("began"), entry.get("seen")

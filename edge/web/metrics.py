@@ -69,9 +69,10 @@ def families(box: BoxState | None, now: BoxNs) -> Iterator[Family]:
     )
     saved = [({"kind": kind}, float(count)) for kind, count in box.saved.items()]
     yield "saved_total", "counter", "records on the card since the start", saved
-    for name, value in box.storage.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield one(f"storage_{name}", "gauge", f"storage: {name}", value)
+    for group, told in (("storage", box.storage), ("machine", box.machine)):
+        for name, value in told.items():
+            if isinstance(value, (int, float)):
+                yield one(f"{group}_{name}", "gauge", f"{group}: {name}", value)
 
 
 def one(name: str, kind: str, about: str, value: float) -> Family:

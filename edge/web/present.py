@@ -17,7 +17,7 @@ import numpy as np
 from edge.clock import boot_id
 from edge.errors import ControlError
 from edge.history import History
-from edge.joined import Labels, read_labels
+from edge.join.rows import Labels, read_labels
 from edge.records import BoxNs, BoxState, Event, UtcNs
 from edge.web import shapes
 from edge.web.shapes import Json
@@ -47,7 +47,8 @@ class Reading(NamedTuple):
 
 
 LABELS_KEPT_S = 5.0
-"""The clock ledger and the segments are not read again before."""
+"""The clock ledger and the segments are not read again before, nor if none has come: of
+weeks they take a second."""
 
 
 class StateCache:
@@ -119,6 +120,7 @@ class Present:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._labels: Labels | None = None
+        self._labelled: tuple[object, ...] = ()  # what the recording said of them
         self._read = 0.0
 
     def labels(self) -> Labels:
@@ -131,7 +133,9 @@ class Present:
             if self._labels and self._monotonic() - self._read < LABELS_KEPT_S:
                 return self._labels
             with self._open_past() as past:
-                self._labels = read_labels(past)
+                labelled = past.labelled()
+                if self._labels is None or labelled != self._labelled:
+                    self._labels, self._labelled = read_labels(past), labelled
             self._read = self._monotonic()
             return self._labels
 
@@ -161,8 +165,10 @@ class Present:
 
         :raises StoreError: if there is no recording
         """
+        ledger = self.labels().ledger
         return [
-            shapes.of_event(row, event, self.utc(event.began)) for row, event in found
+            shapes.of_event(row, event, self.utc(event.began), ledger)
+            for row, event in found
         ]
 
     def _now(self, reading: Reading) -> tuple[BoxNs, bool]:

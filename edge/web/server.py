@@ -7,6 +7,7 @@ may wait for the rest of a large body, and no answer but a download fills the bu
 """
 
 import contextlib
+import errno
 import json
 import logging
 import re
@@ -32,9 +33,6 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 THREADS = 24
 """Requests that are worked on at the same time."""
 
-SLOW_BODIES = 6
-"""Workers that may wait for the rest of a body at the same time."""
-
 BODY_WITHIN_S = 60.0
 STALL_S = 10.0
 """The longest for a whole body, and for one piece of it or of an answer."""
@@ -46,6 +44,12 @@ PIECE = 65_536
 
 LARGEST_BODY = 21 * 1024 * 1024
 """A picture of 20 MiB and the form around it."""
+
+ONCE = (b"host", b"content-length", b"transfer-encoding")
+"""What makes a request ambiguous when it is there twice."""
+
+SLASHES = re.compile(rb"[A-Z]{1,10} (/+)/")
+"""What is too much of ``POST //status``: scripts join "http://box/" and "/status"."""
 
 HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\0\r\n]*)")
 """One line of RFC 9112, section 5, without the folding that it forbids."""
@@ -97,28 +101,28 @@ class Outgoing:
 class Incoming:
     """What a client sends: first what the waiting room collected, then the socket."""
 
-    def __init__(
-        self, guest: Guest, outgoing: Outgoing, slots: threading.Semaphore
-    ) -> None:
+    def __init__(self, guest: Guest, outgoing: Outgoing) -> None:
         self.bytes_read = 0  # cheroot asks for it
         self._guest = guest
         self._outgoing = outgoing
-        self._slots = slots
-        self._deadline = 0.0  # 0.0 while no slot is held
+        self._deadline = 0.0  # 0.0 while nothing was waited for
 
     def head(self) -> bytes:
         """Return the first line and the headers, which are still to be read."""
+        if slashes := SLASHES.match(self._guest.data):
+            del self._guest.data[slashes.start(1) : slashes.end(1)]
         return bytes(self._guest.data.partition(b"\r\n\r\n")[0])
 
     def read(self, size: int) -> bytes:
-        """Return the next *size* bytes, fewer if the client leaves."""
+        """Return the next *size* bytes; fewer if the client leaves, or of too many."""
+        size = min(size, LARGEST_BODY)
         while len(self._guest.data) < size and self._fetch():
             pass
         return self._take(size)
 
     def readline(self, size: int = -1) -> bytes:
         """Return up to and with the next line end, but at most *size* bytes."""
-        most = size if size >= 0 else LARGEST_BODY
+        most = size if size >= 0 else LONGEST_HEAD
         while (end := self._guest.data.find(b"\n", 0, most) + 1) == 0:
             if len(self._guest.data) >= most or not self._fetch():
                 return self._take(most)
@@ -130,9 +134,7 @@ class Incoming:
 
     def release(self) -> None:
         """Say that this request is over."""
-        if self._deadline:
-            self._deadline = 0.0
-            self._slots.release()
+        self._deadline = 0.0
 
     def close(self) -> None:
         """Do nothing: the socket is closed elsewhere."""
@@ -147,8 +149,6 @@ class Incoming:
     def _fetch(self) -> bool:
         if not self._deadline:
             self._outgoing.send_all()  # "100 Continue", which the client waits for
-            if not self._slots.acquire(blocking=False):
-                raise TimeoutError("timed out")
             self._deadline = time.monotonic() + BODY_WITHIN_S
         left = self._deadline - time.monotonic()
         if left <= 0:
@@ -170,6 +170,13 @@ class Request(HTTPRequest):
             self.simple_response(status, flaw)
         else:
             super().parse_request()
+            self.close_connection |= self.chunked_read  # nobody reads its trailer
+
+    def send_headers(self) -> None:
+        """Send the head of an answer; the application may end the connection by it."""
+        if (b"Connection", b"close") in self.outheaders:
+            self.close_connection = True
+        super().send_headers()
 
     def simple_response(self, status: str, msg: str = "") -> None:
         """Answer an error as JSON with the headers of every other answer."""
@@ -197,15 +204,27 @@ def examine(head: bytes) -> tuple[str, str]:
         if not found:
             return "400 Bad Request", "a header line is malformed"
         name, value = found[1].lower(), found[2].strip()
-        if name == b"transfer-encoding":
-            return "411 Length Required", "a body needs Content-Length"
-        if name == b"content-length" and not re.fullmatch(rb"[0-9]{1,18}", value):
-            return "400 Bad Request", "Content-Length is not a number"
-        if name in (b"host", b"content-length"):
-            if name in once:
-                return "400 Bad Request", "Host or Content-Length is there twice"
-            once.add(name)
+        status, flaw = of_length(name, value)
+        if flaw:
+            return status, flaw
+        if name in ONCE and name in once:
+            return "400 Bad Request", f"{name.decode()} is there twice"
+        once.add(name)
+    alone = first.endswith(b"HTTP/1.1") and b"content-length" not in once
+    if b"transfer-encoding" in once and not alone:
+        return "400 Bad Request", "chunks are for HTTP/1.1 without Content-Length"
     return "400 Bad Request", "a NUL byte" if b"\0" in first else ""
+
+
+def of_length(name: bytes, value: bytes) -> tuple[str, str]:
+    """Return what `examine` does of a header that tells how long the body is."""
+    if name == b"transfer-encoding" and value.lower() != b"chunked":
+        return "411 Length Required", "a body needs Content-Length, or chunks"
+    if name == b"content-length" and not re.fullmatch(rb"[0-9]{1,18}", value):
+        return "400 Bad Request", "Content-Length is not a number"
+    if name == b"content-length" and int(value) > LARGEST_BODY:
+        return "413 Request Entity Too Large", f"at most {LARGEST_BODY} bytes are taken"
+    return "", ""
 
 
 class Connection(HTTPConnection):
@@ -239,14 +258,17 @@ class Engine(CherootServer):
     ConnectionClass = Connection
     software = "edge"
     max_request_header_size = LONGEST_HEAD
-    max_request_body_size = LARGEST_BODY
+    max_request_body_size = 0  # `examine` and `Incoming` say what is too much
 
     def begin(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         """Start the workers and the room for connections to *listener*."""
         self.scheme = "https" if context else "http"
-        self.slots = threading.Semaphore(SLOW_BODIES)
         self.room = WaitingRoom(listener, self.receive, context, redirect)
-        self.requests.start()
+        # A thread is of the kind of the one that starts it: these keep no process from
+        # its end, if it fails before it could stop them.
+        starter = threading.Thread(target=self.requests.start, daemon=True)
+        starter.start()
+        starter.join()
         self.ready = True
 
     def receive(self, guest: Guest) -> None:
@@ -261,7 +283,7 @@ class Engine(CherootServer):
     def connect(self, guest: Guest) -> Connection:
         """Return the connection of a new *guest*."""
         outgoing = Outgoing(guest)
-        incoming = Incoming(guest, outgoing, self.slots)
+        incoming = Incoming(guest, outgoing)
         connection = Connection(
             self, guest.sock, lambda _, mode, __: incoming if "r" in mode else outgoing
         )
@@ -333,18 +355,24 @@ def listen(host: str, port: int, given: Sequence[socket.socket] = ()) -> socket.
             backlog=512,
         )
     except OSError as error:
+        mend = "is another program there? Choose another [web] port"
+        if error.errno == errno.EADDRNOTAVAIL:
+            mend = "set [web] host to an address of this machine"
         raise ConfigError(
-            f"cannot listen on {host} port {port}: {error.strerror or error}; "
-            f"is another program there? Choose another [web] port"
+            f"cannot listen on {host} port {port}: {error.strerror or error}; {mend}"
         ) from error
 
 
 def redirect(request: bytes) -> bytes:
     """Return what a client gets that speaks plain HTTP where TLS is spoken."""
+    path = re.match(rb"[A-Z]+ (/[!-~]*) HTTP/", request)
     host = re.search(rb"\r\nHost:[ \t]*([A-Za-z0-9.:\[\]-]{1,260})[ \t]*\r\n", request)
     if not host:
         return b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+    address = b"https://%s%s" % (host[1], path[1] if path else b"/")
+    body = json.dumps({"error": f"ask {address.decode()}"}).encode() + b"\n"
     return (
-        b"HTTP/1.1 308 Permanent Redirect\r\nLocation: https://%s/\r\n"
-        b"Content-Length: 0\r\nConnection: close\r\n\r\n" % host[1]
+        b"HTTP/1.1 308 Permanent Redirect\r\nLocation: %s\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n"
+        b"Connection: close\r\n\r\n%s" % (address, len(body), body)
     )

@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.ledger import Ledger
 from edge.records import (
     MISSING,
     VITALS,
@@ -17,6 +18,7 @@ from edge.records import (
     BoxState,
     EcgChunk,
     Event,
+    Kept,
     Pose,
     Segment,
     StreamState,
@@ -138,17 +140,30 @@ def of_vital(vital: Vital) -> Json:
     }
 
 
-def of_event(row: int, event: Event, utc: UtcNs) -> Json:
+def of_event(row: int, event: Event, utc: UtcNs, ledger: Ledger) -> Json:
     """Return *event*, which began at *utc*, with the row it is kept in."""
+    ended = event.ended
     return {
         "row": row,
         "began": ms(event.began),
         "utc": ms(utc),
-        "ended": None if event.ended is None else ms(event.ended),
+        "ended": None if ended is None else ms(ended),
+        "lasted": 0.0 if ended is None else ms(ledger.elapsed(event.began, ended)),
         "kind": event.kind,
         "stream": event.stream,
         "cause": event.cause,
         "detail": event.detail,
+    }
+
+
+def of_kept(number: int, kept: Kept, utc: UtcNs) -> Json:
+    """Return the stretch that is *kept* under *number*; it began at *utc*."""
+    return {
+        "number": number,
+        "begin": ms(kept.begin),
+        "end": ms(kept.end),
+        "utc": ms(utc),
+        "why": kept.why,
     }
 
 

@@ -1,12 +1,15 @@
 """Small JSON files of the page's own: read when they changed, replaced whole."""
 
 import json
+import logging
 import os
 import threading
 from contextlib import suppress
 from pathlib import Path
 
 from edge.errors import StoreError
+
+logger = logging.getLogger(__name__)
 
 Table = dict[str, dict[str, object]]
 
@@ -36,7 +39,8 @@ class StateFile:
             try:
                 status = self.path.stat()
             except FileNotFoundError:
-                self._seen, self._table = None, {}
+                if self._seen is not None:  # else it was kept in memory, or never was
+                    self._seen, self._table = None, {}
                 return self._table
             except OSError as error:
                 raise unreadable(self.path, error, "use sudo") from error
@@ -59,6 +63,19 @@ class StateFile:
                 replace_whole(self.path, data)
             except OSError as error:
                 raise StoreError(f"cannot write {self.path}: {error}") from error
+
+    def keep(self, table: Table) -> None:
+        """
+        Replace the content, for this process alone while the card does not take it.
+
+        For what must go on with a full disk, and may be lost with the page.
+        """
+        with self.lock:
+            try:
+                self.write(table)
+            except StoreError as error:
+                logger.warning("%s", error)
+                self._table = table
 
 
 def parse(path: Path) -> Table:

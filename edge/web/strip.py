@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edge.history import History
+from edge.history import History, Span
 from edge.ledger import Ledger
-from edge.records import BoxNs, EcgChunk
+from edge.records import BoxNs
 from edge.web import shapes
 from edge.web.shapes import Json
 
@@ -22,7 +22,8 @@ WELL = 0.98
 class Minute(NamedTuple):
     """How much of one minute each stream covers, nanoseconds."""
 
-    length: int  # of the minute that lies after the first start and before now
+    length: int  # of what of it lies after the first start and before now, with the
+    # pauses in it: a box that lost the time while it was off goes on in the same minute
     ecg: int
     pose: int
 
@@ -32,13 +33,16 @@ STREAMS = ("ecg", "pose")
 
 class Strip:
     """
-    The last hour. Minutes that are over are counted once; several threads may ask.
+    The last hour. Minutes that are stored are counted once; several threads may ask.
 
     A late upload into a minute that is over is not seen.
     """
 
     def __init__(self) -> None:
         self._minutes: dict[int, Minute] = {}
+        self._paused = (
+            0  # what the pauses lasted for beyond box time, when they were read
+        )
 
     def read(self, past: History, ledger: Ledger, now: BoxNs, minutes: int) -> Json:
         """Return the share of each of the last *minutes*, and of all of them."""
@@ -46,7 +50,9 @@ class Strip:
         numbers = range(last - minutes + 1, last + 1)
         first = beginning(past)
         known = [n for n in numbers if n >= first // MINUTE_NS]
-        found = {n: self._minute(past, n, first, now) for n in known}
+        newest = past.recorded_until() or 0
+        self._learn(ledger.elapsed(first, now) - now + first)
+        found = {n: self._minute(past, ledger, n, first, now, newest) for n in known}
         self._forget(last)
         return {
             "begin": shapes.ms(numbers[0] * MINUTE_NS),
@@ -59,14 +65,31 @@ class Strip:
             ],
         }
 
-    def _minute(self, past: History, number: int, first: int, now: int) -> Minute:
+    def _learn(self, paused: int) -> None:
+        if paused != self._paused:  # a time server told how long the box was off
+            self._minutes.clear()
+            self._paused = paused
+
+    def _minute(
+        self,
+        past: History,
+        ledger: Ledger,
+        number: int,
+        first: int,
+        now: int,
+        newest: int,
+    ) -> Minute:
         kept = self._minutes.get(number)
         if kept is not None:
             return kept
-        begin, end = number * MINUTE_NS, (number + 1) * MINUTE_NS
+        begin = max(number * MINUTE_NS, first)
+        end = (number + 1) * MINUTE_NS
         last = min(end, now - UNSETTLED_NS)
-        minute = count(past, BoxNs(max(begin, first)), BoxNs(last))
-        if now > end + SETTLED_NS:
+        if begin > newest:  # of a day without a recorder, too many to look for
+            return Minute(max(0, last - begin), 0, 0)
+        minute = count(past, BoxNs(begin), BoxNs(last))
+        minute = minute._replace(length=max(minute.length, ledger.elapsed(begin, last)))
+        if newest > end + SETTLED_NS:
             self._minutes[number] = minute
         return minute
 
@@ -79,7 +102,8 @@ UNSETTLED_NS = 3 * SECOND_NS
 """What is newer may be on its way to the card."""
 
 SETTLED_NS = 5 * SECOND_NS
-"""After this everything of a minute is on the card."""
+"""When something so much later is on the card, everything of a minute is: while a card
+hangs or is full, what came in waits for it."""
 
 KEPT_MINUTES = 24 * 60
 
@@ -99,21 +123,18 @@ def beginning(past: History) -> int:
 
 def count(past: History, begin: BoxNs, end: BoxNs) -> Minute:
     """Return how much of [*begin*, *end*) is covered by a board and by poses."""
-    live = {key for key, s in past.segments().items() if s.source == "serial"}
-    ecg = [c for c in past.chunks(begin, end) if c.segment in live]
-    poses = [int(p.exposed) for p in past.poses(begin, end) if p.source == "camera"]
+    ecg = past.spans("chunks", begin, end, "serial")
+    poses = past.spans("poses", begin, end, "camera")
     return Minute(
         length=max(0, end - begin),
-        ecg=covered([(c.start, c.start + reach(c)) for c in ecg], begin, end),
-        pose=covered([(at, at + SECOND_NS) for at in poses], begin, end),
+        ecg=covered([reach(span) for span in ecg], begin, end),
+        pose=covered([reach(span) for span in poses], begin, end),
     )
 
 
-def reach(chunk: EcgChunk) -> int:
-    """Return how long *chunk* lasts from its start, nanoseconds."""
-    if chunk.offsets_us is None:
-        return round(len(chunk.counts) * chunk.period_ns)
-    return int(chunk.offsets_us[-1]) * 1000 + SECOND_NS
+def reach(span: Span) -> tuple[int, int]:
+    """Return from when on and how long *span* speaks."""
+    return span.first, span.last + (round(span.period_ns) or SECOND_NS)
 
 
 def covered(spans: Sequence[tuple[int, int]], begin: int, end: int) -> int:

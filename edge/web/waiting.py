@@ -30,6 +30,12 @@ LONGEST_HEAD = 16_384
 SMALL_BODY = 65_536
 """A body up to this is collected here too; a larger one is read by the worker."""
 
+SLOW_BODIES = 6
+"""Workers that may wait for the rest of a body at the same time."""
+
+TURN_WITHIN_S = 120.0
+"""How long a further client waits for one of them."""
+
 HEAD_WITHIN_S = 10.0
 """From the first byte of a request to its last; also for the TLS handshake."""
 
@@ -59,6 +65,7 @@ TLS_HANDSHAKE = 0x16
 
 LENGTH = re.compile(rb"\r\nContent-Length:[ \t]*([0-9]{1,12})[ \t]*\r\n", re.I)
 EXPECT = re.compile(rb"\r\nExpect:", re.I)
+CHUNKED = re.compile(rb"\r\nTransfer-Encoding:", re.I)
 
 Address = tuple[str, int]
 
@@ -77,6 +84,7 @@ class Guest:
     data: bytearray = field(default_factory=bytearray)  # of the next request, so far
     unsent: bytearray = field(default_factory=bytearray)  # of the answer
     ended: bool = False  # the client sends no more
+    slow: bool = False  # the rest of its body keeps a worker waiting
     leaving: bool = False  # has its last answer; what it still sends is thrown away
     kept: object = None  # what the worker keeps with the connection
 
@@ -108,6 +116,8 @@ class WaitingRoom:
         self._guests: set[Guest] = set()
         self._away: set[Guest] = set()  # with a worker, or on their way to one
         self._returning: deque[Guest] = deque()
+        self._slow = 0  # of those away; the others wait their turn, unread
+        self._turns: deque[Guest] = deque()
         self._wake_read, self._wake_write = socket.socketpair()
         self._wake_write.setblocking(False)
         self._stopping = threading.Event()
@@ -194,6 +204,10 @@ class WaitingRoom:
     def _readmit(self, guest: Guest) -> None:
         """Take *guest* back from a worker."""
         self._away.discard(guest)
+        self._slow -= guest.slow
+        guest.slow = False
+        if self._turns and self._slow < SLOW_BODIES:
+            self._give(self._turns.popleft())
         if guest.unsent:
             unsent = sum(len(other.unsent) for other in self._guests)
             if unsent + len(guest.unsent) > MOST_UNSENT:
@@ -283,10 +297,9 @@ class WaitingRoom:
         if not first:
             raise ConnectionResetError("nothing was said")
         if first[0] != TLS_HANDSHAKE:
-            guest.sock.send(self._plain(first))
-            guest.sock.shutdown(socket.SHUT_WR)
-            guest.sock.recv(LONGEST_HEAD)
-            raise ConnectionResetError("plain HTTP on a TLS port")
+            guest.unsent += self._plain(first)
+            guest.shaken = guest.leaving = True
+            return False
         assert self._context is not None
         self._selector.unregister(guest.sock)
         guest.sock = self._context.wrap_socket(
@@ -310,7 +323,17 @@ class WaitingRoom:
                 guest.data += piece
 
     def _hand_over(self, guest: Guest) -> None:
+        """Give *guest* to a worker; one who still sends, when it is their turn."""
         self._selector.unregister(guest.sock)
+        guest.slow = missing(guest) != 0
+        if guest.slow and self._slow >= SLOW_BODIES:
+            guest.deadline = time.monotonic() + TURN_WITHIN_S
+            self._turns.append(guest)
+        else:
+            self._give(guest)
+
+    def _give(self, guest: Guest) -> None:
+        self._slow += guest.slow
         self._guests.discard(guest)
         self._away.add(guest)
         self._ready(guest)
@@ -322,18 +345,42 @@ class WaitingRoom:
     def _close(self, guest: Guest) -> None:
         with contextlib.suppress(KeyError, ValueError):
             self._selector.unregister(guest.sock)
+        with contextlib.suppress(ValueError):
+            self._turns.remove(guest)
         self._guests.discard(guest)
         guest.sock.close()
 
 
 def complete(guest: Guest) -> bool:
     """Return whether a worker can go on without waiting for a small request."""
-    data = guest.data
-    end = data.find(b"\r\n\r\n")
+    left = missing(guest)
+    if left is None:
+        # One whose lines end in LF alone is told so.
+        return len(guest.data) > LONGEST_HEAD or b"\n\n" in guest.data
+    end = guest.data.find(b"\r\n\r\n") + 2
+    return (
+        left == 0
+        or body_length(guest.data, end) > SMALL_BODY
+        or EXPECT.search(guest.data, 0, end) is not None
+        or CHUNKED.search(guest.data, 0, end) is not None
+    )
+
+
+def missing(guest: Guest) -> int | None:
+    """
+    Return how much of the request is still to come, `None` if its head is; 1 where a
+    reader has to find out.
+    """
+    end = guest.data.find(b"\r\n\r\n")
     if end < 0:
-        return len(data) > LONGEST_HEAD
-    length = LENGTH.search(data, 0, end + 2)
-    body = int(length[1]) if length else 0
-    if body > SMALL_BODY or EXPECT.search(data, 0, end + 2):
-        return True
-    return len(data) >= end + 4 + body
+        return None
+    if CHUNKED.search(guest.data, 0, end + 2):
+        return 1
+    whole = end + 4 + body_length(guest.data, end + 2)
+    return max(0, whole - len(guest.data))
+
+
+def body_length(data: bytearray, end: int) -> int:
+    """Return the length of the body that the head, up to *end*, tells."""
+    length = LENGTH.search(data, 0, end)
+    return int(length[1]) if length else 0

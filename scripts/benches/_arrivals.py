@@ -86,12 +86,15 @@ def true_times(scenario: Scenario) -> Times:
 
 
 def stalled(read: Times, scenario: Scenario, dice: np.random.Generator) -> Times:
-    """Return *read* with the reads of every stall put off to its end."""
+    """
+    Return *read* with the reads of every stall put off to its end, which is not later
+    than the last of all: the board sends on meanwhile.
+    """
     read = read.copy()
     begins = read[0]
     while begins < read[-1]:
         begins += dice.exponential(scenario.stall_every_s) * 1e9
-        ends = begins + dice.uniform(*scenario.stall_s) * 1e9
+        ends = min(begins + dice.uniform(*scenario.stall_s) * 1e9, read[-1])
         read[(read >= begins) & (read < ends)] = ends
         begins = ends
     return read

@@ -25,10 +25,10 @@ import numpy as np
 import pandas as pd
 
 from edge import config
-from edge.columns import LEGACY
 from edge.control import Client
 from edge.errors import EdgeError
 from edge.history import History
+from edge.join.columns import LEGACY
 from edge.records import (
     BoxNs,
     BoxState,

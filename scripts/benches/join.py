@@ -3,8 +3,8 @@ The join: how fast beside pandas, and how long one live look-up takes.
 
 The same sorted times go to `edge.join.nearest`, to `edge.join.nearest_in_runs` (which
 knows that a chunk is a start and a period) and to ``pandas.merge_asof``; the answers
-must be equal. The live look-up asks `edge.joined` for one pose among ever more stored
-samples.
+must be equal. The live look-up asks `edge.join.rows` for one pose among ever more
+stored samples.
 
 EDGE_JOIN_SAMPLES (10000000) and EDGE_JOIN_POSES (1000000) are the sizes;
 EDGE_JOIN_STORED (10000000) is the most samples that are stored for the look-up.
@@ -20,7 +20,7 @@ import numpy as np
 
 from edge.history import History
 from edge.join import NONE, Runs, Times, nearest, nearest_in_runs
-from edge.joined import joined_rows, read_labels
+from edge.join.rows import joined_rows, read_labels
 from edge.records import BoxNs, EcgChunk, Pose, Segment, Session
 from edge.store import Store
 from scripts.benches import Row, seconds, side_by_side
@@ -150,7 +150,7 @@ def look_up(store: Store, path: Path, stored: int) -> Row:
 
         def one(at: int) -> None:
             end = BoxNs(at + 1)
-            (row,) = joined_rows(history, BoxNs(at), end, TOLERANCE_NS, 0, labels)
+            (row,) = joined_rows(history, BoxNs(at), end, TOLERANCE_NS, labels)
             assert row.sample is not None
 
         one(int(times[0]))

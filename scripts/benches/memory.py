@@ -15,7 +15,7 @@ from pathlib import Path
 
 from edge.errors import EdgeError
 from edge.history import History
-from edge.joined import joined_rows
+from edge.join.rows import joined_rows
 from edge.records import BoxNs
 from scripts.benches import Row
 

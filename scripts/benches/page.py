@@ -51,7 +51,7 @@ FIRST = BoxNs(1_000_000_000 * SECOND_NS)
 LIVE = b"GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 RECORD = b"heart_rate=72&ecg_lead1=0.85&ecg_lead2=1.25&ecg_lead3=0.4"
 POST = (
-    b"POST /process_ecg HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    b"POST /process_ecg HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: keep-alive\r\n"
     b"Content-Type: application/x-www-form-urlencoded\r\n"
     b"Content-Length: %d\r\n\r\n" % len(RECORD)
 ) + RECORD

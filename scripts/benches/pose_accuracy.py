@@ -20,12 +20,12 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.crop import QUICK, Care, Cutter, whole
-from edge.eye import SURE, Eye, around
 from edge.models import Model, find_model, load_model
-from edge.noise import Light
 from edge.pictures import read_picture_file
 from edge.pose import PoseTracker, estimate
+from edge.pose.crop import QUICK, Care, Cutter, whole
+from edge.pose.eye import SURE, Eye, around
+from edge.pose.noise import Light
 from edge.records import KEYPOINTS, Frame, MonotonicNs
 from scripts.benches import Row
 

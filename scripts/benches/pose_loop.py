@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from edge import config
-from edge.crop import Cutter, whole
 from edge.messages import Orders
 from edge.models import Model, find_model, load_model
 from edge.pose import PoseTracker
+from edge.pose.crop import Cutter, whole
 from edge.records import Frame, Pose, Record
 from edge.sources.synthetic import SyntheticCamera
 from edge.store import Store

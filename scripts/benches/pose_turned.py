@@ -11,13 +11,13 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.crop import Cutter, Rotation, whole
 from edge.errors import ModelError
 from edge.models import Model, find_model, load_model
 from edge.patient.picture import Pictures
 from edge.patient.timetable import ROUND_S
 from edge.pictures import read_picture
 from edge.pose import Estimate, PoseTracker, estimate
+from edge.pose.crop import Cutter, Rotation, whole
 from edge.records import Frame, MonotonicNs
 from edge.vision import UPLOAD_LOOKS
 from scripts.benches import Row, side_by_side

@@ -8,11 +8,11 @@ of the body height upright.
 
 import numpy as np
 
-from edge.crop import Cutter, whole
 from edge.models import Model, find_model, load_model
 from edge.patient.picture import Pictures
 from edge.patient.timetable import ROUND_S, doing
 from edge.pose import PoseTracker
+from edge.pose.crop import Cutter, whole
 from edge.records import Frame, MonotonicNs
 from scripts.benches import Row, side_by_side
 

@@ -176,6 +176,7 @@ class Booted:
             errors="replace",
             timeout=timeout_s,
             check=False,
+            start_new_session=True,  # a signal to "my group" inside is not for us
         )
 
 

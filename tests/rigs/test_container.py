@@ -27,7 +27,7 @@ WHY_NOT = roots.missing("systemd-nspawn", "nsenter")
 pytestmark = [
     pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT),
     pytest.mark.timeout(1500),
-    pytest.mark.xdist_group("container"),
+    pytest.mark.xdist_group("container"),  # one box, in one process
 ]
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "udev", "git", "python3", "openssl")
 DATA = "/var/lib/ecg-pose-edge"
@@ -89,7 +89,13 @@ class Box(NamedTuple):
 
     def pid(self, unit: str = "edge.service") -> int:
         """Return the main process of *unit*, numbered as inside."""
-        return int(self.container.sh(f"systemctl show -P MainPID {unit}"))
+        pid = int(self.container.sh(f"systemctl show -P MainPID {unit}"))
+        assert pid, f"{unit} does not run"
+        return pid
+
+    def signal(self, name: str, unit: str = "edge.service") -> None:
+        """Send signal *name* to the main process of *unit*; it has to have one."""
+        self.container.sh(f"systemctl kill --kill-whom=main --signal={name} {unit}")
 
     def events(self) -> list[Event]:
         """Return every event that was recorded."""
@@ -98,8 +104,12 @@ class Box(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
+def box(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Box]:
     """Install from a clean clone on a running system, boot again, and record."""
+    if "PYTEST_XDIST_WORKER" in os.environ:  # else each process boots a box
+        assert any(item.nodeid.endswith("@container") for item in request.session.items)
     folder = tmp_path_factory.mktemp("box")
     data = folder / "data"
     data.mkdir()
@@ -187,7 +197,7 @@ def test_frozen_recorder_is_killed_and_records_again(box: Box) -> None:
     session = box.recording().session
     restarts = int(box.container.sh("systemctl show -P NRestarts edge.service"))
     frozen = time.monotonic()
-    box.container.sh(f"kill -STOP {box.pid()}")
+    box.signal("STOP")
     box.recording(after=session)
     took_s = time.monotonic() - frozen
     print(f"recording again {took_s:.1f} s after it froze")
@@ -204,7 +214,7 @@ def test_killed_recorder_keeps_what_it_counted_as_saved(box: Box) -> None:
         state = box.recording()
         with History(box.database) as history:
             before = history.counts().samples
-        box.container.sh(f"kill -KILL {box.pid()}")
+        box.signal("KILL")
         killed = time.monotonic()
         box.recording(after=state.session)
         print(f"recording again {time.monotonic() - killed:.1f} s after kill -9")
@@ -217,15 +227,16 @@ def test_units_are_never_left_dead(box: Box) -> None:
     """Seven deaths in a row, beyond systemd's usual limit of five."""
     for _ in range(7):
         session = box.recording().session
-        box.container.sh(f"kill -KILL {box.pid()}")
+        box.signal("KILL")
         box.recording(after=session)
 
     assert box.container.sh("systemctl is-active edge.service") == "active"
 
 
 def test_recorder_is_not_disturbed_by_the_death_of_the_page(box: Box) -> None:
+    test_page_answers_through_its_handed_socket(box)
     recorder, page = box.pid(), box.pid("edge-web.service")
-    box.container.sh(f"kill -KILL {page}")
+    box.signal("KILL", "edge-web.service")
     test_page_answers_through_its_handed_socket(box)
 
     assert box.pid() == recorder
@@ -335,7 +346,7 @@ def attempts_inside(box: Box, unit: str) -> dict[str, str]:
 
 def test_uninstalling_keeps_the_data(box: Box) -> None:
     """The last test of this file: it takes the box away."""
-    box.container.sh("/srv/edge/scripts/uninstall")
+    box.container.sh("/srv/edge/scripts/uninstall", timeout_s=300)
 
     assert box.state() is None
     assert box.database.exists()

@@ -13,14 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from edge.history import History
 from edge.simulator import SimulatedBoard
 from rigs import qemu, roots
 from rigs.qemu import Machine
 
-MARKS = [*roots.marks("vm", 7200, *qemu.TOOLS), pytest.mark.xdist_group("vm")]
+MARKS = roots.marks("vm", 7200, *qemu.TOOLS)
 SLOW = int(os.environ.get("EDGE_RIG_SLOW", "10"))
 SETTINGS = """
 [camera]

@@ -18,8 +18,12 @@ async function tell(address, body = {}) {
     const reply = await fetch(address, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", "X-CSRF-Token": me.csrf ?? "" } });
     const answer = await reply.json();
     if (!reply.ok) say(answer.error);
-  } catch { say("The box cannot be reached."); }
-  usb();
+    return reply.ok;
+  } catch {
+    say("The box cannot be reached.");
+  } finally {
+    usb();
+  }
 }
 function say(text) { $("said").textContent = text; clearTimeout(say.timer); say.timer = setTimeout(() => { $("said").textContent = ""; }, 8000); }
 const local = (ms) => { const d = new Date(ms); return new Date(ms - d.getTimezoneOffset() * 60000).toISOString().slice(0, 19); };
@@ -77,7 +81,7 @@ async function sessions() {
 
 async function usb() { if (!document.hidden) try { show(await ask("exports")); } catch (error) { $("usb").textContent = error.message; } }
 
-function show({ usb, trouble, history }) {
+function show({ usb, trouble, history, kept }) {
   const share = usb.progress?.share;
   const words = { idle: "No export is going on.", armed: `Armed for ${Math.ceil((usb.armed_s ?? 0) / 60)} min: ${usb.sentence}.`, writing: `${usb.sentence}.`, done: `Done: ${usb.sentence}.`, failed: `Failed: ${usb.sentence}.` };
   $("usb").textContent = trouble || words[usb.state] + (share ? ` ${Math.floor(share * 100)} %` : "");
@@ -92,11 +96,24 @@ function show({ usb, trouble, history }) {
     $("drives").dataset.key = key;
     $("drives").replaceChildren(...usb.drives.map(drive), ...usb.enrolled.filter((d) => !usb.drives.some((x) => x.id === d.drive)).map((d) => drive({ id: d.drive, label: d.label, enrolled: true, away: true })));
   }
+  if ($("kept").dataset.key !== JSON.stringify(kept)) {
+    $("kept").dataset.key = JSON.stringify(kept);
+    $("kept").replaceChildren(...kept.map(stretch));
+  }
   if (history.length) $("events").replaceChildren(...history.map((event) => {
     const item = make("li");
     item.append(make("time", new Date(event.utc).toLocaleString([], { dateStyle: "short", timeStyle: "short" })), make("span", event.cause));
     return item;
   }));
+}
+
+function stretch({ number, begin, end, utc, why }) {
+  const minutes = Math.max(1, Math.round((end - begin) / 60000));
+  const item = make("li", `${new Date(utc).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}, ${minutes} min: ${why} `);
+  const button = Object.assign(make("button", "Keep no longer"), { type: "button" });
+  button.addEventListener("click", () => tell("kept/release", { number }));
+  item.append(button);
+  return item;
 }
 
 function drive(found) {
@@ -242,6 +259,9 @@ function edited(event) { // what is typed is meant as it reads
 for (const id of ["from", "to"]) $(id).addEventListener("input", edited);
 $("arm").addEventListener("click", () => tell("exports", order()));
 $("cancel").addEventListener("click", () => tell("exports/cancel"));
+$("keep").addEventListener("click", async () => { // what for must be said: the box says so
+  if (await tell("kept", { from: sent("from"), to: sent("to"), why: $("why").value })) $("why").value = "";
+});
 addEventListener("pageshow", (event) => { // by "Back", perhaps after a logout: ask the box anew
   if (!event.persisted) return;
   document.body.hidden = true;

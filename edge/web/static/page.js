@@ -290,6 +290,14 @@ function tellParts(gone) {
   }
   const saved = Object.entries(live.saved).map(([name, count]) => `${many(count)} ${name}`).join(", ");
   set($("saved"), saved ? `Saved on the card since the start: ${saved}.` : "");
+  tellMachine(live.machine);
+}
+
+function tellMachine({ temperature_c: heat, memory_available: free, troubles = [] }) {
+  const numbers = [heat == null ? "" : `${Math.round(heat)} °C`, free == null ? "" : `${Math.round(free * 100)} % of the memory free`];
+  const said = [numbers.filter(Boolean).join(", "), ...troubles].filter(Boolean).join("; ");
+  set($("machine"), said && `The machine: ${said}.`);
+  $("machine").classList.toggle("trouble", troubles.length > 0);
 }
 
 function tellPose(gone) {
@@ -302,12 +310,12 @@ function tellPose(gone) {
 
 function tellEvents() {
   const list = [...events.values()].sort((a, b) => b.began - a.began || b.row - a.row).slice(0, 20);
-  const key = JSON.stringify([new Date(present(now())).toDateString(), list.map((e) => [e.row, e.utc, e.ended])]);
+  const key = JSON.stringify([new Date(present(now())).toDateString(), list.map((e) => [e.row, e.utc, e.lasted])]);
   if (!list.length || $("events").dataset.key === key) return;
   $("events").dataset.key = key;
   $("events").replaceChildren(...list.map((event) => {
     const item = make("li", null, event.kind === "marker" ? "marker" : "");
-    const length = event.ended && event.ended - event.began > 0 ? ` (${span(event.ended - event.began)})` : "";
+    const length = event.lasted > 0 ? ` (${span(event.lasted)})` : "";
     item.append(make("time", dated(event.utc)), make("span", (event.kind === "marker" ? "⚑ " : "") + event.cause + length));
     return item;
   }));

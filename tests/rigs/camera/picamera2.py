@@ -1,6 +1,6 @@
 """
-Stands where picamera2 is looked for: the package's own fake of a Pi camera, which does
-what the file that FAKE_CAMERA names says, read at every capture:
+Stands where picamera2 is looked for: `fakepicamera2`, a Pi camera that is none, which
+does what the file that FAKE_CAMERA names says, read at every capture:
 
   ok      frames come
   stall   none comes, each wait ends: libcamera's frontend timeout
@@ -11,12 +11,9 @@ what the file that FAKE_CAMERA names says, read at every capture:
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from edge.sources.fakepicamera2 import FakePicamera2, FakeRequest
+from fakepicamera2 import FakePicamera2, FakeRequest
 
 LOOK_S = 0.02
 MOOD = Path(os.environ["FAKE_CAMERA"])
@@ -25,11 +22,8 @@ MOOD = Path(os.environ["FAKE_CAMERA"])
 class Picamera2(FakePicamera2):
     """A camera that fails when it is told to."""
 
-    @contextmanager
-    def captured_request(
-        self, wait: Any = None, flush: Any = None
-    ) -> Iterator[FakeRequest]:
-        """Yield the next frame, unless the file says otherwise."""
+    def next_request(self, timeout: float) -> FakeRequest:
+        """Return the next frame, unless the file says otherwise."""
         mood = MOOD.read_text()
         while mood == "hang":
             time.sleep(LOOK_S)
@@ -38,5 +32,4 @@ class Picamera2(FakePicamera2):
         elif mood == "unplug":
             self.unplug()
         self.cover(mood == "stall")
-        with super().captured_request(wait, flush) as request:
-            yield request
+        return super().next_request(timeout)

@@ -8,9 +8,9 @@ followed, nothing outside is looked at.
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.crop import Rotation, upright_size, whole
-from edge.eye import Box, Eye, Points, torso_centre
-from edge.orientation import turned
+from edge.pose.crop import Rotation, upright_size, whole
+from edge.pose.eye import Box, Eye, Points, torso_centre
+from edge.pose.orientation import turned
 
 EVERYWHERE = (0.0, 0.0, 1.0, 1.0)
 

@@ -13,8 +13,8 @@ between, and nothing while nobody is in the picture.
 
 from typing import Literal
 
-from edge.crop import Region, Rotation, turn
-from edge.eye import HIPS, SHOULDERS, Box, Points, mean_score
+from edge.pose.crop import Region, Rotation, turn
+from edge.pose.eye import HIPS, SHOULDERS, Box, Points, mean_score
 from edge.records import MonotonicNs
 
 QUARTERS: tuple[Literal[90, 270, 180], ...] = (90, 270, 180)

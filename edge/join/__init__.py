@@ -1,10 +1,10 @@
 """
 The as-of join: for each pose the ECG sample that was taken nearest to it.
 
-Pure functions on sorted times. Everything joins by these: the live page, an upload,
-the export, `edge join` on two files. The nearest sample wins if it is no further
-away than the tolerance; of two equally near the earlier; of several of one instant
-the first in order.
+Pure functions on sorted times. Everything joins by these: the live page and an upload
+(`rows`), the export, `edge join` on two files (`sheets`). The nearest sample wins if it
+is no further away than the tolerance; of two equally near the earlier; of several of
+one instant the first in order.
 """
 
 from collections.abc import Sequence

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.columns import JoinedRow, Sample, VitalThen, Window
 from edge.history import History
 from edge.join import NONE, Place, Times, nearest_in_chunks, sample_times
+from edge.join.columns import JoinedRow, Sample, VitalThen
 from edge.ledger import Dates, Ledger
 from edge.records import MISSING, VITALS, BoxNs, EcgChunk, Pose, Segment, UtcNs, Vital
 
@@ -50,19 +50,18 @@ def joined_rows(
     begin: BoxNs,
     end: BoxNs,
     tolerance_ns: int,
-    window_ns: int = 0,
     labels: Labels | None = None,
 ) -> Iterator[JoinedRow]:
     """
     Yield each pose exposed in [*begin*, *end*), in order, with the ECG sample nearest
     to it and no further away than *tolerance_ns*, and each vital as it was known at
-    that sample. *window_ns* is the length of raw ECG to be had around each pose.
+    that sample.
 
     :raises StoreError: if the recording cannot be read
     """
     labels = labels or read_labels(history)
     for poses in blocks(history.poses(begin, end)):
-        yield from join_block(history, poses, tolerance_ns, window_ns, labels)
+        yield from join_block(history, poses, tolerance_ns, labels)
 
 
 def blocks(poses: Iterator[Pose]) -> Iterator[list[Pose]]:
@@ -80,34 +79,31 @@ def blocks(poses: Iterator[Pose]) -> Iterator[list[Pose]]:
 
 
 def join_block(
-    history: History,
-    poses: Sequence[Pose],
-    tolerance_ns: int,
-    window_ns: int,
-    labels: Labels,
+    history: History, poses: Sequence[Pose], tolerance_ns: int, labels: Labels
 ) -> Iterator[JoinedRow]:
     """Yield the rows of *poses*, which are in order."""
     exposed = np.array([pose.exposed for pose in poses], np.int64)
-    found = find_samples(history, exposed, tolerance_ns)
+    found = find_samples(history, exposed, tolerance_ns, labels.ledger)
     if any(m.chunk and m.chunk.segment not in labels.segments for m in found):
         labels = read_labels(history)  # a segment began since they were read
-    vitals = Known(history, found)
-    dates = labels.ledger.date(exposed)
-    sampled = labels.ledger.date(np.array([match.sampled for match in found]))
-    windows = Windows(history, exposed, window_ns) if window_ns else None
+    ledger = labels.ledger
+    vitals = Known(history, found, ledger)
+    times = np.array([match.sampled for match in found])
+    dates, sampled = ledger.date(exposed), ledger.date(times)
+    later = ((ledger.even(times) - ledger.even(exposed)) / MS_NS).tolist()
     none = "beyond_tolerance" if any_ecg(history, found) else "no_ecg"
     for place, (pose, match) in enumerate(zip(poses, found, strict=True)):
         segment = match.chunk and labels.segments.get(match.chunk.segment)
-        matched = segment is not None and match.chunk is not None
         yield JoinedRow(
             pose=pose,
             session=int(dates.session[place]),
             utc=UtcNs(int(dates.utc[place])),
             synchronised=bool(dates.synchronised[place]),
-            sample=sample_of(match, pose, segment, sampled, place) if segment else None,
-            reason="" if matched else "damaged" if match.chunk else none,
-            vitals=vitals.at(match.sampled) if matched else {},
-            window=windows.around(pose, segment) if windows and segment else None,
+            sample=sample_of(match, later[place], segment, sampled, place)
+            if segment
+            else None,
+            reason="" if segment else "damaged" if match.chunk else none,
+            vitals=vitals.at(match.sampled) if segment else {},
         )
 
 
@@ -122,7 +118,9 @@ class Match(NamedTuple):
 NO_MATCH = Match(0, None, NONE)
 
 
-def find_samples(history: History, poses: Times, tolerance_ns: int) -> list[Match]:
+def find_samples(
+    history: History, poses: Times, tolerance_ns: int, ledger: Ledger
+) -> list[Match]:
     """
     Return for each of *poses*, sorted instants, the nearest sample of all streams.
 
@@ -135,7 +133,9 @@ def find_samples(history: History, poses: Times, tolerance_ns: int) -> list[Matc
     while len(missing):
         for places in together(missing, poses, reach):
             for place, match in zip(
-                places.tolist(), look(history, poses[places], reach), strict=True
+                places.tolist(),
+                look(history, poses[places], reach, ledger),
+                strict=True,
             ):
                 found[place] = match
         missing = np.array([p for p in missing.tolist() if found[p] is NO_MATCH], int)
@@ -153,12 +153,30 @@ def together(
     return np.split(places, apart)
 
 
-def look(history: History, poses: Times, reach: int) -> list[Match]:
+def look(history: History, poses: Times, reach: int, ledger: Ledger) -> list[Match]:
     """Return the nearest sample within *reach* of each of *poses*."""
     begin, end = BoxNs(int(poses[0]) - reach), BoxNs(int(poses[-1]) + reach + 1)
     chunks = list(history.chunks(begin, end))
-    place = nearest_in_chunks(chunks, poses, reach)
-    return list(matches(chunks, place))
+    return list(matches(chunks, near(chunks, poses, reach, ledger)))
+
+
+def near(
+    chunks: Sequence[EcgChunk], poses: Times, tolerance_ns: int, ledger: Ledger
+) -> Place:
+    """
+    Return what `nearest_in_chunks` finds for *poses*, which are in order. What another
+    session recorded is as far away as the pause between them really was.
+    """
+    if chunks:
+        first = min(chunks[0].start, int(poses[0]))
+        if ledger.session_end(first) < max(chunks[-1].start, int(poses[-1])):
+            starts = ledger.even(np.array([chunk.start for chunk in chunks], np.int64))
+            chunks = [
+                chunk._replace(start=BoxNs(start))
+                for chunk, start in zip(chunks, starts.tolist(), strict=True)
+            ]
+            poses = ledger.even(poses)
+    return nearest_in_chunks(chunks, poses, tolerance_ns)
 
 
 def matches(chunks: Sequence[EcgChunk], place: Place) -> Iterator[Match]:
@@ -182,16 +200,19 @@ def any_ecg(history: History, found: Sequence[Match]) -> bool:
 
 
 def sample_of(
-    match: Match, pose: Pose, segment: Segment, dates: Dates, place: int
+    match: Match, later_ms: float, segment: Segment, dates: Dates, place: int
 ) -> Sample:
-    """Return the sample of *match*, whose date is at *place* of *dates*."""
+    """
+    Return the sample of *match*, *later_ms* later than the pose, whose date is at
+    *place* of *dates*.
+    """
     assert match.chunk is not None
     counts = match.chunk.counts[match.row].tolist()
     return Sample(
         sampled=BoxNs(match.sampled),
         utc=UtcNs(int(dates.utc[place])),
         synchronised=bool(dates.synchronised[place]),
-        difference_ms=(match.sampled - pose.exposed) / MS_NS,
+        difference_ms=later_ms,
         uncertainty_ns=match.chunk.uncertainty_ns,
         segment=segment,
         millivolts=millivolts(counts, segment),
@@ -215,7 +236,10 @@ def millivolts(counts: Sequence[int], segment: Segment) -> tuple[float | None, .
 class Known:
     """The vitals known at the samples of a block of matches."""
 
-    def __init__(self, history: History, found: Sequence[Match]) -> None:
+    def __init__(
+        self, history: History, found: Sequence[Match], ledger: Ledger
+    ) -> None:
+        self._ledger = ledger
         self._stated: dict[str, list[Vital]] = {name: [] for name in VITALS}
         instants = [match.sampled for match in found if match.chunk is not None]
         if not instants:
@@ -228,63 +252,16 @@ class Known:
 
     def at(self, sampled: int) -> dict[str, VitalThen]:
         """Return each vital's newest statement at or before *sampled*."""
-        return {name: then(self._stated[name], sampled) for name in VITALS}
+        return {
+            name: then(self._stated[name], sampled, self._ledger) for name in VITALS
+        }
 
 
-def then(stated: list[Vital], sampled: int) -> VitalThen:
+def then(stated: list[Vital], sampled: int, ledger: Ledger) -> VitalThen:
     """Return the newest of *stated*, which are in order, at or before *sampled*."""
     place = bisect_right(stated, sampled, key=attrgetter("sampled"))
     if not place:
         return VitalThen(None, "", None, False)
     vital = stated[place - 1]
-    age_ms = (sampled - vital.sampled) / MS_NS
+    age_ms = ledger.elapsed(vital.sampled, sampled) / MS_NS
     return VitalThen(vital.value, vital.reason, age_ms, vital.derived)
-
-
-class Windows:
-    """The raw ECG around the poses of a block."""
-
-    def __init__(self, history: History, poses: Times, window_ns: int) -> None:
-        self._half = window_ns // 2
-        self._ecg: dict[int, list[EcgChunk]] = {}
-        self._arrays: dict[int, tuple[Times, NDArray[np.int32]]] = {}
-        begin, end = int(poses[0]) - self._half, int(poses[-1]) + self._half + 1
-        for chunk in history.chunks(BoxNs(begin), BoxNs(end)):
-            self._ecg.setdefault(chunk.segment, []).append(chunk)
-
-    def around(self, pose: Pose, segment: Segment) -> Window | None:
-        """
-        Return what *segment* has no further from *pose* than half the window: evenly
-        spaced, without value where a sample is missing; one by one if it is uneven.
-        """
-        times, counts = self._of(segment)
-        first = np.searchsorted(times, pose.exposed - self._half)
-        stop = np.searchsorted(times, pose.exposed + self._half, side="right")
-        if first >= stop:
-            return None
-        times, counts = times[first:stop], counts[first:stop]
-        period_ns = 0.0
-        if segment.sampling_rate_hz:
-            period_ns = SECOND_NS / segment.sampling_rate_hz
-            steps = np.rint((times - times[0]) / period_ns).astype(np.int64)
-            spaced = np.full((int(steps[-1]) + 1, counts.shape[1]), MISSING, np.int32)
-            spaced[steps] = counts
-            counts = spaced
-        rows = [millivolts(sample, segment) for sample in counts.tolist()]
-        return Window(
-            start_ms=(int(times[0]) - pose.exposed) / MS_NS,
-            period_ms=period_ns / MS_NS,
-            millivolts=tuple(zip(*rows, strict=True)),
-        )
-
-    def _of(self, segment: Segment) -> tuple[Times, NDArray[np.int32]]:
-        if segment.id not in self._arrays:
-            chunks = self._ecg.get(segment.id, [])
-            none = np.zeros((0, len(segment.leads)), np.int32)
-            times = np.concatenate(
-                [*(sample_times(chunk) for chunk in chunks), np.zeros(0, np.int64)]
-            )
-            counts = np.concatenate([*(chunk.counts for chunk in chunks), none])
-            order = np.argsort(times, kind="stable")
-            self._arrays[segment.id] = times[order], counts[order]
-        return self._arrays[segment.id]

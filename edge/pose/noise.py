@@ -10,7 +10,7 @@ they do not, and at 12 a dark picture is understood far better when all are aver
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.crop import NOISY, QUICK, Care
+from edge.pose.crop import NOISY, QUICK, Care
 from edge.records import MonotonicNs
 
 EVERY_NS = 1_000_000_000

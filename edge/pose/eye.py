@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.crop import Care, Cutter, Region, Rotation
+from edge.pose.crop import Care, Cutter, Region, Rotation
 
 SHOULDERS, HIPS = [5, 6], [11, 12]
 TORSO = SHOULDERS + HIPS

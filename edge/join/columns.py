@@ -48,14 +48,6 @@ class VitalThen(NamedTuple):
     derived: bool  # computed here, not sent
 
 
-class Window(NamedTuple):
-    """The raw ECG around a pose."""
-
-    start_ms: float  # first sample − pose
-    period_ms: float  # nominal; 0 where samples are uneven and simply follow
-    millivolts: tuple[tuple[float | None, ...], ...]  # for each lead, in time order
-
-
 class JoinedRow(NamedTuple):
     """One pose, the ECG sample nearest to it, and the vitals known at that sample."""
 
@@ -66,7 +58,6 @@ class JoinedRow(NamedTuple):
     sample: Sample | None
     reason: str  # why no sample: "no_ecg", "beyond_tolerance", "damaged"; "" if matched
     vitals: dict[str, VitalThen]  # by the names of VITALS; {} without a sample
-    window: Window | None = None  # where one was asked for
 
 
 class Column(NamedTuple):
@@ -209,20 +200,8 @@ def legacy_cells(row: JoinedRow) -> list[Cell]:
     vitals = [then.value for name in LEGACY_VITALS if (then := _vital(row, name))]
     if sample is None:
         return [*found, *[None] * (2 + LEGACY_LEADS + 3), False]
-    leads = _padded(sample.millivolts, LEADS)[:LEGACY_LEADS]
+    leads = _padded(sample.millivolts)[:LEGACY_LEADS]
     return [*found, stamp(sample.utc), vitals[0], *leads, *vitals[1:], True]
-
-
-def window_cells(row: JoinedRow) -> list[Cell]:
-    """Return the value of each of WINDOW_COLUMNS for *row*."""
-    window = row.window
-    if window is None:
-        return [None] * len(WINDOW_COLUMNS)
-    leads = [
-        " ".join("" if value is None else f"{value:.6g}" for value in lead)
-        for lead in window.millivolts
-    ]
-    return [window.start_ms, window.period_ms, *_padded(leads, LEADS)]
 
 
 def _our_cells(row: JoinedRow) -> list[Cell]:
@@ -235,7 +214,7 @@ def _our_cells(row: JoinedRow) -> list[Cell]:
     ]  # fmt: skip
     found += _sample_cells(row.sample)
     found.append(row.reason or None)
-    leads = _padded(row.sample.millivolts if row.sample else (), LEADS)
+    leads = _padded(row.sample.millivolts if row.sample else ())
     found += leads[LEGACY_LEADS:EARLY_LEADS]
     for name in VITALS:
         then = _vital(row, name)
@@ -271,5 +250,5 @@ def _numbers(values: list[float]) -> list[float | None]:
     return [value if value == value else None for value in values]  # NaN is none
 
 
-def _padded(values: tuple[Cell, ...] | list[str], length: int) -> list[Cell]:
-    return [*values, *[None] * (length - len(values))][:length]
+def _padded(values: tuple[Cell, ...]) -> list[Cell]:
+    return [*values, *[None] * (LEADS - len(values))][:LEADS]

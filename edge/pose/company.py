@@ -1,13 +1,13 @@
 """
 Whether a second person is in view, as far as a model for one person can tell.
 
-The frame is looked at once more with the first person painted over. So a second one
-who touches or covers the first is not seen, one far away or cut off by the frame's edge
-seldom, and which of the two is the patient is not known from this. "Nobody else" means
-nobody was found, not that nobody is there.
+The frame is looked at once more with the first person painted over, and what is found
+there once closer. So a second one who touches or covers the first is not seen, one far
+away or cut off by the frame's edge seldom, and which of the two is the patient is not
+known from this. "Nobody else" means nobody was found, not that nobody is there.
 """
 
-from edge.eye import Box, Points, is_pose, torso_centre
+from edge.pose.eye import Box, Points, is_pose, torso_centre
 from edge.records import MonotonicNs
 
 EVERY_NS = 5_000_000_000

@@ -3,7 +3,8 @@ The join on two CSV files: poses of one, ECG and vitals of the other.
 
 They are files of this box, of the system it replaces, or anything with a column
 ``timestamp``. What a file says of a row is passed on letter by letter; only what the
-join finds out is new. Where both files carry box time it is joined on, else UTC.
+join finds out is new. Where both files carry the box time of one box it is joined on,
+else UTC.
 """
 
 import csv
@@ -15,9 +16,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.columns import COLUMNS, LATER, LEADS, WINDOW_COLUMNS
 from edge.errors import InputError
 from edge.join import NONE, Times, nearest
+from edge.join.columns import COLUMNS, LATER, LEADS, WINDOW_COLUMNS
 from edge.records import VITALS
 from edge.stamps import parse_stamp
 
@@ -29,6 +30,9 @@ BOX_NS = range(-(2**62), 2**62)
 """What is outside is no box time, and would not add up in int64."""
 
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+ONE_CLOCK_NS = MS_NS
+"""UTC − box time is the same to microseconds wherever one box dated a file."""
 
 FROM_ECG = {
     "ecg_timestamp": "timestamp",
@@ -66,7 +70,11 @@ def read_sheet(path: Path, box: str, zone: str = "UTC") -> Sheet:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             return _sheet(path.name, csv.DictReader(file), box, zone)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8: save it as CSV in UTF-8") from error
+    except csv.Error as error:
         raise InputError(f"{path} cannot be read as CSV: {error}") from error
 
 
@@ -143,23 +151,25 @@ class Ecg:
 
     def window(self, place: int, instant: int, half_ns: int) -> Row:
         """
-        Return the leads of the row at *place*, no further from *instant* than
-        *half_ns*.
+        Return the leads of the row at *place* and of the others of its segment, no
+        further from *instant* than *half_ns*.
         """
         first = int(np.searchsorted(self.times, instant - half_ns))
         stop = int(np.searchsorted(self.times, instant + half_ns, side="right"))
-        if first >= stop:
+        segment = segment_of(self.rows[place])
+        mine = [p for p in range(first, stop) if segment_of(self.rows[p]) == segment]
+        if not mine:
             return {}
-        steps = np.diff(self.times[first:stop])
+        times = self.times[mine]
+        steps = np.diff(times)
         even = len(steps) and steps.max() <= 1.01 * steps.min()
         period_ms = float(steps.mean()) / MS_NS if even else 0.0
         said = {
-            "ecg_window_start_ms": f"{(int(self.times[first]) - instant) / MS_NS:.6f}",
+            "ecg_window_start_ms": f"{(int(times[0]) - instant) / MS_NS:.6f}",
             "ecg_window_period_ms": f"{period_ms:.6f}",
         }
-        leads = self._leads[segment_of(self.rows[place])]
-        for number, (column, _) in enumerate(leads, start=1):
-            values = [number_of(row[column]) for row in self.rows[first:stop]]
+        for number, (column, _) in enumerate(self._leads[segment], start=1):
+            values = [number_of(self.rows[p][column]) for p in mine]
             said[f"ecg_window_lead{number}"] = " ".join(values)
         return said
 
@@ -220,13 +230,21 @@ class Joined(NamedTuple):
 
 
 def join_sheets(
-    poses: Sheet, ecg: Sheet, tolerance_ns: int, window_ns: int = 0
+    poses: Sheet, ecg: Sheet, tolerance_ns: int, window_ns: int = 0, on: str = ""
 ) -> Joined:
     """
     Return each row of *poses*, in its order, with the nearest row of *ecg* no further
-    away than *tolerance_ns*, and each vital as known at that row's instant.
+    away than *tolerance_ns*, and each vital as known at that row's instant. Joined is
+    *on* "box" time or "utc"; if it says neither, on box time where both files have it.
+
+    :raises InputError: if there is no such box time, or it is not clear whether it is
+        of one box
     """
-    by_box = poses.box is not None and ecg.box is not None
+    by_box = on != "utc" and poses.box is not None and ecg.box is not None
+    if on == "box" and not by_box:
+        raise InputError("the files do not both have box time in every row")
+    if by_box and not on:
+        check_one_clock(poses, ecg)
     times = poses.box if by_box and poses.box is not None else poses.utc
     sorted_ecg = Ecg(ecg, by_box)
     places = nearest(sorted_ecg.times, times, tolerance_ns).tolist()
@@ -236,6 +254,27 @@ def join_sheets(
     ]
     matched = sum(place != NONE for place in places)
     return Joined(tuple(columns_of(poses, window_ns)), rows, matched)
+
+
+def check_one_clock(poses: Sheet, ecg: Sheet) -> None:
+    """
+    Accept files of which UTC − box time is the same at the same box time.
+
+    :raises InputError: if most rows of *poses* disagree with *ecg*: each box has a box
+        time of its own, and one box dates anew when it has learnt the time
+    """
+    if poses.box is None or ecg.box is None or not len(poses.box) or not len(ecg.box):
+        return
+    order = np.argsort(ecg.box, kind="stable")
+    place = order[nearest(ecg.box[order], poses.box, 2**62)]
+    apart = (poses.utc - poses.box) - (ecg.utc - ecg.box)[place]
+    apart_ns = float(np.median(np.abs(apart)))
+    if apart_ns > ONE_CLOCK_NS:
+        raise InputError(
+            f"box time is not the same in {poses.name} and {ecg.name}: it differs by "
+            f"{apart_ns / SECOND_NS:.3f} s. If they are of two boxes give --on utc; if "
+            "of one box that was set between the two exports, --on box"
+        )
 
 
 def joined_row(pose: Row, instant: int, place: int, ecg: Ecg, window_ns: int) -> Row:

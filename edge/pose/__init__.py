@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.bed import Bed
-from edge.company import Company
-from edge.crop import (
+from edge.pose.bed import Bed
+from edge.pose.company import Company
+from edge.pose.crop import (
     QUICK,
     ROTATIONS,
     STILL,
@@ -24,9 +24,18 @@ from edge.crop import (
     upright_size,
     whole,
 )
-from edge.eye import Eye, Network, Points, around, body_box, is_pose, mean_score
-from edge.noise import Light
-from edge.orientation import Orientation, stands, turned_region
+from edge.pose.eye import (
+    Box,
+    Eye,
+    Network,
+    Points,
+    around,
+    body_box,
+    is_pose,
+    mean_score,
+)
+from edge.pose.noise import Light
+from edge.pose.orientation import Orientation, stands, turned_region
 from edge.records import Frame, MonotonicNs, PoseState
 
 ABSENT_AFTER_NS = 10_000_000_000
@@ -72,6 +81,7 @@ class PoseTracker:
         self._bed = Bed(region)
         self._company = Company()
         self._region: Region | None = None
+        self._found = False  # what looks like the patient, in the last frame
         self._state: PoseState = "no pose"
         self._seen: MonotonicNs | None = None
 
@@ -86,8 +96,7 @@ class PoseTracker:
         self._eye.read_with(self._light.care(frame.pixels, frame.exposed))
         points, spent_ms = self._look(frame.pixels, region, rotation)
         self._state = self._judge(points, frame)
-        follows = self._state == "pose"
-        self._region = held(region, around(points, *size)) if follows else None
+        self._region = held(region, around(points, *size)) if self._found else None
         more_ms = self._look_again(frame, points, region)
         return Estimate(
             self._state,
@@ -107,12 +116,19 @@ class PoseTracker:
         return self._eye.look(pixels, region, rotation)
 
     def _judge(self, points: Points, frame: Frame) -> PoseState:
-        """Return the state after *frame* with *points*."""
+        """
+        Return the state after *frame* with *points*.
+
+        A body is one only when the look closer at where it was found, in the next
+        frame, finds it too: furniture and bedding look like one from afar.
+        """
         if self._seen is None:
             self._seen = frame.exposed
-        found = is_pose(points, held=self._state == "pose")
-        rotation = self._orientation.rotation
-        if found and self._bed.holds(points, frame.pixels, rotation):
+        before, rotation = self._found, self._orientation.rotation
+        self._found = is_pose(points, held=self._state == "pose") and self._bed.holds(
+            points, frame.pixels, rotation
+        )
+        if before and self._found:
             self._seen = frame.exposed
             return "pose"
         absent = frame.exposed - self._seen >= ABSENT_AFTER_NS
@@ -140,9 +156,12 @@ class PoseTracker:
         found, spent_ms = self._look(
             pixels, region and changed(region, pixels, before, other), other
         )
+        score = mean_score(found)
+        if region is None:
+            found, more_ms = closer(self._eye, pixels, other, found)
+            score, spent_ms = min(score, mean_score(found)), spent_ms + more_ms
         body = is_pose(found, held=False) and self._bed.holds(found, pixels, other)
-        score = mean_score(found) if body else 0.0
-        if orientation.compare(frame.exposed, mean_score(points), score):
+        if orientation.compare(frame.exposed, mean_score(points), score if body else 0):
             self._region = around(found, *upright_size(pixels, other))
         return spent_ms
 
@@ -151,8 +170,30 @@ class PoseTracker:
         rotation, hidden = self._orientation.rotation, body_box(points)
         region = whole(*upright_size(frame.pixels, rotation))
         found, spent_ms = self._careful_eye.look(frame.pixels, region, rotation, hidden)
+        found, more_ms = closer(
+            self._careful_eye, frame.pixels, rotation, found, hidden
+        )
         self._company.note(frame.exposed, found, hidden)
-        return spent_ms
+        return spent_ms + more_ms
+
+
+def closer(
+    eye: Eye,
+    pixels: NDArray[np.uint8],
+    rotation: Rotation,
+    found: Points,
+    hidden: Box | None = None,
+) -> tuple[Points, float]:
+    """
+    Return what *eye* sees looking closer at what was *found* from afar, and the
+    milliseconds that took; *found* where there is nothing to look closer at.
+
+    :raises ModelError: if the device fails
+    """
+    region = around(found, *upright_size(pixels, rotation))
+    if region is None or not is_pose(found, held=False):
+        return found, 0.0
+    return eye.look(pixels, region, rotation, hidden)
 
 
 def held(region: Region | None, wanted: Region | None) -> Region | None:

@@ -1,0 +1,168 @@
+"""The desk for exports where something fails: a process, the box, what it kept."""
+
+from pathlib import Path
+
+import pytest
+from desk_rig import FAILS, STICK, STOPS, WITHIN_S, WORKS, Bench, over
+
+from edge.drives import Drive
+from edge.export.desk import STATE_FILE
+from edge.export.running import Run
+from edge.worker import Worker
+
+
+class Turns(Worker):
+    """A worker that takes *count* turns without waiting."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__("export", lambda _: None, lambda: None)
+        self._left = count
+
+    def pause(self, seconds: float) -> bool:
+        self._left -= 1
+        return self._left >= 0
+
+
+def test_desk_goes_on_after_an_export_that_could_not_be_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, WORKS)
+    bench.drives.append(STICK)
+    bench.ask("arm", by="nurse")
+
+    def no_process(*_: object) -> Run:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as crowded:
+        crowded.setattr("edge.export.desk.Run", no_process)
+        bench.desk.work(Turns(3))
+    state = bench.ask("state")
+    assert state["state"] == "failed"
+    assert "Resource temporarily unavailable" in state["sentence"]
+
+    bench.ask("arm", by="nurse")
+    assert bench.turns(over)["state"] == "done"
+
+
+def test_enrolled_drive_has_another_try_when_there_is_a_process_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, WORKS)
+    bench.drives.append(STICK)
+    bench.ask("enrol", drive=STICK.id, by="nurse")
+    bench.drives.clear()
+    bench.desk.turn()
+    bench.drives.append(STICK)
+
+    def no_process(*_: object) -> Run:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as crowded:
+        crowded.setattr("edge.export.desk.Run", no_process)
+        bench.desk.work(Turns(3))
+    assert not bench.ran()
+    assert bench.turns(lambda state: state["state"] == "done")
+
+
+def test_failure_stays_said_when_its_drive_does_not_come_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.export.desk.ARMED_S", -1.0)
+    bench = Bench(tmp_path, FAILS)
+    bench.drives.append(STICK)
+    bench.ask("enrol", by="nurse", drive="sda1")
+    bench.drives[:] = [STICK._replace(insertion="2")]
+    bench.turns(over)
+    bench.desk.turn()
+    state = bench.ask("state")
+    assert state["state"] == "failed"
+    assert state["sentence"] == "ecg.csv: the drive was removed"
+    assert state["armed_s"] == 0
+
+    bench.ask("arm", by="nurse")
+    bench.desk.turn()
+    state = bench.ask("state")
+    assert (state["state"], state["sentence"]) == ("idle", "no drive came in time")
+    assert len(bench.ran()) == 1
+
+
+@pytest.mark.parametrize("damaged", ["", "{", "\0" * 99])
+def test_desk_begins_anew_where_what_it_kept_is_damaged(
+    tmp_path: Path, damaged: str
+) -> None:
+    (tmp_path / STATE_FILE).write_text(damaged)
+    bench = Bench(tmp_path, WORKS)
+    bench.drives.append(STICK)
+    bench.ask("enrol", by="nurse", drive="sda1")
+
+    assert [order["label"] for order in bench.ask("state")["enrolled"]] == ["STICK"]
+
+
+def test_export_is_ended_in_good_order_with_the_recorder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.export.running.ENDS_WITHIN_S", WITHIN_S)
+    bench = Bench(tmp_path, STOPS)
+    bench.drives.append(STICK)
+    bench.ask("arm", by="nurse")
+    bench.turns(lambda state: state["progress"] == {"share": 0.25})
+    bench.close()
+
+    assert bench.ran() == ["began", "stopped"]
+
+
+def test_turn_that_fails_ends_no_export(tmp_path: Path) -> None:
+    class Crowded(list[Drive]):
+        crowded = False
+
+        def copy(self) -> list[Drive]:
+            if self.crowded:
+                raise OSError(24, "Too many open files")
+            return super().copy()
+
+    bench = Bench(tmp_path, STOPS)
+    drives = bench.drives = Crowded([STICK])
+    bench.desk = bench.fresh()
+    bench.ask("arm", by="nurse")
+    bench.turns(lambda state: len(bench.ran()) == 1)
+    drives.crowded = True
+    bench.desk.work(Turns(2))
+    drives.crowded = False
+    state = bench.ask("state")
+    bench.close()
+
+    assert (state["state"], state["sentence"][:16]) == ("writing", "writing to STICK")
+
+
+def test_enrolled_drive_goes_on_after_a_restart_in_the_middle(tmp_path: Path) -> None:
+    """Else a half export would lie on it for ever, beside one with all of it again."""
+    bench = Bench(tmp_path, FAILS.replace("sys.exit(", "import time; time.sleep(60)#"))
+    bench.drives.append(STICK)
+    bench.ask("enrol", by="nurse", drive="sda1")
+    bench.drives[:] = [STICK._replace(insertion="2")]
+    bench.turns(lambda state: "span" in (tmp_path / STATE_FILE).read_text())
+    bench.close()
+
+    bench.program = WORKS
+    bench.desk = bench.fresh()
+    bench.turns(over)
+    assert "--from=box:5 --to=box:9" in bench.ran()[1]
+    bench.drives[:] = [STICK._replace(insertion="3")]
+    bench.turns(lambda state: len(bench.ran()) == 3 and over(state))
+    assert "--since-last" in bench.ran()[2]
+
+
+def test_stretch_that_is_recorded_no_more_is_not_asked_for_for_ever(
+    tmp_path: Path,
+) -> None:
+    gone = 'if "--from=box:5" in sys.argv: sys.exit("edge: nothing is recorded")\n'
+    bench = Bench(tmp_path, FAILS.replace("print(json", f"{gone}print(json"))
+    bench.drives.append(STICK)
+    bench.ask("enrol", by="nurse", drive="sda1")
+    for number in (2, 3, 4):
+        bench.drives[:] = [STICK._replace(insertion=str(number))]
+        bench.turns(lambda state, count=number - 1: len(bench.ran()) == count)
+        bench.turns(over)
+
+    asked = [options.split()[2] for options in bench.ran()]
+    assert asked == ["--from=", "--from=box:5", "--from="]
