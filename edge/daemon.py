@@ -14,7 +14,7 @@ from edge import config
 from edge.control import Server
 from edge.errors import StoreError
 from edge.export.desk import Desk
-from edge.pipeline import decoder_of
+from edge.protocols.configured import decoder_of
 from edge.recorder import STOP_WITHIN_S, Recorder
 from edge.records import MonotonicNs
 from edge.requests import handlers

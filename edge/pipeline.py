@@ -11,19 +11,18 @@ bytes with the same arrival times always give the same records.
 """
 
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge import config
 from edge.arrivals import Arrivals
+from edge.chunks import even_chunks, uneven_chunks
 from edge.clock import BoxClock
 from edge.deviceclock import Break, DeviceClock
-from edge.errors import ConfigError
 from edge.pace import Pace
-from edge.protocols import Board, Decoder, Packets, Reading, make_decoder
+from edge.protocols import Decoder, Packets, Reading
+from edge.protocols.configured import with_leads
 from edge.records import (
     BoxNs,
     EcgChunk,
@@ -38,11 +37,6 @@ from edge.stating import Stating
 
 CHUNK_NS = 720_000_000
 """Bytes are decoded and dated together for so long, by default."""
-
-
-MOST_VALUES = 600
-"""Of a chunk: three of its rows fill a page of the database. A larger row has a page to
-itself, of which a third to a half lies empty."""
 
 
 class Run(NamedTuple):
@@ -191,7 +185,7 @@ class EcgFlow:
                 packets.counts[run.first : run.stop],
                 reasons=packets.reasons,
             )
-            records += parted(whole)
+            records += even_chunks(whole)
             steps = np.arange(run.stop - run.first) * timing.period_ns
             instants[run.first : run.stop] = start + np.round(steps)
             self.newest = BoxNs(int(instants[run.stop - 1]))
@@ -217,7 +211,7 @@ class EcgFlow:
             self.newest = BoxNs(int(instants[0]))
         records += self._missing(instants, packets.lost)
         self.newest = BoxNs(int(instants[-1]))
-        records += irregular_chunks(
+        records += uneven_chunks(
             self._segment, instants, packets.counts, uncertainty_ns, packets.reasons
         )
         told = self._readings(packets.readings, instants)
@@ -313,40 +307,6 @@ class EcgFlow:
         return [Event(instant, None, "board", "ecg", note) for note in packets.notes]
 
 
-def decoder_of(ecg: config.Ecg) -> Decoder:
-    """
-    Return a new decoder for the board that *ecg* names.
-
-    :raises ConfigError: if the board does not know its options or has fewer leads than
-        have a name, two have the same, or one is empty or no plain text
-    """
-    options = {"columns": ecg.columns} if ecg.board == "csv" and ecg.columns else {}
-    decoder = make_decoder(ecg.board, **options)
-    there = decoder.board.leads
-    if len(ecg.leads) > len(there):
-        raise ConfigError(
-            f"[ecg] leads names {len(ecg.leads)}, but the board {ecg.board} has "
-            f"{len(there)}: {', '.join(there)}"
-        )
-    twice = {name for name in ecg.leads if ecg.leads.count(name) > 1}
-    if twice:
-        raise ConfigError(f"[ecg] leads names {', '.join(sorted(twice))} twice")
-    for name in ecg.leads:
-        if not name.strip() or not name.isprintable():
-            raise ConfigError(f"[ecg] leads has {name!r}, which no file can name")
-    return decoder
-
-
-def with_leads(board: Board, leads: tuple[str, ...]) -> Board:
-    """Return *board* with its first channels called *leads*; as it is if empty."""
-    if not leads:
-        return board
-    count = len(leads)
-    return board._replace(
-        leads=leads, gain=board.gain[:count], baseline=board.baseline[:count]
-    )
-
-
 def runs(count: int, breaks: list[Break]) -> Iterator[Run]:
     """Yield the stretches of *count* packets between *breaks*."""
     edges = [found.at for found in breaks] + [count]
@@ -355,45 +315,3 @@ def runs(count: int, breaks: list[Break]) -> Iterator[Run]:
     for found, stop in zip(breaks, edges[1:], strict=True):
         if stop > found.at:
             yield Run(found, found.at, stop)
-
-
-def parted(chunk: EcgChunk) -> Iterator[EcgChunk]:
-    """Yield *chunk*, whose samples are even, in parts of at most `MOST_VALUES`."""
-    samples = len(chunk.counts)
-    parts = max(1, -(-chunk.counts.size // MOST_VALUES))
-    edges = [samples * part // parts for part in range(parts + 1)]
-    for first, stop in pairwise(edges):
-        start = BoxNs(chunk.start + round(first * chunk.period_ns))
-        yield chunk._replace(start=start, counts=chunk.counts[first:stop])
-
-
-def irregular_chunks(
-    segment: int,
-    instants: NDArray[np.int64],
-    counts: NDArray[np.int32],
-    uncertainty_ns: int,
-    reasons: tuple[str, ...] = (),
-) -> list[EcgChunk]:
-    """
-    Return chunks of samples that were taken at *instants* (box time, rising), each
-    shorter than a second.
-    """
-    chunks: list[EcgChunk] = []
-    first = 0
-    while first < len(instants):
-        stop = int(np.searchsorted(instants, instants[first] + 1_000_000_000))
-        start = int(instants[first])
-        offsets_us = np.round((instants[first:stop] - start) / 1000).astype(np.uint32)
-        chunks.append(
-            EcgChunk(
-                segment,
-                BoxNs(start),
-                0.0,
-                uncertainty_ns,
-                counts[first:stop],
-                offsets_us,
-                reasons,
-            )
-        )
-        first = stop
-    return chunks

@@ -30,7 +30,8 @@ from edge.opening import (
     pause_before,
     pause_unread,
 )
-from edge.pipeline import EcgFlow, decoder_of
+from edge.pipeline import EcgFlow
+from edge.protocols.configured import decoder_of
 from edge.records import (
     BoxNs,
     EcgChunk,

@@ -17,7 +17,7 @@ LAYERS: list[set[str]] = [
     {
         "sources", "protocols", "pose", "store", "history", "heart",
         "pictures", "models", "movement", "deviceclock", "simulator",
-        "synctest", "arrivals",
+        "synctest", "arrivals", "chunks",
     },
     {"join", "control", "pace", "stating"},
     {"pipeline", "derived", "export"},

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge import config
 from edge.errors import ConfigError
-from edge.pipeline import decoder_of
+from edge.protocols.configured import decoder_of
 from edge.pulses import every
 from edge.sources.synthetic import read_options
 

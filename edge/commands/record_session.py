@@ -14,7 +14,7 @@ from pathlib import Path
 from edge import config
 from edge.commands import seconds
 from edge.errors import ConfigError, SourceEnded, SourceError
-from edge.pipeline import decoder_of
+from edge.protocols.configured import decoder_of
 from edge.records import MonotonicNs
 from edge.sources import EcgSource, open_ecg, open_frames
 from edge.sources.recording import FrameLog, SerialLog, serial_path, write_settings
