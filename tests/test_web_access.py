@@ -2,6 +2,7 @@
 
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -132,6 +133,20 @@ def test_a_damaged_list_of_accounts_is_no_first_use(lan: Lan) -> None:
         Accounts(lan.folder / "web").names()
 
     assert lan.login("anna").status == 503
+
+
+def test_no_account_is_lost_between_two_who_make_some(tmp_path: Path) -> None:
+    """The page, and somebody at a shell; or two of these."""
+    many = [[f"{who}{number}" for number in range(25)] for who in ("page", "shell")]
+
+    def make(names: list[str]) -> None:
+        accounts = Accounts(tmp_path / "web")
+        for name in names:
+            accounts.add_token(name)
+
+    with ThreadPoolExecutor() as both:
+        list(both.map(make, many))
+    assert Accounts(tmp_path / "web").names().keys() == {*many[0], *many[1]}
 
 
 def test_state_files_are_for_the_owner_alone(lan: Lan) -> None:

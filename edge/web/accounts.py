@@ -74,11 +74,9 @@ class Accounts:
 
         :raises InputError: if the name or the pass phrase will not do
         """
-        check_name(name)
-        check_phrase(name, phrase)
-        salt = secrets.token_bytes(16)
-        kept = {"salt": salt.hex(), "scrypt": self._hash(phrase, salt).hex()}
-        self._put(name, kept, role)
+        kept = self._secret(name, phrase)
+        with self._file.alone():
+            self._put(name, kept, role)
 
     def add_token(self, name: str, role: Role | None = None) -> str:
         """
@@ -90,7 +88,8 @@ class Accounts:
         """
         check_name(name)
         token = secrets.token_urlsafe(32)
-        self._put(name, {"token": digest(token)}, role)
+        with self._file.alone():
+            self._put(name, {"token": digest(token)}, role)
         return token
 
     def remove(self, name: str) -> None:
@@ -99,7 +98,7 @@ class Accounts:
 
         :raises InputError: if there is none
         """
-        with self._file.lock:
+        with self._file.alone():
             table = dict(self._file.read())
             if name not in table:
                 raise InputError(f"there is no account {name!r}")
@@ -140,22 +139,28 @@ class Accounts:
 
         :raises InputError: if the name or the pass phrase will not do
         """
-        with self._file.lock:
+        with self._file.alone():
             wanted = self.first_use_code
             given = code.strip().upper().encode("utf-8", "replace")
             if not wanted or not hmac.compare_digest(given, wanted.encode()):
                 return None
-            self.add(name, phrase, "admin")
+            self._put(name, self._secret(name, phrase), "admin")
             return self.person(name)
 
+    def _secret(self, name: str, phrase: str) -> dict[str, str]:
+        """Return what is kept of *phrase*, if it and *name* will do."""
+        check_name(name)
+        check_phrase(name, phrase)
+        salt = secrets.token_bytes(16)
+        return {"salt": salt.hex(), "scrypt": self._hash(phrase, salt).hex()}
+
     def _put(self, name: str, kept: dict[str, str], role: Role | None) -> None:
-        with self._file.lock:
-            table = self._file.read()
-            earlier = table.get(name)
-            if earlier is not None:
-                check_kind(name, earlier, kept)
-            entry: dict[str, object] = {"role": role or role_of(earlier or {}), **kept}
-            self._file.write({**table, name: entry})
+        table = self._file.read()
+        earlier = table.get(name)
+        if earlier is not None:
+            check_kind(name, earlier, kept)
+        entry: dict[str, object] = {"role": role or role_of(earlier or {}), **kept}
+        self._file.write({**table, name: entry})
 
     def _hash(self, phrase: str, salt: bytes) -> bytes:
         with self._hashing:

@@ -1,10 +1,12 @@
 """Small JSON files of the page's own: read when they changed, replaced whole."""
 
+import fcntl
 import json
 import logging
 import os
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from edge.errors import StoreError
@@ -24,9 +26,30 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.lock = threading.RLock()
-        """Hold it from a read to the write that follows from it."""
+        """Hold it from a read to the write that follows from it; see `alone`."""
         self._seen: tuple[int, int, int] | None = None
         self._table: Table = {}
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """
+        Keep other processes too from a change between a read and its write.
+
+        Not within itself: the second would wait for the first.
+
+        :raises StoreError: if the folder cannot be made or opened
+        """
+        with self.lock:
+            try:
+                make_folder(self.path.parent)
+                folder = open_folder(self.path.parent)
+            except OSError as error:
+                raise unwritable(self.path, error) from error
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX)
+                yield
+            finally:
+                os.close(folder)
 
     def read(self) -> Table:
         """
@@ -59,10 +82,10 @@ class StateFile:
         data = json.dumps(table, indent=1).encode()
         with self.lock:
             try:
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(self.path.parent)
                 replace_whole(self.path, data)
             except OSError as error:
-                raise StoreError(f"cannot write {self.path}: {error}") from error
+                raise unwritable(self.path, error) from error
 
     def keep(self, table: Table) -> None:
         """
@@ -100,12 +123,27 @@ def unreadable(path: Path, error: Exception, mend: str) -> StoreError:
     return StoreError(f"{path} cannot be read ({error}); {mend}")
 
 
+def unwritable(path: Path, error: Exception) -> StoreError:
+    """Return what is said of a file *path* that cannot be written."""
+    return StoreError(f"cannot write {path}: {error}")
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder *path*, for its owner alone, where it is not there."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def open_folder(path: Path) -> int:
+    """Return a handle on the folder *path*, which must not be a link."""
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+
+
 def replace_whole(path: Path, data: bytes) -> None:
     """
     Put *data* on the card in place of the file *path*; as root, for the owner of its
     folder. No link is followed there: that owner could have laid it for root.
     """
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    folder = open_folder(path.parent)
     try:
         part = path.with_suffix(".part").name
         with suppress(FileNotFoundError):
