@@ -16,11 +16,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.arrivals import Arrivals
 from edge.chunks import even_chunks, uneven_chunks
 from edge.clock import BoxClock
-from edge.deviceclock import Break, DeviceClock
-from edge.pace import Pace
+from edge.dating.arrivals import Arrivals
+from edge.dating.deviceclock import Break, DeviceClock
+from edge.dating.pace import Pace
 from edge.protocols import Decoder, Packets, Reading
 from edge.protocols.configured import with_leads
 from edge.records import (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.arrivals import Arrivals
 from edge.clock import BoxClock
+from edge.dating.arrivals import Arrivals
 from edge.pipeline import EcgFlow
 from edge.protocols import make_decoder
 from edge.records import EcgChunk, Event, MonotonicNs, Record, SerialChunk

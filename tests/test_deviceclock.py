@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.deviceclock import Break, DeviceClock
+from edge.dating.deviceclock import Break, DeviceClock
 from edge.records import MonotonicNs
 
 MS = 1_000_000

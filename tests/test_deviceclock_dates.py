@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge.deviceclock import Break, DeviceClock, Timing
+from edge.dating.deviceclock import Break, DeviceClock, Timing
 from edge.records import MonotonicNs
 from scripts.benches._arrivals import Arrivals, Scenario, simulate
 

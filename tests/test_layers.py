@@ -7,19 +7,19 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS: list[set[str]] = [
-    {"records", "errors", "polygon", "waits", "release"},
+    {"records", "errors", "release"},
     {
-        "clock", "envelope", "ledger", "stamps", "config", "systemd", "worker",
+        "clock", "ledger", "stamps", "config", "systemd", "worker",
         "drives", "drivehelper", "health", "patient", "streams", "edgetpu",
         "pulses",
     },
     {"database"},
     {
         "sources", "protocols", "pose", "store", "history", "heart",
-        "pictures", "models", "movement", "deviceclock", "simulator",
-        "synctest", "arrivals", "chunks",
+        "pictures", "models", "movement", "dating", "simulator",
+        "synctest", "chunks",
     },
-    {"join", "control", "pace", "stating"},
+    {"join", "control", "stating"},
     {"pipeline", "derived", "export"},
     {"given", "nextframe"},
     {"opening"},
@@ -50,6 +50,7 @@ DOORS: dict[str, set[str]] = {
 }
 PEERS_ALLOWED = {
     "config",
+    "dating",
     "heart",
     "join",
     "database",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.database.signals import PoseBlock
-from edge.deviceclock import PACELESS_GAP_NS
+from edge.dating.pace import LONGEST_STEP_NS
 from edge.export.losses import NONE, Losses
 from edge.join import sample_times
 from edge.ledger import Ledger
@@ -112,7 +112,7 @@ class EcgTally:
         if source not in self.coverage:
             self.coverage[source] = Coverage(self.begin, self.end, self.ledger)
         if chunk.offsets_us is not None:
-            tolerance = float(PACELESS_GAP_NS)
+            tolerance = float(LONGEST_STEP_NS)
             first = chunk.start + 1000 * int(chunk.offsets_us.min())
             until = chunk.start + 1000 * int(chunk.offsets_us.max())
         else:

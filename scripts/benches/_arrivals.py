@@ -3,7 +3,7 @@ Simulated arrivals of a board's samples whose true instants are known.
 
 A crystal that is off and drifts; a hand-over every so many milliseconds; scheduling
 that delays reads a little and now and then some milliseconds; a reader that stalls;
-packets that are lost. Nothing here knows how `edge.deviceclock` works.
+packets that are lost. Nothing here knows how `edge.dating.deviceclock` works.
 """
 
 from typing import NamedTuple

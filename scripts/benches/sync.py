@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.deviceclock import DeviceClock
+from edge.dating.deviceclock import DeviceClock
 from edge.records import MonotonicNs
 from scripts.benches import Row
 from scripts.benches._arrivals import Arrivals, Scenario, simulate

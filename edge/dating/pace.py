@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.deviceclock import PACELESS_GAP_NS
+LONGEST_STEP_NS = 2_000_000_000
+"""Samples that are further apart have a gap between them, whatever is usual."""
 
 LOOKS = 20
 LOOKS_ENOUGH = 5
@@ -76,16 +77,16 @@ class Pace:
 
     def _limit(self) -> int:
         if len(self._longest) < LOOKS_ENOUGH:
-            return PACELESS_GAP_NS
+            return LONGEST_STEP_NS
         usual = round(TIMES * median(self._longest))
-        return min(PACELESS_GAP_NS, max(SHORTEST_NS, usual))
+        return min(LONGEST_STEP_NS, max(SHORTEST_NS, usual))
 
 
 def why(damaged: int, step: int) -> tuple[str, dict[str, object]]:
     """Return the cause of a *step* with so many *damaged* lines, and its detail."""
     if not damaged:
         return f"no sample came for {step / 1e9:.1f} s", {}
-    if step > PACELESS_GAP_NS:
+    if step > LONGEST_STEP_NS:
         cause = f"only damaged lines came for {step / 1e9:.1f} s"
     else:
         cause = (

@@ -3,7 +3,7 @@ When a board took its samples: its own counter tells, once it is understood.
 
 USB hands samples over in bursts (FTDI: every 16 ms), so the moment of arrival says
 little about one sample. A board of fixed rate that counts its samples gets a
-`DeviceClock`; one that sends at its own pace is dated by `edge.arrivals`.
+`DeviceClock`; one that sends at its own pace is dated by `edge.dating.arrivals`.
 """
 
 from bisect import bisect_left, bisect_right
@@ -15,17 +15,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.envelope import RATE_BOUND, Envelope
+from edge.dating.envelope import RATE_BOUND, Envelope
 from edge.records import MonotonicNs
 
 SECOND_NS = 1_000_000_000
 
 LONGEST_GAP_NS = 10 * SECOND_NS
 """A longer silence ends the segment: nobody knows what the board did meanwhile."""
-
-PACELESS_GAP_NS = 2 * SECOND_NS
-"""Samples of a board that sends at its own pace have a gap between them if they are
-further apart."""
 
 MISFIT_NS = 50_000_000
 """Counter and time may disagree by so much through bursts and scheduling; more, and

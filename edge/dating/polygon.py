@@ -1,4 +1,4 @@
-"""Convex polygons in the plane of offset and rate, for `edge.envelope`."""
+"""Convex polygons in the plane of offset and rate, for `edge.dating.envelope`."""
 
 CORNERS = 14
 """The most corners that are kept: accuracy hardly gains by more, time suffers."""

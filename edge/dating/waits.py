@@ -1,5 +1,5 @@
 """
-How long the newest sample of a read had waited for it, learnt for `edge.envelope`.
+How long the newest sample of a read had waited for it: learnt for `envelope`.
 
 A hand-over every so many milliseconds makes it wait for up to that long, or for up to
 a sample's period, whichever is shorter. How long, and in which pattern, tells how

@@ -17,8 +17,8 @@ from collections import deque
 from itertools import pairwise
 from typing import NamedTuple
 
-from edge.polygon import Pair, Polygon, cut, rectangle, thinned, widened
-from edge.waits import Bin, Waits
+from edge.dating.polygon import Pair, Polygon, cut, rectangle, thinned, widened
+from edge.dating.waits import Bin, Waits
 
 SECOND_NS = 1_000_000_000
 
