@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -235,6 +236,35 @@ def test_a_refused_upload_still_sees_its_answer(port: int) -> None:
         sender.join(20)
 
     assert b" 413 " in said
+
+
+def test_the_rest_of_a_refused_upload_is_read_and_not_held() -> None:
+    length, piece = 20_000_000, bytes(50_000)
+    listener = listen("127.0.0.1", 0)
+    server = Server(refuse_unread, listener)
+    with connect(listener.getsockname()[1]) as sock:
+        tracemalloc.start()
+        sock.sendall(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length
+        )
+        for _ in range(length // len(piece)):
+            sock.sendall(piece)
+        said = sock.recv(1000)
+        held = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        again = sock.recv(1000)
+    server.stop()
+
+    assert b" 403 " in said
+    assert b" 403 " in again, "the connection goes on"
+    assert held < length / 4
+
+
+def refuse_unread(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+    """Answer without a look at the body."""
+    start("403 Forbidden", [("Content-Length", "2")])
+    return [b"no"]
 
 
 def flood(sock: socket.socket, head: bytes) -> None:

@@ -176,7 +176,15 @@ class Request(HTTPRequest):
         """Send the head of an answer; the application may end the connection by it."""
         if (b"Connection", b"close") in self.outheaders:
             self.close_connection = True
+        if not self.close_connection:
+            self.pass_over()
         super().send_headers()
+
+    def pass_over(self) -> None:
+        """Read what the application left of the body, which cheroot would hold."""
+        while left := getattr(self.rfile, "remaining", 0):  # of chunks it has none
+            if not self.rfile.read(min(left, PIECE)):
+                return
 
     def simple_response(self, status: str, msg: str = "") -> None:
         """Answer an error as JSON with the headers of every other answer."""
