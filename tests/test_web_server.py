@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from edge.errors import ConfigError
-from edge.web.server import LARGEST_BODY, THREADS, Server, listen
-from edge.web.waiting import SLOW_BODIES, SMALL_BODY, Guest, complete
+from edge.web.exchange import LARGEST_BODY
+from edge.web.guest import SMALL_BODY, Guest, complete
+from edge.web.server import THREADS, Server, listen
+from edge.web.waiting import SLOW_BODIES
 
 Start = Callable[..., Any]
 
