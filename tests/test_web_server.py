@@ -188,6 +188,25 @@ def test_unfinished_large_bodies_leave_workers_free_and_all_arrive(port: int) ->
         assert get(port)[0] == 200
 
 
+def test_a_client_whose_turn_does_not_come_is_told(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge.web.waiting.TURN_WITHIN_S", 0.0)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(SLOW_BODIES):
+            slow = stack.enter_context(connect(port))
+            slow.sendall(head + b"x")
+        late = stack.enter_context(connect(port))
+        late.sendall(head + bytes(1000))
+        said = b"".join(iter(lambda: late.recv(65536), b""))
+
+        assert said.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 60\r\n" in said
+        assert "send it again" in json.loads(said.partition(b"\r\n\r\n")[2])["error"]
+        assert get(port)[0] == 200
+
+
 @pytest.mark.parametrize(
     ("request_", "status"),
     [

@@ -68,17 +68,33 @@ class Request(HTTPRequest):
 
     def simple_response(self, status: str, msg: str = "") -> None:
         """Answer an error as JSON with the headers of every other answer."""
-        code = int(str(status)[:3])
-        if code >= 500:  # "505 HTTP Version Not Supported" is the client's mistake
-            code, status = 400, "400 Bad Request"
+        if (
+            int(str(status)[:3]) >= 500
+        ):  # "505 HTTP Version Not Supported": their mistake
+            status = "400 Bad Request"
         self.close_connection = True
         text = msg if isinstance(msg, str) else msg.decode("latin-1")
-        body = json.dumps({"error": text or str(status)[4:]}).encode() + b"\n"
-        lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}"]
-        lines += [f"{name}: {value}" for name, value in HEADERS.items()]
-        lines += ["Content-Type: application/json", "Connection: close", "", ""]
         self.sent_headers = True
-        self.conn.wfile.write("\r\n".join(lines).encode("latin-1") + body)
+        self.conn.wfile.write(last_words(str(status), text or str(status)[4:]))
+
+
+def last_words(status: str, error: str, **headers: str) -> bytes:
+    """Return a whole answer of *status*, after which the connection ends."""
+    body = json.dumps({"error": error}).encode() + b"\n"
+    fields = {
+        **HEADERS, **headers, "Content-Type": "application/json",
+        "Content-Length": str(len(body)), "Connection": "close",
+    }  # fmt: skip
+    lines = [f"HTTP/1.1 {status}", *(f"{name}: {fields[name]}" for name in fields)]
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+TOO_MANY = last_words(
+    "503 Service Unavailable",
+    "too many are sending to this box at once; send it again in a minute",
+    **{"Retry-After": "60"},
+)
+"""For a client that waited in vain for its turn to send the rest of a body."""
 
 
 def examine(head: bytes) -> tuple[str, str]:
@@ -151,7 +167,7 @@ class Engine(CherootServer):
     def begin(self, listener: socket.socket, context: ssl.SSLContext | None) -> None:
         """Start the workers and the room for connections to *listener*."""
         self.scheme = "https" if context else "http"
-        self.room = WaitingRoom(listener, self.receive, context, redirect)
+        self.room = WaitingRoom(listener, self.receive, context, redirect, TOO_MANY)
         # A thread is of the kind of the one that starts it: these keep no process from
         # its end, if it fails before it could stop them.
         starter = threading.Thread(target=self.requests.start, daemon=True)

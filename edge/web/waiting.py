@@ -27,7 +27,7 @@ SLOW_BODIES = 6
 """Workers that may wait for the rest of a body at the same time."""
 
 TURN_WITHIN_S = 120.0
-"""How long a further client waits for one of them."""
+"""How long a further client waits for one of them before it is told so."""
 
 HEAD_WITHIN_S = 10.0
 """From the first byte of a request to its last; also for the TLS handshake."""
@@ -65,7 +65,8 @@ class WaitingRoom:
     Accepts on *listener* and calls *ready* for each request that is complete.
 
     *ready* runs in the waiting thread and must not block. With *context*, connections
-    speak TLS; *plain* makes the answer for a client that does not.
+    speak TLS; *plain* makes the answer for a client that does not. *busy* is the
+    answer for a client whose turn does not come.
     """
 
     def __init__(
@@ -74,11 +75,13 @@ class WaitingRoom:
         ready: Ready,
         context: ssl.SSLContext | None = None,
         plain: Callable[[bytes], bytes] = lambda request: b"",
+        busy: bytes = b"",
     ) -> None:
         self._listener = listener
         self._ready = ready
         self._context = context
         self._plain = plain
+        self._busy = busy
         self._selector = selectors.DefaultSelector()
         self._guests: set[Guest] = set()
         self._away: set[Guest] = set()  # with a worker, or on their way to one
@@ -307,7 +310,19 @@ class WaitingRoom:
 
     def _sweep(self, now: float) -> None:
         for guest in [g for g in self._guests if g.deadline < now]:
-            self._close(guest)
+            if guest in self._turns:
+                self._send_away(guest)
+            else:
+                self._close(guest)
+
+    def _send_away(self, guest: Guest) -> None:
+        """Say to a client whose turn did not come to try again later."""
+        self._turns.remove(guest)
+        self._guests.discard(guest)
+        guest.slow, guest.leaving = False, True
+        guest.data.clear()
+        guest.unsent += self._busy
+        self._admit(guest, SENT_WITHIN_S)
 
     def _close(self, guest: Guest) -> None:
         with contextlib.suppress(KeyError, ValueError):
