@@ -57,6 +57,7 @@ class Ledger:
         }
         self._pieces = self._all_pieces(readings)
         self._starts, self._longer = self._all_pauses(readings)
+        self._changes = changes(self._sessions.values(), readings)
 
     def utc(self, session: int, box: BoxNs) -> tuple[UtcNs, bool]:
         """Return the UTC of *box* time in *session*, and whether it is synchronised."""
@@ -115,6 +116,22 @@ class Ledger:
         """Return what passed between two box times (`even`), nanoseconds from 0."""
         before, after = (bisect_right(self._starts, box) for box in (since, until))
         return max(until - since + self._longer[after] - self._longer[before], 0)
+
+    def stay(self, box: NDArray[np.int64]) -> NDArray[np.int64]:
+        """
+        Return in whose stay each of *box* times lies: a number that is another after
+        each change of the subject, also back to one who was there before.
+        """
+        return np.searchsorted(np.array(self._changes, np.int64), box, side="right")
+
+    def stay_begin(self, box: int) -> BoxNs:
+        """Return when the stay of the subject of *box* time began."""
+        place = bisect_right(self._changes, box)
+        return self._changes[place - 1] if place else BoxNs(-(2**62))
+
+    def knows(self, session: int | None) -> bool:
+        """Return whether *session*, if it is one, is among those that were given."""
+        return session is None or session in self._sessions
 
     def session_end(self, box: int) -> int:
         """Return the last box time that can be of the same session as *box*."""
@@ -208,6 +225,25 @@ def unstated(
             known = begins.get(reading.session, reading.box)
             begins[reading.session] = min(known, reading.box)
     return [(begin, session) for session, begin in begins.items()]
+
+
+def changes(
+    sessions: Iterable[Session], readings: Iterable[ClockReading]
+) -> list[BoxNs]:
+    """
+    Return when the subject became another. Whose a session was of which only *readings*
+    are left, nobody can say.
+    """
+    known = {session.id: session for session in sessions}
+    begun: list[tuple[BoxNs, int, str | None]] = [
+        (session.started, number, session.subject) for number, session in known.items()
+    ]
+    begun += [(began, number, None) for began, number in unstated(readings, known)]
+    return [
+        began
+        for (_, _, before), (began, _, subject) in pairwise(sorted(begun))
+        if subject is None or subject != before
+    ]
 
 
 class _Table(NamedTuple):

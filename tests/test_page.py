@@ -13,9 +13,12 @@ from page_rig import MARKS, Bed, browser, complaints, inked, overlaps, text, unt
 from selenium.webdriver.common.by import By
 from web_rig import SECOND, SEGMENT, ecg
 
+from edge.clock import boot_id
 from edge.records import (
     BoxNs,
+    Session,
     StreamState,
+    Vital,
 )
 from edge.web.server import listen
 
@@ -124,6 +127,19 @@ def test_what_is_late_is_grey_and_what_is_computed_may_be_late(bed: Bed) -> None
         assert ages["oxygen_saturation"] >= 3, "the board sends it each second"
         assert ages["heart_rate"] >= 9, "the finder of beats is up to 6.5 s late"
         assert text(driver, "headline") == "Recording", "the box itself still answers"
+
+
+def test_vitals_of_one_subject_are_gone_when_the_next_is_recorded(bed: Bed) -> None:
+    pressure = Vital(bed.now(), "blood_pressure_systolic", 141.0, "", "upload")
+    bed.recorder.keep(pressure)
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: "141" in text(driver, "vitals"), "the blood pressure")
+        number, now = bed.recorder.state().session + 1, bed.now()
+        bed.recorder.keep(Session(number, boot_id(), now, 0, "test", "P08", "{}"))
+
+        until(lambda: "141" not in text(driver, "vitals"), "it goes")
+        until(lambda: "61" in text(driver, "vitals"), "the heart rate of the next")
 
 
 def age_of_old(driver: Any, name: str) -> float | None:

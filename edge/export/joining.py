@@ -5,7 +5,7 @@ It says what `edge.join.rows` says of the same poses (a test compares them cell 
 but works on whole arrays, because a night has half a million poses.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from edge.export.tables import Block, Table, milliseconds, millivolts, reason_ce
 from edge.join import NONE, sample_times
 from edge.join.columns import COLUMNS, LEADS
 from edge.join.rows import near
+from edge.ledger import Ledger
 from edge.records import (
     KEYPOINTS,
     MISSING,
@@ -292,7 +293,7 @@ class Stated:
             name: [before[name]] if name in before else [] for name in VITALS
         }
         self._coming = recording.history.vitals(BoxNs(begin), BoxNs(end))
-        self._even = recording.ledger.even
+        self._ledger = recording.ledger
         self._next = next(self._coming, None)
 
     def columns(self, matches: Matches) -> Columns:
@@ -302,7 +303,7 @@ class Stated:
             self._move(int(times.min()), int(times.max()))
         columns: Columns = {}
         for name in VITALS:
-            columns |= stated_columns(name, self._known[name], matches, self._even)
+            columns |= stated_columns(name, self._known[name], matches, self._ledger)
         return columns
 
     def _move(self, first: int, last: int) -> None:
@@ -318,11 +319,11 @@ class Stated:
 
 
 def stated_columns(
-    name: str, known: list[Vital], matches: Matches, even: Callable[[Whole], Whole]
+    name: str, known: list[Vital], matches: Matches, ledger: Ledger
 ) -> Columns:
     """
     Return the columns of one vital: the newest of *known* at each sample, as old as
-    *even* says.
+    *ledger* says; none that is of another subject.
     """
     rows = len(matches.found)
     names = (name, f"{name}_age_ms", f"{name}_reason", f"{name}_derived")
@@ -332,10 +333,11 @@ def stated_columns(
     place = np.searchsorted(sampled, matches.times, side="right") - 1
     absent = ~matches.found | (place < 0)
     place = np.maximum(place, 0)
+    absent |= ledger.stay(sampled)[place] != ledger.stay(matches.times)
     valued = np.array([vital.value is not None for vital in known], np.bool_)
     derived = cells.truths(np.array([vital.derived for vital in known], np.bool_))
-    age_ns = np.maximum(even(matches.times) - even(sampled)[place], 0)
-    age = np.rint(age_ns / MS_NS).astype(np.int64)
+    age_ns = ledger.even(matches.times) - ledger.even(sampled)[place]
+    age = np.rint(np.maximum(age_ns, 0) / MS_NS).astype(np.int64)
     columns = (
         cells.numbers([vital.value for vital in known])[place],
         cells.whole(age),

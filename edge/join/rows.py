@@ -31,6 +31,9 @@ NEAR_NS = 2 * SECOND_NS
 
 FURTHER = 4
 
+FAR_NS = 1 << 43
+"""Further than any tolerance, 2.4 h: so far one subject's time is from another's."""
+
 
 class Labels(NamedTuple):
     """What gives rows their names and dates; may be kept for some seconds."""
@@ -165,18 +168,24 @@ def near(
 ) -> Place:
     """
     Return what `nearest_in_chunks` finds for *poses*, which are in order. What another
-    session recorded is as far away as the pause between them really was.
+    session recorded is as far away as the pause between them really was, and out of
+    reach if that was of another subject.
     """
     if chunks:
         first = min(chunks[0].start, int(poses[0]))
         if ledger.session_end(first) < max(chunks[-1].start, int(poses[-1])):
-            starts = ledger.even(np.array([chunk.start for chunk in chunks], np.int64))
+            starts = apart(np.array([chunk.start for chunk in chunks]), ledger)
             chunks = [
                 chunk._replace(start=BoxNs(start))
                 for chunk, start in zip(chunks, starts.tolist(), strict=True)
             ]
-            poses = ledger.even(poses)
+            poses = apart(poses, ledger)
     return nearest_in_chunks(chunks, poses, tolerance_ns)
+
+
+def apart(times: Times, ledger: Ledger) -> Times:
+    """Return *times* as `Ledger.even` does, those of another subject far away."""
+    return ledger.even(times) + FAR_NS * ledger.stay(times)
 
 
 def matches(chunks: Sequence[EcgChunk], place: Place) -> Iterator[Match]:
@@ -251,16 +260,19 @@ class Known:
             self._stated.setdefault(vital.name, []).append(vital)
 
     def at(self, sampled: int) -> dict[str, VitalThen]:
-        """Return each vital's newest statement at or before *sampled*."""
+        """Return each vital's newest statement of the subject of *sampled* by then."""
         return {
             name: then(self._stated[name], sampled, self._ledger) for name in VITALS
         }
 
 
 def then(stated: list[Vital], sampled: int, ledger: Ledger) -> VitalThen:
-    """Return the newest of *stated*, which are in order, at or before *sampled*."""
+    """
+    Return the newest of *stated*, which are in order, at or before *sampled*; none if
+    that was of another subject.
+    """
     place = bisect_right(stated, sampled, key=attrgetter("sampled"))
-    if not place:
+    if not place or stated[place - 1].sampled < ledger.stay_begin(sampled):
         return VitalThen(None, "", None, False)
     vital = stated[place - 1]
     age_ms = ledger.elapsed(vital.sampled, sampled) / MS_NS

@@ -112,7 +112,8 @@ class Feed:
             since = None
         with self._lock:
             offset_s = moment.utc_offset_ns // SECOND_NS  # else set: events date anew
-            key = (past.path, since, here, rows["vitals"], offset_s)
+            shown = rows["vitals"], moment.stay_begin
+            key = (past.path, since, here, *shown, offset_s)
             text = self._kept.pop(key, "") or self._make(past, moment, since, rows)
             self._kept[key] = text
             if len(self._kept) > ANSWERS_KEPT:
@@ -124,7 +125,11 @@ class Feed:
         self, past: History, moment: Moment, since: Cursor | None, rows: dict[Kind, int]
     ) -> str:
         news = stored_since(past, since) if since else newest(past, moment.now, rows)
-        vitals = past.latest_vitals(moment.now).values()
+        vitals = [
+            vital
+            for vital in past.latest_vitals(moment.now).values()
+            if vital.sampled >= moment.stay_begin
+        ]
         segments = self._segments(past, {chunk.segment for chunk in news.chunks})
         return dumps(
             {

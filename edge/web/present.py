@@ -106,6 +106,7 @@ class Moment(NamedTuple):
     known: bool  # False: the recorder is silent and the box was restarted since
     utc_offset_ns: int  # UTC − box time
     synchronised: bool  # a time server had set the clock
+    stay_begin: BoxNs = BoxNs(-(2**62))  # when the subject's stay began
 
 
 class Present:
@@ -123,14 +124,16 @@ class Present:
         self._labelled: tuple[object, ...] = ()  # what the recording said of them
         self._read = 0.0
 
-    def labels(self) -> Labels:
+    def labels(self, session: int | None = None) -> Labels:
         """
-        Return the segments and the clock ledger, at most some seconds old.
+        Return the segments and the clock ledger, at most some seconds old, and not
+        from before *session* began.
 
         :raises StoreError: if there is no recording
         """
         with self._lock:
-            if self._labels and self._monotonic() - self._read < LABELS_KEPT_S:
+            young = self._monotonic() - self._read < LABELS_KEPT_S
+            if self._labels and young and self._labels.ledger.knows(session):
                 return self._labels
             with self._open_past() as past:
                 labelled = past.labelled()
@@ -146,9 +149,10 @@ class Present:
         :raises StoreError: if there is no recording
         """
         now, known = self._now(reading)
-        dates = self.labels().ledger.date(np.array([now], np.int64))
-        offset = int(dates.utc[0]) - now
-        return Moment(now, known, offset, bool(dates.synchronised[0]))
+        ledger = self.labels(reading.box and reading.box.session).ledger
+        dates = ledger.date(np.array([now], np.int64))
+        offset, synchronised = int(dates.utc[0]) - now, bool(dates.synchronised[0])
+        return Moment(now, known, offset, synchronised, ledger.stay_begin(now))
 
     def utc(self, instant: BoxNs) -> UtcNs:
         """

@@ -94,6 +94,7 @@ function take(reply, sent, got) {
     chunks.push(chunk);
   }
   for (const pose of reply.poses) if (!poses.some((p) => p.at === pose.at)) poses.push(pose);
+  vitals.clear(); // each reply has all of the subject who is there now
   for (const vital of reply.vitals) vitals.set(vital.name, vital);
   for (const event of reply.events) events.set(event.row, event);
   learnDelay(newestEnd(reply));
