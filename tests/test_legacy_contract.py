@@ -41,9 +41,30 @@ def test_status_has_the_five_keys(client: Client) -> None:
     assert "T" in status["server_time"]
 
 
-@pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
-def test_status_answers_other_methods(client: Client, method: str) -> None:
-    assert ask(client.app, method, "/status").status == 200
+def test_status_answers_head(client: Client) -> None:
+    assert ask(client.app, "HEAD", "/status").status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "allow"),
+    [
+        ("/", "GET, HEAD, OPTIONS"),
+        ("/status", "GET, HEAD, OPTIONS"),
+        ("/process_image", "OPTIONS, POST"),
+        ("/process_ecg", "OPTIONS, POST"),
+        ("/export", "GET, HEAD, OPTIONS"),
+        ("/exports", "GET, HEAD, OPTIONS, POST"),
+        ("/static/page.css", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_every_address_says_how_it_may_be_asked(
+    client: Client, path: str, allow: str
+) -> None:
+    answer = ask(client.app, "OPTIONS", path)
+
+    assert (answer.status, answer.headers["allow"]) == (200, allow)
+    assert answer.body == b""
+    assert "allow" in ask(client.app, "DELETE", path).headers
 
 
 def test_process_image_answers_the_63_fields(client: Client) -> None:

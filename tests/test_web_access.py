@@ -36,7 +36,6 @@ OPEN = {
     ("POST", "/logout"),
     ("GET", "/healthz"),
     ("GET", "/openapi.json"),
-    ("OPTIONS", "/status"),
 }
 
 

@@ -73,13 +73,18 @@ def routes(box: Box, guard: Guard) -> tuple[Route, ...]:
         Route("POST", "/kept/release", "admin", exports.release),
         Route("POST", "/drives/enrol", "admin", exports.enrol),
         Route("POST", "/drives/forget", "admin", exports.forget),
-        Route("OPTIONS", "/status", "open", methods_of_status),
     )
 
 
-def methods_of_status() -> HTTPResponse:
-    """Answer how /status may be asked."""
-    return HTTPResponse(status=200, Allow="GET, HEAD, OPTIONS")
+def tell_methods(app: Bottle, every: Iterable[Route]) -> None:
+    """Let *app* say by which methods each address may be asked, as the original did."""
+    methods: dict[str, set[str]] = {}
+    for route in every:
+        more = {route.method, "HEAD"} if route.method == "GET" else {route.method}
+        methods.setdefault(route.path, {"OPTIONS"}).update(more)
+    for path, allowed in methods.items():
+        allow = ", ".join(sorted(allowed))
+        app.route(path, "OPTIONS", lambda a=allow, **_: HTTPResponse(Allow=a))
 
 
 def make_app(
@@ -105,9 +110,11 @@ def make_app(
     box = Box(history_path, client, settings, state)
     app = Bottle()
     app.default_error_handler = of_error
-    for route in routes(box, guard):
+    every = routes(box, guard)
+    for route in every:
         call = guarded(guard, route.need, translated(route.call, box))
         app.route(route.path, route.method, call)
+    tell_methods(app, every)
     return hardened(app, guard)
 
 
