@@ -47,7 +47,7 @@ from edge.sources import EcgSource, open_ecg
 from edge.sources.starting import Starter
 from edge.store import Store
 from edge.streams import Stream
-from edge.supervision import Supervision
+from edge.vision.supervision import Supervision
 from edge.worker import Ending, Intake, Worker
 
 logger = logging.getLogger(__name__)

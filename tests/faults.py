@@ -48,7 +48,7 @@ tpu_library = "{folder}/libtpu.so"
 """
 HURRIED = """
 import sys
-from edge import life, supervision
+from edge.vision import life, supervision
 life.TPU_WINDOW_S = float(sys.argv.pop(1))
 supervision.LASTING_S = 0.0
 from edge.__main__ import main

@@ -6,13 +6,13 @@ from numpy.typing import NDArray
 from test_orientation import EMPTY_S, watched
 from test_pose import Spots, body, drawn, frame
 
-from edge import vision
 from edge.models import find_model, load_model
 from edge.patient.picture import Pictures
 from edge.pose import ROTATIONS, Estimate, PoseTracker
 from edge.pose.crop import STILL, Region, Rotation
 from edge.pose.eye import Box, Eye
 from edge.records import BoxNs
+from edge.vision import process
 
 RIGHT_HALF = (0.5, 0.0, 0.5, 1.0)
 BRIGHT = 255
@@ -122,10 +122,10 @@ def test_changes_become_events() -> None:
     after = Estimate("pose", keypoints, 480, 640, 90, 1.0, another=True)
     at = BoxNs(7)
 
-    turned, came = vision.changes(before, after, at)
-    (left,) = vision.changes(after, after._replace(another=False), at)
+    turned, came = process.changes(before, after, at)
+    (left,) = process.changes(after, after._replace(another=False), at)
 
-    assert not [*vision.changes(None, before, at), *vision.changes(after, after, at)]
+    assert not [*process.changes(None, before, at), *process.changes(after, after, at)]
     assert {(e.kind, e.stream, e.began) for e in (turned, came, left)} == {
         ("state", "pose", at)
     }

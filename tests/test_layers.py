@@ -1,6 +1,8 @@
 """Who may import whom: the house rules of the README, held."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,11 +23,9 @@ LAYERS: list[set[str]] = [
     },
     {"join", "control", "stating"},
     {"pipeline", "derived", "export"},
-    {"given", "nextframe"},
+    {"given", "vision"},
     {"opening"},
-    {"messages", "web", "doctor"},
-    {"vision", "life"},
-    {"supervision"},
+    {"web", "doctor"},
     {"recorder"},
     {"syncing"},
     {"requests"},
@@ -63,6 +63,7 @@ PEERS_ALLOWED = {
     "patient",
     "pose",
     "simulator",
+    "vision",
 }
 """Rooms whose modules may use each other."""
 
@@ -128,3 +129,12 @@ def test_only_clock_reads_a_wall_clock(path: Path) -> None:
         if isinstance(node, ast.Attribute):
             used = ast.unparse(node)
             assert not any(used.endswith(name) for name in wall), f"{path}: {used}"
+
+
+def test_the_recorder_loads_neither_the_model_s_library_nor_pandas() -> None:
+    seen = "{'ai_edge_litert', 'tflite_runtime', 'pandas'} & set(sys.modules)"
+    program = f"import sys, edge.daemon; sys.exit(', '.join({seen}) or 0)"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True
+    )
+    assert not run.returncode, run.stderr

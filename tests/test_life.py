@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from edge import config
-from edge.life import (
+from edge.records import BoxNs, Pose
+from edge.vision.life import (
     LOOK_UP_S,
     NO_FRAME_S,
     STAGE_LIMITS_S,
@@ -16,8 +17,7 @@ from edge.life import (
     limit_s,
     no_frame_s,
 )
-from edge.messages import Doing, Over, Stage
-from edge.records import BoxNs, Pose
+from edge.vision.messages import Doing, Over, Stage
 
 POSE = Pose(
     BoxNs(0), 0, "sensor", "camera", "pose", np.zeros((17, 3), np.float32),

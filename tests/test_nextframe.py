@@ -6,11 +6,11 @@ from multiprocessing import Pipe
 import numpy as np
 import pytest
 
-from edge import nextframe
 from edge.errors import SourceLost
-from edge.nextframe import NextFrame
 from edge.records import Frame, MonotonicNs
 from edge.sources import FrameSource
+from edge.vision import nextframe
+from edge.vision.nextframe import NextFrame
 
 FRAME = Frame(
     0, MonotonicNs(1), MonotonicNs(2), "sensor", np.zeros((4, 4, 3), np.uint8)

@@ -18,16 +18,17 @@ import numpy as np
 import pytest
 from box import WITHIN_S, alive, descendants, wait_for
 
-from edge import config, supervision
+from edge import config
 from edge.clock import BoxClock
 from edge.errors import ControlError
-from edge.life import STAGE_LIMITS_S, TPU_WINDOW_S, End, Ladder, Life
-from edge.messages import Orders, Seen
 from edge.pose import Estimate
 from edge.recorder import BEAT_LIMIT_S
 from edge.records import Event, Pose, Record
 from edge.streams import Stream
-from edge.supervision import Supervision
+from edge.vision import supervision
+from edge.vision.life import STAGE_LIMITS_S, TPU_WINDOW_S, End, Ladder, Life
+from edge.vision.messages import Orders, Seen
+from edge.vision.supervision import Supervision
 from edge.worker import Worker
 
 
@@ -283,7 +284,7 @@ def test_time_in_which_the_whole_box_stood_still_is_no_hanging(
                 worker.stopping.set()
             return False
 
-    monkeypatch.setattr("edge.supervision.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("edge.vision.supervision.time.monotonic", lambda: now_s)
     life = Life("cpu", Ladder(lambda: False), now_s)
     end = vision._follow(worker, cast(Any, None), cast(Any, Silent()), life)
 
@@ -318,7 +319,7 @@ def test_lives_that_work_for_a_moment_or_not_come_ever_later(
             worker.stopping.set()
         return End("camera", "it repeats the same picture", worked, paused=True)
 
-    monkeypatch.setattr("edge.supervision.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("edge.vision.supervision.time.monotonic", lambda: now_s)
     monkeypatch.setattr(vision, "_life", live)
     vision.work(worker)
 

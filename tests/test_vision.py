@@ -13,11 +13,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from edge import config, vision
+from edge import config
 from edge.errors import SourceEnded
-from edge.messages import Doing, Look, Orders, Seen
 from edge.pose import Estimate
 from edge.records import Frame
+from edge.vision import process
+from edge.vision.messages import Doing, Look, Orders, Seen
 
 ORDERS = Orders(config.Camera(source="synthetic"), config.Pose(), "cpu", 0, 0.2)
 NO_POSE = Estimate("no pose", np.zeros((17, 3), np.float32), 4, 4, 0, 1.0)
@@ -33,8 +34,8 @@ class Eyes:
 @pytest.fixture
 def ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ends]:
     """Return the recorder's and the vision process's end of a pipe."""
-    monkeypatch.setattr(vision, "estimate", lambda *_: NO_POSE)
-    monkeypatch.setattr(vision, "PoseTracker", lambda *_: None)
+    monkeypatch.setattr(process, "estimate", lambda *_: NO_POSE)
+    monkeypatch.setattr(process, "PoseTracker", lambda *_: None)
     ours, theirs = Pipe()
     with ours, theirs:
         yield ours, theirs
@@ -84,12 +85,12 @@ def test_each_upload_waits_until_the_camera_has_had_its_turn(
     ours, theirs = ends
     turns: list[list[Any]] = []
     camera = following(has_come, lambda: turns.append(heard(ours)), frames=3)
-    monkeypatch.setattr(vision, "NextFrame", camera)
+    monkeypatch.setattr(process, "NextFrame", camera)
     send_pictures(ours, 3)
 
     eyes, source = Eyes(), object()
     with pytest.raises(SourceEnded):
-        vision.watch(theirs, cast(Any, source), cast(Any, eyes), ORDERS)
+        process.watch(theirs, cast(Any, source), cast(Any, eyes), ORDERS)
 
     seen = [[one.number for one in turn if isinstance(one, Seen)] for turn in turns]
     assert seen == [[0], [1], [2]]
@@ -102,18 +103,18 @@ def test_pictures_without_a_camera_are_served_only_as_long_as_was_said(
 ) -> None:
     ours, theirs = ends
     now_s = iter(range(100))  # a second a look at the clock
-    monkeypatch.setattr("edge.vision.time.monotonic", lambda: float(next(now_s)))
+    monkeypatch.setattr(process.time, "monotonic", lambda: float(next(now_s)))
     send_pictures(ours, 10)
-    vision.serve_pictures(theirs, cast(Any, Eyes()), ORDERS, 4.5)
+    process.serve_pictures(theirs, cast(Any, Eyes()), ORDERS, 4.5)
     assert 0 < sum(isinstance(one, Seen) for one in heard(ours)) < 5
 
 
 LOCKED = """
 import resource, sys
-from edge import vision
+from edge.vision import process
 limit = resource.RLIM_INFINITY if sys.argv[1] == "infinity" else int(sys.argv[1])
 resource.getrlimit = lambda _: (limit, limit)  # to raise the true one takes a right
-vision.keep_in_memory()
+process.keep_in_memory()
 pictures = bytes(range(256)) * 4096
 print(open("/proc/self/status").read())
 """

@@ -17,14 +17,14 @@ from pathlib import Path
 import numpy as np
 
 from edge import config
-from edge.messages import Orders
 from edge.models import Model, find_model, load_model
 from edge.pose import PoseTracker
 from edge.pose.crop import Cutter, whole
 from edge.records import Frame, Pose, Record
 from edge.sources.synthetic import SyntheticCamera
 from edge.store import Store
-from edge.vision import as_pose
+from edge.vision.messages import Orders
+from edge.vision.process import as_pose
 from scripts.benches import Row, side_by_side
 
 FRAMES = 150

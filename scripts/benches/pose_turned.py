@@ -19,7 +19,7 @@ from edge.pictures import read_picture
 from edge.pose import Estimate, PoseTracker, estimate
 from edge.pose.crop import Cutter, Rotation, whole
 from edge.records import Frame, MonotonicNs
-from edge.vision import UPLOAD_LOOKS
+from edge.vision.process import UPLOAD_LOOKS
 from scripts.benches import Row, side_by_side
 from scripts.benches.pose_accuracy import (
     SHARED,

@@ -29,7 +29,11 @@ from numpy.typing import NDArray
 from edge import config
 from edge.clock import BoxClock
 from edge.errors import ControlError
-from edge.life import (
+from edge.movement import Movement
+from edge.records import BoxNs, Event, Pose, Record
+from edge.streams import Stream
+from edge.synctest import Spots
+from edge.vision.life import (
     Device,
     End,
     Ladder,
@@ -38,11 +42,16 @@ from edge.life import (
     no_frame_s,
     tpu_wanted,
 )
-from edge.messages import Damaged, Doing, Look, Message, Orders, Seen, Watch, Watched
-from edge.movement import Movement
-from edge.records import BoxNs, Event, Pose, Record
-from edge.streams import Stream
-from edge.synctest import Spots
+from edge.vision.messages import (
+    Damaged,
+    Doing,
+    Look,
+    Message,
+    Orders,
+    Seen,
+    Watch,
+    Watched,
+)
 from edge.worker import Worker
 
 logger = logging.getLogger(__name__)

@@ -1,9 +1,4 @@
-"""
-What the recorder and its vision process say to each other.
-
-Apart from `edge.vision`, since that loads the model's library, which the recorder does
-without.
-"""
+"""What the recorder and its vision process say to each other."""
 
 from typing import Literal, NamedTuple
 

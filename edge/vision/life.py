@@ -2,15 +2,15 @@
 The life of a vision process: what it said so far, and when it must end.
 
 Pure: what is heard and what time it is are told, so every failure can be tried without
-a process. `edge.supervision` does what is decided here.
+a process. `supervision` does what is decided here.
 """
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from edge import config, edgetpu
-from edge.messages import Doing, Message, Over, Stage
 from edge.records import Pose
+from edge.vision.messages import Doing, Message, Over, Stage
 
 Device = Literal["cpu", "tpu"]
 

@@ -4,7 +4,7 @@ The vision process: camera → model → poses on a pipe. Frames never leave it.
 It is a process of its own because the Edge TPU's driver aborts on a USB fault and
 holds the interpreter lock while it loads, and because a camera call can hang for ever.
 It never repairs itself: on any fault it ends, and the recorder starts a new one
-(`edge.supervision`), which is also what reopening a camera or a TPU takes.
+(`supervision`), which is also what reopening a camera or a TPU takes.
 
 Started as ``python -m edge.vision`` with the number of its end of a socket pair.
 """
@@ -24,7 +24,13 @@ from typing import cast
 import numpy as np
 
 from edge.errors import EdgeError, SourceEnded, SourceError
-from edge.messages import (
+from edge.models import Model, find_model, load_model
+from edge.pose import Estimate, PoseTracker, estimate
+from edge.pose.crop import Rotation
+from edge.records import BoxNs, Event, Frame, Pose
+from edge.sources import FrameSource, open_frames
+from edge.synctest import LightMeter
+from edge.vision.messages import (
     Damaged,
     Doing,
     Look,
@@ -34,13 +40,7 @@ from edge.messages import (
     Watch,
     Watched,
 )
-from edge.models import Model, find_model, load_model
-from edge.nextframe import NextFrame
-from edge.pose import Estimate, PoseTracker, estimate
-from edge.pose.crop import Rotation
-from edge.records import BoxNs, Event, Frame, Pose
-from edge.sources import FrameSource, open_frames
-from edge.synctest import LightMeter
+from edge.vision.nextframe import NextFrame
 
 logger = logging.getLogger(__name__)
 
@@ -221,7 +221,3 @@ def keep_in_memory() -> None:
     if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
         current, future, on_fault = 1, 2, 4  # MCL_… of mlockall(2)
         ctypes.CDLL(None).mlockall(current | future | on_fault)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""``python -m edge.vision`` is the vision process."""
+
+from edge.vision.process import main
+
+main()
