@@ -7,18 +7,17 @@ to the thread that opened it: open one for each request.
 """
 
 from collections.abc import Collection, Iterator
-from math import isfinite
 from pathlib import Path
 from typing import Literal, NamedTuple, Self, cast
 
-from edge.database.batch import BROUGHT
-from edge.database.keeping import kept, weight_bytes
-from edge.database.marks import sound_marks
+from edge.database import extent
+from edge.database.extent import Span
+from edge.database.keeping import kept
 from edge.database.reading import Reader
 from edge.database.rows import event_of, reading_of, segment_of, session_of, vital_of
 from edge.database.signals import PoseBlock, check_pose, pose_block
 from edge.database.sums import Row, Value
-from edge.database.tables import TABLES, Kind, Table
+from edge.database.tables import TABLES, Kind
 from edge.records import (
     BoxNs,
     ClockReading,
@@ -40,32 +39,6 @@ BLOCK_ROWS = 1000
 
 PASSED_ROWS = 20_000
 """The same for events that are passed over."""
-
-RECORDED: dict[Kind, str] = {
-    "chunks": "chunks AS t JOIN segments AS o ON o.id = +t.segment",
-    "poses": "poses AS t JOIN pose_origins AS o ON o.id = +t.origin",
-    "vitals": "vitals AS t",
-}
-"""Where the source of a row of each kind stands that may have been `BROUGHT`."""
-
-SPANS = {
-    "chunks": "SELECT t.start, t.last, t.period_ns FROM chunks AS t"
-    " JOIN segments AS s ON s.id = t.segment"
-    " WHERE t.start > ? AND t.start < ? AND s.source = ? ORDER BY t.start",
-    "poses": "SELECT min(t.exposed), max(t.exposed), 0.0 FROM poses AS t"
-    " JOIN pose_origins AS o ON o.id = t.origin"
-    " WHERE t.exposed > ? AND t.exposed < ? AND o.source = ?"
-    " GROUP BY t.exposed / 1000000000 ORDER BY 1",
-}
-"""When rows of a kind were recorded, without what they hold; poses by the second."""
-
-
-class Span(NamedTuple):
-    """When a chunk was recorded, or the poses of one second."""
-
-    first: BoxNs
-    last: BoxNs
-    period_ns: float  # from one sample to the next; 0.0 where there is none
 
 
 class Counts(NamedTuple):
@@ -175,10 +148,7 @@ class History:
         Return when the rows of *source* were recorded that have part in [*begin*,
         *end*), a minute or so, in order. Their sums are not looked at.
         """
-        reached = (begin - self._longest(kind) - 1, end, source)
-        found = self._reader.fetch(SPANS[kind], reached)
-        spans = [Span(*cast(tuple[BoxNs, BoxNs, float], row)) for row in found]
-        return [span for span in spans if is_sound(span) and span.last >= begin]
+        return extent.spans(self._reader, kind, begin, end, source)
 
     def poses(self, begin: BoxNs, end: BoxNs) -> Iterator[Pose]:
         """Yield the poses exposed in [*begin*, *end*), in order."""
@@ -269,34 +239,19 @@ class History:
 
     def weight_bytes(self, begin: BoxNs, end: BoxNs) -> int:
         """Return about how much of the file [*begin*, *end*) takes."""
-        return weight_bytes(self._reader, begin, end)
+        return extent.weight_bytes(self._reader, begin, end)
 
     def span(self) -> tuple[BoxNs, BoxNs] | None:
         """Return the first and last instant of all that is left, events too."""
-        firsts, lasts = [], []
-        for kind in ("chunks", "poses", "vitals", "events"):
-            first, last = self._reach(TABLES[kind], kind)
-            if first is not None and last is not None:
-                firsts.append(first)
-                lasts.append(last)
-        return (min(firsts), max(lasts)) if firsts else None
+        return extent.span(self._reader)
 
     def recorded_from(self) -> BoxNs | None:
         """Return the first instant left of what was recorded here, not of uploads."""
-        by_time = {kind: f"ORDER BY {TABLES[kind].time}" for kind in RECORDED}
-        return self._first_recorded(by_time)
+        return extent.recorded_from(self._reader)
 
     def left_before(self) -> BoxNs | None:
         """Return before when what was recorded here has left, ``None`` if none has."""
-        rows = self._reader.fetch("SELECT * FROM marks ORDER BY id LIMIT 2")
-        oldest = next(sound_marks(rows), None)
-        if oldest is None or oldest.id <= 1:
-            return None
-        in_ring = {
-            kind: f"AND t.id >= {getattr(oldest, kind)} ORDER BY t.id"
-            for kind in RECORDED
-        }
-        return self._first_recorded(in_ring)
+        return extent.left_before(self._reader)
 
     def recorded_until(self) -> BoxNs | None:
         """Return the newest instant of what was recorded here, not of uploads."""
@@ -304,28 +259,12 @@ class History:
 
     def tally(self, kind: Kind, begin: BoxNs, end: BoxNs) -> int:
         """Return how many rows begin in [*begin*, *end*); of chunks, the instants."""
-        what = "coalesce(sum(samples), 0)" if kind == "chunks" else "count(*)"
-        time = TABLES[kind].time
-        (row,) = self._reader.fetch(
-            f"SELECT {what} FROM {kind} WHERE {time} >= ? AND {time} < ?", (begin, end)
-        )
-        return numbered(row)
+        return extent.tally(self._reader, kind, begin, end)
 
     def counts(self) -> Counts:
         """Return how much was saved since the file began."""
         totals = self._reader.totals()
         return Counts(*(getattr(totals, name) for name in Counts._fields))
-
-    def _first_recorded(self, found_by: dict[Kind, str]) -> BoxNs | None:
-        firsts = [
-            cast(BoxNs, first)
-            for kind, rest in found_by.items()
-            for (first,) in self._reader.fetch(
-                f"SELECT {TABLES[kind].time} FROM {RECORDED[kind]}"
-                f" WHERE source NOT IN (?, ?) {rest} LIMIT 1", BROUGHT
-            )
-        ]  # fmt: skip
-        return min(firsts, default=None)
 
     def _between(self, kind: Kind, begin: BoxNs, end: BoxNs) -> Iterator[Record]:
         for page in self._pages(kind, begin, end):
@@ -342,29 +281,10 @@ class History:
             f" AND {table.time} < ? AND ({table.last} < ?) IS NOT 1"
             f" ORDER BY {table.time}, t.id LIMIT {size}"
         )
-        key = (begin - self._longest(kind), -1)
+        key = (begin - extent.longest_ns(self._reader, kind), -1)
         while rows := self._reader.fetch(query, (*key, end, begin)):
             yield [row[2:] for row in rows]
             key = cast(tuple[int, int], (rows[-1][1], rows[-1][0]))
-
-    def _longest(self, kind: Kind) -> int:
-        totals = self._reader.totals()
-        if kind == "chunks":
-            return totals.longest_chunk_ns
-        return totals.longest_event_ns if kind == "events" else 0
-
-    def _reach(self, table: Table, kind: Kind) -> tuple[BoxNs | None, BoxNs | None]:
-        ((first, newest),) = self._reader.fetch(
-            f"SELECT (SELECT min({table.time}) FROM {kind}),"
-            f" (SELECT max({table.time}) FROM {kind})"
-        )
-        if newest is None:
-            return None, None
-        ((last,),) = self._reader.fetch(
-            f"SELECT max({table.last}) FROM {kind} WHERE {table.time} >= ?",
-            (cast(int, newest) - self._longest(kind),),
-        )
-        return cast(BoxNs | None, first), cast(BoxNs | None, last)
 
     def _vital_names(self) -> list[str]:
         # One step in the index a name; DISTINCT would walk all of it.
@@ -375,12 +295,6 @@ class History:
             " SELECT name FROM names WHERE name IS NOT NULL"
         )
         return [str(name) for (name,) in rows]
-
-
-def is_sound(span: Span) -> bool:
-    """Return whether *span* can be added up: no sum says whether its row has rotted."""
-    whole = isinstance(span.first, int) and isinstance(span.last, int)
-    return whole and isinstance(span.period_ns, float) and isfinite(span.period_ns)
 
 
 def numbered(row: Row) -> int:

@@ -12,15 +12,6 @@ from edge.database.reading import Reader
 from edge.database.sums import Row
 from edge.records import BoxNs, Kept
 
-WEIGHTY = (("chunks", "start", "counts"), ("poses", "exposed", "keypoints"))
-"""What takes nearly all of the room: table, column of its time, column of its size."""
-
-SAMPLE_ROWS = 100
-"""Of the newest rows, to tell what one takes."""
-
-ROW_BYTES = 96
-"""What a chunk or a pose takes beside its blob, index entries included, about."""
-
 
 def is_any(connection: sqlite3.Connection) -> bool:
     """Return whether anything is kept."""
@@ -93,19 +84,3 @@ def kept_of(row: Row) -> Kept:
     """Return what a row of number, begin, end and why keeps."""
     _, begin, end, why = row
     return Kept(cast(BoxNs, begin), cast(BoxNs, end), str(why))
-
-
-def weight_bytes(reader: Reader, begin: BoxNs, end: BoxNs) -> int:
-    """Return about how much of the file [*begin*, *end*) takes."""
-    total = 0
-    for table, time, blob in WEIGHTY:
-        ((rows,),) = reader.fetch(
-            f"SELECT count(*) FROM {table} WHERE {time} >= ? AND {time} < ?",
-            (begin, end),
-        )
-        ((mean,),) = reader.fetch(
-            f"SELECT avg(length({blob})) FROM"
-            f" (SELECT {blob} FROM {table} ORDER BY id DESC LIMIT {SAMPLE_ROWS})"
-        )
-        total += cast(int, rows) * round(cast(float, mean or 0.0) + ROW_BYTES)
-    return total

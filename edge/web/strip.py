@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from edge.history import History, Span
+from edge.database.extent import Span
+from edge.history import History
 from edge.ledger import Ledger
 from edge.records import BoxNs
 from edge.web import shapes
