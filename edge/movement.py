@@ -9,7 +9,7 @@ what counts, in body sizes, so that near and far patients compare.
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.records import BoxNs, Pose, Vital
+from edge.records import SURE_SCORE, BoxNs, Pose, Vital
 
 NAME = "movement"
 WINDOW_NS = 500_000_000
@@ -17,8 +17,6 @@ STATED_WINDOWS = 2
 """One number a second: the sum of two windows' ways."""
 FEWEST_POSES = 3
 """Fewer in a window average too little: there are, below 6 pictures a second."""
-SCORE = 0.3
-"""Keypoints below are guesses; MoveNet's model card draws the line here."""
 FEWEST_KEYPOINTS = 4
 
 
@@ -77,7 +75,7 @@ def mean_keypoints(poses: list[Pose]) -> NDArray[np.float64] | None:
     if not poses:
         return None
     keypoints = np.stack([pose.keypoints for pose in poses]).astype(np.float64)
-    sure = keypoints[:, :, 2] >= SCORE
+    sure = keypoints[:, :, 2] > SURE_SCORE
     often = sure.sum(axis=0) >= FEWEST_POSES
     weights = np.where(sure, 1.0, 0.0)
     total = np.einsum("nk,nkc->kc", weights, keypoints[:, :, :2])

@@ -26,6 +26,12 @@ BoxNs = NewType("BoxNs", int)
 UtcNs = NewType("UtcNs", int)
 """Nanoseconds since 1970-01-01T00:00:00Z."""
 
+SURE_SCORE = 0.3
+"""
+A keypoint that scores more was seen, one below is a guess: the model card of MoveNet
+draws the line here. Noise scores 0.25.
+"""
+
 KEYPOINTS: tuple[str, ...] = (
     "nose",
     "left_eye",

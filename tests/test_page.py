@@ -8,10 +8,11 @@ where it may).
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 from page_rig import MARKS, Bed, browser, complaints, inked, overlaps, text, until
 from selenium.webdriver.common.by import By
-from web_rig import SECOND, SEGMENT, ecg
+from web_rig import SECOND, SEGMENT, ecg, pose
 
 from edge.clock import boot_id
 from edge.records import (
@@ -44,6 +45,36 @@ def test_the_page_says_that_it_records_and_draws_it(
         ), "nothing may stick out sideways"
         assert overlaps(driver) == []
         assert complaints(driver) == []
+
+
+def test_what_is_drawn_of_a_body_is_what_makes_it_one(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guesses make no limbs, and what was seen is not drawn as nothing."""
+    seen = (6, 7, 11, 14, 15)  # no two of them are the ends of one limb
+    points = np.array(
+        [(80 * (i % 5) + 60, 90 * (i // 5) + 60, 0.28) for i in range(17)]
+    )
+    points[list(seen), 2] = 0.9
+    some = pose(0)._replace(keypoints=points.astype(np.float32))
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: drawn(driver) > 0, "the first body")
+        monkeypatch.setattr("page_rig.pose", lambda second: some)
+        until(lambda: drawn(driver) == len(seen), "a dot for each that was seen")
+
+
+def drawn(driver: Any) -> int:
+    """Return how many strokes of a body, apart from each other, are seen."""
+    count: int = driver.execute_script(
+        "const c=document.getElementById('body'),w=c.width,h=c.height,"
+        "d=c.getContext('2d').getImageData(0,0,w,h).data,seen=new Uint8Array(w*h);"
+        "const ink=i=>!seen[i]&&d[4*i+3]>60&&i%w>5&&i%w<w-6&&i>6*w&&i<w*(h-6);let n=0;"
+        "for(let i=0;i<w*h;i++)if(ink(i)){n++;const go=[i];while(go.length){"
+        "const j=go.pop();if(!ink(j))continue;seen[j]=1;go.push(j-1,j+1,j-w,j+w)}}"
+        "return n"
+    )
+    return count
 
 
 def test_a_fault_is_named_in_words(bed: Bed) -> None:

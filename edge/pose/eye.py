@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge.pose.crop import Care, Cutter, Region, Rotation
+from edge.records import SURE_SCORE
 
 SHOULDERS, HIPS = [5, 6], [11, 12]
 TORSO = SHOULDERS + HIPS
@@ -23,8 +24,6 @@ NARROWEST_PX = 16.0
 """Side of the smallest region: a torso of four pixels is none. A network that fails
 may put all keypoints on one point."""
 
-SURE = 0.3
-"""A keypoint that scores more was seen: the model card's threshold. Noise: 0.25."""
 ENTER, STAY = 5, 3
 """Sure keypoints that make a pose out of none, and that keep one."""
 
@@ -121,7 +120,7 @@ def paint_over(
 
 def is_pose(points: Points, held: bool) -> bool:
     """Return whether *points* are a body's; fewer do where one was *held*."""
-    sure = [score for _, _, score in points if score > SURE]
+    sure = [score for _, _, score in points if score > SURE_SCORE]
     return len(sure) >= (STAY if held else ENTER)
 
 

@@ -24,9 +24,9 @@ from edge.models import Model, find_model, load_model
 from edge.pictures import read_picture_file
 from edge.pose import PoseTracker, estimate
 from edge.pose.crop import QUICK, Care, Cutter, whole
-from edge.pose.eye import SURE, Eye, around
+from edge.pose.eye import Eye, around
 from edge.pose.noise import Light
-from edge.records import KEYPOINTS, Frame, MonotonicNs
+from edge.records import KEYPOINTS, SURE_SCORE, Frame, MonotonicNs
 from scripts.benches import Row
 
 ROOT = Path(__file__).parents[2]
@@ -202,7 +202,7 @@ def distance_measure(exact: Model) -> Measure:
     def distance(model: Model) -> float:
         away = [
             distances(model.infer(square)[:, :2], reference[:, :2])[
-                reference[:, 2] > SURE
+                reference[:, 2] > SURE_SCORE
             ]
             for square, reference in zip(squares, references, strict=True)
         ]

@@ -347,11 +347,11 @@ const LIMBS = [ // pairs of keypoints, and the side they are on
   [5, 7, "left"], [7, 9, "left"], [11, 13, "left"], [13, 15, "left"], [6, 8, "right"], [8, 10, "right"],
   [12, 14, "right"], [14, 16, "right"], [5, 6, "spine"], [11, 12, "spine"], [5, 11, "spine"], [6, 12, "spine"],
 ];
-const SEEN = 0.25;
+const sure = (pose, i) => pose.xys[3 * i + 2] > live.sure_score; // as the box counts, which says whether there is a body
 
 function person(pen, pose, x, y, scale, thick) {
   const point = (i) => [x + pose.xys[3 * i] * scale, y + pose.xys[3 * i + 1] * scale, pose.xys[3 * i + 2]];
-  const seen = (i) => pose.xys[3 * i + 2] >= SEEN;
+  const seen = (i) => sure(pose, i);
   pen.lineCap = pen.lineJoin = "round";
   if ([5, 6, 12, 11].every(seen)) {
     pen.beginPath();
@@ -363,6 +363,8 @@ function person(pen, pose, x, y, scale, thick) {
     pen.strokeStyle = css(side); pen.lineWidth = thick; pen.beginPath();
     for (const [a, b, where] of LIMBS) if (where === side && seen(a) && seen(b)) {
       pen.moveTo(...point(a).slice(0, 2)); pen.lineTo(...point(b).slice(0, 2));
+    } else if (where === side) for (const i of [a, b]) if (seen(i)) { // a dot: what was seen is never drawn as nothing
+      pen.moveTo(...point(i).slice(0, 2)); pen.lineTo(...point(i).slice(0, 2));
     }
     pen.stroke();
   }
@@ -453,7 +455,7 @@ function frieze({ pen, begin, end, x, left }, film) {
 }
 
 function outline(pose) { // of the keypoints that are seen
-  const seen = [...Array(17).keys()].filter((i) => pose.xys[3 * i + 2] >= SEEN);
+  const seen = [...Array(17).keys()].filter((i) => sure(pose, i));
   if (!seen.length) return null;
   const xs = seen.map((i) => pose.xys[3 * i]), ys = seen.map((i) => pose.xys[3 * i + 1]);
   return { x0: Math.min(...xs), x1: Math.max(...xs), y0: Math.min(...ys), y1: Math.max(...ys) };
