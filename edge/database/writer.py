@@ -36,7 +36,7 @@ from edge.records import Event, Kept
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_BYTES = 2 << 20
-"""About what is written to the WAL from one checkpoint to the next."""
+"""At most about what is written to the WAL from one checkpoint to the next: 1.4 MB."""
 
 COMMIT_BYTES = 16 * PAGE_BYTES
 """What a transaction writes beside its rows: ends of tables and indexes, totals."""
