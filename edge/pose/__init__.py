@@ -142,17 +142,35 @@ class PoseTracker:
         if self._state == "absent":
             self._company.forget()
         if self._orientation.due(frame.exposed, points):
-            return self._try_other_way(frame, points, region)
+            return self._try_other_ways(frame, points, region)
         if self._state == "pose" and self._company.due(frame.exposed):
             return self._look_for_another(frame, points)
         return 0.0
 
-    def _try_other_way(
+    def _try_other_ways(
         self, frame: Frame, points: Points, region: Region | None
     ) -> float:
-        """Compare *points* with those another way up, and turn if that is better."""
-        pixels, orientation = frame.pixels, self._orientation
-        before, other = orientation.rotation, orientation.other
+        """Compare *points* with those other ways up, and turn if one is better."""
+        orientation, spent_ms = self._orientation, 0.0
+        found, scores = dict[Rotation, Points](), dict[Rotation, float]()
+        for other in orientation.others:
+            found[other], scores[other], more_ms = self._turned_look(
+                frame.pixels, region, other
+            )
+            spent_ms += more_ms
+        if orientation.compare(frame.exposed, mean_score(points), scores):
+            way = orientation.rotation
+            self._region = around(found[way], *upright_size(frame.pixels, way))
+        return spent_ms
+
+    def _turned_look(
+        self, pixels: NDArray[np.uint8], region: Region | None, other: Rotation
+    ) -> tuple[Points, float, float]:
+        """
+        Return what is in *region* the *other* way up, its mean score or 0 where that
+        is no patient, and the milliseconds the model took.
+        """
+        before = self._orientation.rotation
         found, spent_ms = self._look(
             pixels, region and changed(region, pixels, before, other), other
         )
@@ -161,9 +179,7 @@ class PoseTracker:
             found, more_ms = closer(self._eye, pixels, other, found)
             score, spent_ms = min(score, mean_score(found)), spent_ms + more_ms
         body = is_pose(found, held=False) and self._bed.holds(found, pixels, other)
-        if orientation.compare(frame.exposed, mean_score(points), score if body else 0):
-            self._region = around(found, *upright_size(pixels, other))
-        return spent_ms
+        return found, score if body else 0.0, spent_ms
 
     def _look_for_another(self, frame: Frame, points: Points) -> float:
         """Look for a second person beside the one with *points*."""

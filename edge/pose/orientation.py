@@ -4,13 +4,15 @@ Which way is up: how a camera's frames must be turned so that the body is uprigh
 MoveNet was made for upright people. On somebody who lies across the frame, or under a
 camera mounted sideways, it scores less than on the same picture turned. So now and
 then the square that is followed is looked at once more, turned another way, and the
-two scores are compared. The guess changes only if the other way was better by a margin
-twice in a row, and each change makes the next one harder for a while: it settles.
+two scores are compared. If the other way was better by a margin, all ways are looked at
+in a second: the guess changes to the best of them if one is better again. Each change
+makes the next one harder for a while: it settles.
 
 It can only see what scores show: a quarter of a turn or a half, not the degrees
 between, and nothing while nobody is in the picture.
 """
 
+from collections.abc import Mapping
 from typing import Literal
 
 from edge.pose.crop import Region, Rotation, turn
@@ -22,6 +24,10 @@ QUARTERS: tuple[Literal[90, 270, 180], ...] = (90, 270, 180)
 
 MARGIN = 0.05
 """Of the mean score: a body upright leads by 0.05 to 0.3, the other ways are alike."""
+BODY = 0.35
+"""Another way scores more if a body is there: what a patient who left still seems to be,
+of the drawn room's furniture, scores up to 0.30, a drawn body that is upright 0.37 and
+more."""
 AGREEING = 2
 """Looks in a row that must find another way better."""
 MOST_AGREEING = 8
@@ -57,10 +63,10 @@ class Orientation:
         self._patience = AGREEING
 
     @property
-    def other(self) -> Rotation:
-        """The way to compare with next."""
-        quarter = QUARTERS[self._looks % len(QUARTERS)]
-        return turn(self.rotation, quarter)
+    def others(self) -> tuple[Rotation, ...]:
+        """The ways to compare with next: one in turn, in doubt all."""
+        ways = [turn(self.rotation, quarter) for quarter in QUARTERS]
+        return tuple(ways) if self._agreeing else (ways[self._looks % len(ways)],)
 
     def due(self, exposed: MonotonicNs, points: Points) -> bool:
         """
@@ -86,15 +92,18 @@ class Orientation:
         compared = self._looks >= len(QUARTERS)
         return stands(points) or (compared and mean_score(points) > WELL)
 
-    def compare(self, exposed: MonotonicNs, score: float, other: float) -> bool:
+    def compare(
+        self, exposed: MonotonicNs, score: float, others: Mapping[Rotation, float]
+    ) -> bool:
         """
         Return whether to turn: `rotation` is the new one then.
 
-        *score* and *other* are the mean scores of one square, the present way up and
-        the other; *other* is 0 where no body was found.
+        *score* and *others* are the mean scores of one square, the present way up and
+        the others that were asked for; 0 where no body was found.
         """
         self._looked, self._wait_ns = exposed, OFTEN_NS
-        if other - score <= MARGIN:
+        best = max(others, key=others.__getitem__)
+        if others[best] <= max(score + MARGIN, BODY):
             self._agreeing = 0
             self._looks += 1
             return False
@@ -102,7 +111,7 @@ class Orientation:
         needed = self._needed(exposed)
         if self._agreeing < needed:
             return False
-        self.rotation, self._turned = self.other, exposed
+        self.rotation, self._turned = best, exposed
         self._looks = self._agreeing = 0
         self._patience = min(needed + 1, MOST_AGREEING)
         return True
