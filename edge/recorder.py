@@ -94,7 +94,6 @@ class Recorder:
         self.clock = BoxClock.start(store.last_box)
         self.session = store.next_session
         self.segment_ids = itertools.count(store.next_segment)
-        self.intake = Intake()
         now = self.clock.now()
         self.started = now
         no_camera, no_ecg = (
@@ -105,6 +104,7 @@ class Recorder:
         self.ecg = Stream("ecg", now, off=no_ecg)
         self.pose = Stream("pose", now)
         self.card = Stream("store", now)
+        self.intake = Intake(refused=lambda: self.pose.count(dropped=1))
         self.saved = dict.fromkeys(("samples", "poses", "vitals", "events"), 0)
         self.storage = store.storage()
         self._weighed = now  # when `storage` was asked

@@ -107,13 +107,18 @@ class Intake:
     """
     The records on their way to the store, in order, from any thread.
 
-    At the high-water mark poses of the camera are refused and counted, and once there
-    is room again a gap says which. Nothing else is: ECG, vitals and events are few,
-    and somebody waits for what was uploaded.
+    At the high-water mark poses of the camera are refused, each of which *refused* is
+    told, and once there is room again a gap says which. Nothing else is: ECG, vitals
+    and events are few, and somebody waits for what was uploaded.
     """
 
-    def __init__(self, high_water: int = HIGH_WATER_RECORDS) -> None:
+    def __init__(
+        self,
+        high_water: int = HIGH_WATER_RECORDS,
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
         self._high_water = high_water
+        self._refused = refused
         self._records: deque[Record] = deque()
         self._changed = threading.Condition()
         self._put = 0
@@ -121,7 +126,6 @@ class Intake:
         self._awaited = 0
         self._closed = False
         self._gap: Event | None = None  # of the poses refused since there was room
-        self.dropped_poses = 0
 
     def put(self, records: Iterable[Record], at_once: bool = False) -> int:
         """
@@ -135,7 +139,7 @@ class Intake:
                     and isinstance(record, Pose)
                     and record.source == "camera"
                 ):
-                    self.dropped_poses += 1
+                    self._refused()
                     self._gap = longer(self._gap, record)
                     continue
                 self._records.append(record)

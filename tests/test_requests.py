@@ -4,7 +4,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
-from records_store import EVER, S, segment
+from records_store import EVER, S, pose, segment
 
 from edge import config
 from edge.clock import BoxClock
@@ -13,6 +13,7 @@ from edge.recorder import Recorder
 from edge.records import BoxNs, EcgChunk
 from edge.requests import handlers
 from edge.store import Store
+from edge.worker import HIGH_WATER_RECORDS
 
 RETENTION_H = 0.01
 """36 s, which stand for weeks."""
@@ -81,3 +82,18 @@ def test_mark_is_dated_when_it_was_begun_or_when_it_came(tmp_path: Path) -> None
     with History(settings.database) as history:
         marks = [one for one in history.events(*EVER) if one.kind == "marker"]
     assert [one.began - now for one in marks] == [-12 * S, 0, 0, 0, 0, 0]
+
+
+def test_poses_that_are_refused_are_told_as_dropped(tmp_path: Path) -> None:
+    settings = config.Settings(
+        box=config.Box(data_dir=tmp_path), ecg=config.Ecg(source="none")
+    )
+    with Store(tmp_path / "recording.db") as store:
+        recorder = Recorder(settings, store, threading.Event())
+        recorder.intake.put(
+            [pose(np.random.default_rng(1), 1)] * (HIGH_WATER_RECORDS + 3)
+        )
+        state = handlers(recorder)["state"]({}, b"")
+
+    dropped = {stream["name"]: stream["dropped"] for stream in state["streams"]}
+    assert dropped == {"ecg": 0, "camera": 0, "pose": 2, "store": 0}

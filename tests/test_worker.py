@@ -76,10 +76,11 @@ def test_waiting_in_vain_says_why() -> None:
 
 
 def test_poses_are_refused_at_the_high_water_mark_and_ecg_never() -> None:
-    intake = Intake(high_water=2)
+    pose = Stream("pose", BoxNs(0))
+    intake = Intake(high_water=2, refused=lambda: pose.count(dropped=1))
     intake.put([POSE] * 5 + [event(1)])
 
-    assert intake.dropped_poses == 2
+    assert pose.state.dropped == 2
     assert intake.take(0)[-1] == event(1)
 
 
