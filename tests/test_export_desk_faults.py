@@ -1,13 +1,16 @@
 """The desk for exports where something fails: a process, the box, what it kept."""
 
+import json
 from pathlib import Path
 
 import pytest
 from desk_rig import FAILS, STICK, STOPS, WITHIN_S, WORKS, Bench, over
 
 from edge.drives import Drive
-from edge.export.desk import STATE_FILE
+from edge.errors import ControlError
 from edge.export.running import Run
+from edge.export.standing import STATE_FILE
+from edge.records import Event
 from edge.worker import Worker
 
 
@@ -86,16 +89,87 @@ def test_failure_stays_said_when_its_drive_does_not_come_back(
     assert len(bench.ran()) == 1
 
 
-@pytest.mark.parametrize("damaged", ["", "{", "\0" * 99])
+ORDER = {
+    "by": "nurse", "drive": "stick/1", "from": "", "to": "", "since_last": True,
+    "formats": ["csv"], "tables": ["ecg"], "deidentify": False, "shift_days": 0.0,
+    "label": "STICK",
+}  # fmt: skip
+BEGUN = {"what": ORDER, "span": ["5", "9"]}
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        *("", "{", "\0" * 99, "[]", "5", "null", '"x"', "[" * 100_000, "\ud800"),
+        *({"enrolled": []}, {"pending": 7}, {"enrolled": {"stick/1": 5}}),
+        *({"enrolled": {"stick/1": {**ORDER, **wrong}}} for wrong in (
+            {"formats": 5}, {"formats": ["xls"]}, {"tables": [[]]}, {"from": "junk"},
+            {"shift_days": "x"}, {"shift_days": [1]}, {"shift_days": 10**400},
+        )),
+        *({"enrolled": {"stick/1": {n: ORDER[n] for n in ORDER if n != name}}}
+          for name in ("by", "label")),
+        *({"pending": {"stick/1": {**BEGUN, **wrong}}} for wrong in (
+            {"span": 5}, {"span": ["5"]}, {"span": ["a", "b"]}, {"span": [None, 1e999]},
+            {"what": []}, {"what": {}}, {"what": "x"},
+        )),
+    ],
+)  # fmt: skip
 def test_desk_begins_anew_where_what_it_kept_is_damaged(
-    tmp_path: Path, damaged: str
+    tmp_path: Path, damaged: object
 ) -> None:
-    (tmp_path / STATE_FILE).write_text(damaged)
+    text = damaged if isinstance(damaged, str) else json.dumps(damaged)
+    data = text.encode(errors="surrogatepass")
+    (tmp_path / STATE_FILE).write_bytes(data)
     bench = Bench(tmp_path, WORKS)
+    said = bench.ask("state")
+
+    assert (tmp_path / "exports.damaged-1.json").read_bytes() == data
+    assert said["state"] == "failed"
+    assert "exports.damaged-1.json" in said["sentence"]
+    (told,) = bench.kept
+    assert isinstance(told, Event)
+    assert (told.kind, told.stream, told.cause) == ("state", "export", said["sentence"])
     bench.drives.append(STICK)
     bench.ask("enrol", by="nurse", drive="sda1")
-
     assert [order["label"] for order in bench.ask("state")["enrolled"]] == ["STICK"]
+    bench.drives[:] = [STICK._replace(insertion="2")]
+    assert bench.turns(over)["state"] == "done"
+
+
+def test_drives_whose_orders_are_sound_stay_enrolled_beside_a_damaged_one(
+    tmp_path: Path,
+) -> None:
+    enrolled = {"stick/1": ORDER, "stick/2": 5}
+    pending = {"stick/1": BEGUN, "stick/2": 5}
+    text = json.dumps({"enrolled": enrolled, "pending": pending})
+    (tmp_path / STATE_FILE).write_text(text)
+    bench = Bench(tmp_path, WORKS)
+    for _ in range(2):  # what was set aside is not told again
+        assert bench.ask("state")["enrolled"] == [ORDER]
+        bench.desk = bench.fresh()
+
+    assert len(bench.kept) == 1
+    assert [path.name for path in tmp_path.glob("*damaged*")] == [
+        "exports.damaged-1.json"
+    ]
+
+
+def test_what_cannot_be_kept_is_told_to_who_asked_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(tmp_path, WORKS)
+    bench.drives.append(STICK)
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("edge.export.standing.os.fsync", full)
+        with pytest.raises(ControlError, match="enrolled only until .* No space left"):
+            bench.ask("enrol", by="nurse", drive="sda1")
+        with pytest.raises(ControlError, match="forgotten only until the recorder"):
+            bench.ask("forget", by="nurse", drive="sda1")
+    bench.ask("enrol", by="nurse", drive="sda1")
 
 
 def test_export_is_ended_in_good_order_with_the_recorder(

@@ -7,25 +7,21 @@ a drive once, which then gets what is new every time it is plugged in. The work 
 by `edge export` in a process of its own.
 """
 
-import json
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from edge.control import Handler
 from edge.drives import Drive, present
-from edge.errors import ControlError, ExportError, InputError
-from edge.export import TABLES, WRITERS
+from edge.errors import ControlError, ExportError
 from edge.export.errand import choose
+from edge.export.order import checked, options, what
 from edge.export.running import Run
-from edge.export.span import EXACT, EXAMPLE, RELATIVE
+from edge.export.standing import Standing
 from edge.records import BoxNs, Event, Record
-from edge.stamps import parse_stamp
 from edge.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -34,7 +30,6 @@ ARMED_S = 300.0
 """How long an export waits for its drive, and for one that was pulled to come back."""
 
 LOOK_EVERY_S = 1.0
-STATE_FILE = "exports.json"
 LISTED = "'edge drive list' names them"
 
 State = Literal["idle", "armed", "writing", "done", "failed"]
@@ -58,12 +53,11 @@ class Desk:
         drives: Callable[[], list[Drive]] = present,
     ) -> None:
         self._command = list(command)
-        self._file = folder / STATE_FILE
         self._put = put
         self._now = now
         self._drives = drives
         self._lock = threading.Lock()
-        self._kept = read_state(self._file)
+        self._standing = Standing(folder)
         self._order: dict[str, Any] | None = None
         self._until = 0.0
         self._again = False  # the order is the second try of one that failed
@@ -71,6 +65,9 @@ class Desk:
         self._run: Run | None = None
         self._state: State = "idle"
         self._sentence = ""
+        if lost := self._standing.complaint:
+            self._say("failed", lost)
+            self._put([Event(now(), None, "state", "export", lost)])
 
     def handlers(self) -> dict[str, Handler]:
         """Return the requests of the control socket that this answers."""
@@ -93,7 +90,7 @@ class Desk:
                 "progress": run.progress if run else {},
                 "armed_s": max(self._until - time.monotonic(), 0) if self._order else 0,
                 "drives": [self._described(drive) for drive in self._drives()],
-                "enrolled": list(self._kept["enrolled"].values()),
+                "enrolled": list(self._standing.enrolled.values()),
             }
 
     def arm(self, request: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
@@ -129,9 +126,9 @@ class Desk:
         drive = self._named(str(request["drive"]))
         order = checked({**request, "drive": drive.id, "since_last": True})
         with self._lock:
-            self._kept["enrolled"][drive.id] = {**order, "label": drive.label}
+            self._standing.enrolled[drive.id] = {**order, "label": drive.label}
             self._seen.add(visit(drive))  # it starts with its next insertion
-            self._keep()
+            self._keep_for_good(f"{drive.label} is enrolled")
         return {}
 
     def forget(self, request: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
@@ -139,9 +136,9 @@ class Desk:
         name = str(request["drive"])
         ids = {drive.name: drive.id for drive in self._drives()}
         with self._lock:
-            if self._kept["enrolled"].pop(ids.get(name, name), None) is None:
+            if self._standing.enrolled.pop(ids.get(name, name), None) is None:
                 raise ControlError(f"no drive {name!r} is enrolled; {LISTED}")
-            self._keep()
+            self._keep_for_good("the drive is forgotten")
         return {}
 
     def note(self, request: dict[str, Any], payload: bytes = b"") -> dict[str, Any]:
@@ -184,7 +181,7 @@ class Desk:
 
     def _begin(self, drives: list[Drive]) -> None:
         fresh = [drive for drive in drives if visit(drive) not in self._seen]
-        enrolled = [drive for drive in fresh if drive.id in self._kept["enrolled"]]
+        enrolled = [drive for drive in fresh if drive.id in self._standing.enrolled]
         # An enrolled one that has to wait for its turn is still new then.
         self._seen |= {visit(drive) for drive in fresh if drive not in enrolled}
         if self._order and self._again:
@@ -202,10 +199,10 @@ class Desk:
             self._start(drive, self._order)
             return
         for drive in enrolled[:1]:
-            self._start(drive, self._kept["enrolled"][drive.id])
+            self._start(drive, self._standing.enrolled[drive.id])
 
     def _start(self, drive: Drive, order: dict[str, Any]) -> None:
-        earlier = self._kept["pending"].get(drive.id, {})
+        earlier = self._standing.pending.get(drive.id, {})
         span = earlier["span"] if earlier.get("what") == what(order) else None
         self._order = None  # if it cannot be begun, a person asks again
         self._run = Run(
@@ -227,23 +224,23 @@ class Desk:
     def _finish(self, run: Run) -> None:
         self._run = None
         if run.done or run.cancelled or not run.span:
-            self._kept["pending"].pop(run.drive.id, None)
+            self._standing.pending.pop(run.drive.id, None)
         if run.done:
             self._say("done", f"{run.drive.label} is safe to remove")
         else:
             self._say("failed", run.complaint)
             if not run.cancelled:
                 self._wait_for_again(run)
-        self._keep()
+        self._standing.keep()
         self._put([run.event(self._now())])
         logger.info("export: %s", self._sentence)
 
     def _remember(self, run: Run) -> None:
         """Let another try of *run* have its stretch, also after a power cut."""
         begun = {"what": what(run.order), "span": run.span}
-        if run.span and self._kept["pending"].get(run.drive.id) != begun:
-            self._kept["pending"][run.drive.id] = begun
-            self._keep()
+        if run.span and self._standing.pending.get(run.drive.id) != begun:
+            self._standing.pending[run.drive.id] = begun
+            self._standing.keep()
 
     def _wait_for_again(self, run: Run) -> None:
         """Let the drive of *run*, pulled by mistake perhaps, have another try."""
@@ -252,17 +249,21 @@ class Desk:
 
     def _begin_afresh(self) -> None:
         """Take what a person asks for from now on by the recording as it then is."""
-        pending = self._kept["pending"].items()
-        self._kept["pending"] = {
+        pending = self._standing.pending.items()
+        self._standing.pending = {
             drive: begun for drive, begun in pending if begun["what"]["since_last"]
         }
-        self._keep()
+        self._standing.keep()
 
     def _expire(self) -> None:
         if self._order and time.monotonic() > self._until:
             self._order = None
             if not self._again:  # else what went wrong is still to be read
                 self._say("idle", "no drive came in time")
+
+    def _keep_for_good(self, what_is: str) -> None:
+        if complaint := self._standing.keep():
+            raise ControlError(f"{what_is} only until the recorder ends: {complaint}")
 
     def _say(self, state: State, sentence: str) -> None:
         self._state, self._sentence = state, sentence
@@ -274,102 +275,10 @@ class Desk:
         raise ControlError(f"there is no drive {name!r}; {LISTED}")
 
     def _described(self, drive: Drive) -> dict[str, Any]:
-        enrolled = drive.id in self._kept["enrolled"]
+        enrolled = drive.id in self._standing.enrolled
         return {**drive._asdict(), "fault": drive.fault, "enrolled": enrolled}
-
-    def _keep(self) -> None:
-        text = json.dumps(self._kept, indent=1)
-        aside = self._file.with_suffix(".new")
-        try:
-            with aside.open("w") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(self._file)
-        except OSError as error:
-            logger.warning("%s cannot be written: %s", self._file, error)
 
 
 def visit(drive: Drive) -> tuple[str, str]:
     """Return what is another after *drive* was pulled and plugged in."""
     return drive.id, drive.insertion
-
-
-def checked(request: dict[str, Any]) -> dict[str, Any]:
-    """
-    Return the order in *request*.
-
-    :raises ControlError: if it asks for something that there is not
-    """
-    formats = [str(name) for name in request.get("formats") or ["csv"]]
-    tables = [str(name) for name in request.get("tables") or TABLES]
-    for name in formats:
-        if name not in WRITERS:
-            raise ControlError(f"no format {name!r}; there are {', '.join(WRITERS)}")
-    for name in tables:
-        if name not in TABLES:
-            raise ControlError(f"no table {name!r}; there are {', '.join(TABLES)}")
-    first, until = (str(request.get(name) or "") for name in ("from", "to"))
-    since_last = request.get("since_last") is True
-    check_stretch(first, until, since_last)
-    return {
-        "by": str(request["by"])[:64],
-        "drive": str(request.get("drive") or ""),
-        "from": first,
-        "to": until,
-        "since_last": since_last,
-        "formats": formats,
-        "tables": tables,
-        "deidentify": request.get("deidentify") is True,
-        "shift_days": float(request.get("shift_days") or 0),
-    }
-
-
-def check_stretch(first: str, until: str, since_last: bool) -> None:
-    """
-    Accept what `edge export` can follow: an order waits for its drive, and who gave it
-    has left by then.
-
-    :raises ControlError: otherwise
-    """
-    if since_last and (first or until):
-        raise ControlError(
-            "what is new to a drive begins where its last export ended: leave --from "
-            "and --to out"
-        )
-    for text in (first, until):
-        if text and not EXACT.fullmatch(text) and not RELATIVE.fullmatch(text):
-            try:
-                parse_stamp(text)
-            except InputError as error:
-                raise ControlError(f"{error}; write {EXAMPLE}") from error
-
-
-def what(order: dict[str, Any]) -> dict[str, Any]:
-    """Return what of *order* has to be the same for one try to go on with another."""
-    return {name: order[name] for name in order if name not in ("by", "drive", "label")}
-
-
-def options(order: dict[str, Any], drive: Drive, span: list[str] | None) -> list[str]:
-    """Return the options of `edge export` for *order*, of *span* if it is known."""
-    if span:
-        when = [f"--from=box:{span[0]}", f"--to=box:{span[1]}"]
-    else:
-        when = [f"--from={order['from']}", f"--to={order['to']}"]
-        when += ["--since-last"] if order["since_last"] else []
-    which = [f"--formats={','.join(order['formats'])}"]
-    which += [f"--tables={','.join(order['tables'])}"]
-    if order["deidentify"]:
-        which += ["--deidentify", f"--shift-days={order['shift_days']}"]
-    return ["--json", f"--drive={drive.name}", *when, *which]
-
-
-def read_state(file: Path) -> dict[str, dict[str, Any]]:
-    """Return what was kept, empty if there is nothing that can be read."""
-    kept: dict[str, dict[str, Any]] = {"enrolled": {}, "pending": {}}
-    with suppress(OSError, ValueError):
-        found = json.loads(file.read_text())
-        for name in kept:
-            if isinstance(found.get(name), dict):
-                kept[name] = found[name]
-    return kept
