@@ -68,6 +68,11 @@ with open(sys.argv[1], "a") as file: print(*sys.argv[2:], file=file)
 print(json.dumps({"begin": "5", "end": "9", "drive": "stick/1"}), flush=True)
 sys.exit("edge: ecg.csv: the drive was removed")
 """
+NOTHING = """
+import json, sys
+with open(sys.argv[1], "a") as file: print(*sys.argv[2:], file=file)
+print(json.dumps({"nothing": "nothing was recorded since the last export to STICK"}))
+"""
 HANGS = """
 import sys, time
 with open(sys.argv[1], "a") as file: print(*sys.argv[2:], file=file)

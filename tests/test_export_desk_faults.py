@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from desk_rig import FAILS, STICK, STOPS, WITHIN_S, WORKS, Bench, over
+from desk_rig import FAILS, NOTHING, STICK, STOPS, WITHIN_S, WORKS, Bench, over
 
 from edge.drives import Drive
 from edge.errors import ControlError
@@ -170,6 +170,24 @@ def test_what_cannot_be_kept_is_told_to_who_asked_for_it(
         with pytest.raises(ControlError, match="forgotten only until the recorder"):
             bench.ask("forget", by="nurse", drive="sda1")
     bench.ask("enrol", by="nurse", drive="sda1")
+
+
+def test_drive_that_has_everything_is_no_failed_export(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, NOTHING)
+    bench.drives.append(STICK)
+    bench.ask("arm", by="nurse", since_last=True)
+    state = bench.turns(over)
+
+    assert state["state"] == "done"
+    assert state["sentence"] == (
+        "nothing was recorded since the last export to STICK, which is safe to remove"
+    )
+    assert bench.kept == []
+    for number in (2, 3):  # nothing waits for it to come back
+        bench.drives[:] = [STICK._replace(insertion=str(number))]
+        bench.desk.turn()
+    assert len(bench.ran()) == 1
+    assert bench.ask("state")["armed_s"] == 0
 
 
 def test_export_is_ended_in_good_order_with_the_recorder(

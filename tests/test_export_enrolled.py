@@ -95,6 +95,24 @@ def test_exports_to_a_drive_follow_each_other_without_hole_or_overlap(
     assert len(times) >= 500 * 50
 
 
+def test_drive_that_has_everything_is_left_alone(
+    database: Path, helper: Helper, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert export(database, "--since-last") == 0
+    with Store(database) as store:
+        store.append([noted(helper)])
+    before = sorted(helper.medium.rglob("*"))
+    capsys.readouterr()
+
+    assert export(database, "--since-last") == 0
+    assert capsys.readouterr().out.startswith("nothing was recorded since the last exp")
+    assert export(database, "--since-last", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+
+    assert said["nothing"].startswith("nothing was recorded since the last export")
+    assert sorted(helper.medium.rglob("*")) == before
+
+
 def brought(kind: str, at: BoxNs) -> list[Record]:
     """Return what comes in with *at* for its time."""
     if kind == "picture":

@@ -255,7 +255,9 @@ def to_a_drive(order: Order, arguments: argparse.Namespace, cancel: Begun) -> in
             request = replace(request, begin=reached(history, drive, request))
     begin, end = request.begin, request.end
     if begin >= end:
-        raise ExportError("nothing was recorded since the last export to this drive")
+        said = f"nothing was recorded since the last export to {drive.label}"
+        print(as_line(nothing=said) if arguments.json else said, flush=True)
+        return 0
     if arguments.json:
         print(as_line(begin=str(begin), end=str(end), drive=drive.id), flush=True)
     with suppress(OSError):

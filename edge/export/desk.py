@@ -227,12 +227,15 @@ class Desk:
             self._standing.pending.pop(run.drive.id, None)
         if run.done:
             self._say("done", f"{run.drive.label} is safe to remove")
+        elif run.nothing:
+            self._say("done", f"{run.nothing}, which is safe to remove")
         else:
             self._say("failed", run.complaint)
             if not run.cancelled:
                 self._wait_for_again(run)
         self._standing.keep()
-        self._put([run.event(self._now())])
+        if not run.nothing:  # nobody got anything
+            self._put([run.event(self._now())])
         logger.info("export: %s", self._sentence)
 
     def _remember(self, run: Run) -> None:

@@ -26,6 +26,7 @@ class Run:
         self.span: list[str] = []
         self.progress: dict[str, Any] = {}
         self.done: dict[str, Any] = {}
+        self.nothing = ""  # the sentence, where the drive has everything already
         self.complaint = "the export ended without a word"
         self.cancelled = False
         self._process = subprocess.Popen(
@@ -92,6 +93,8 @@ class Run:
             self.span = [str(said["begin"]), str(said["end"])]
         elif "done" in said:
             self.done = said
+        elif "nothing" in said:
+            self.nothing = str(said["nothing"])
         elif "share" in said:
             self.progress = said
 
