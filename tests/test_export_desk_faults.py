@@ -1,7 +1,10 @@
 """The desk for exports where something fails: a process, the box, what it kept."""
 
 import json
+import subprocess
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from desk_rig import FAILS, NOTHING, STICK, STOPS, WITHIN_S, WORKS, Bench, over
@@ -258,3 +261,32 @@ def test_stretch_that_is_recorded_no_more_is_not_asked_for_for_ever(
 
     asked = [options.split()[2] for options in bench.ran()]
     assert asked == ["--from=", "--from=box:5", "--from="]
+
+
+def test_export_that_cannot_be_heard_is_ended_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would go on writing to a drive of which the page says that it is free."""
+    bench = Bench(tmp_path, STOPS)
+    bench.drives.append(STICK)
+    bench.ask("arm", by="nurse")
+    begun: list[subprocess.Popen[str]] = []
+
+    class Begun(subprocess.Popen[str]):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            begun.append(self)
+
+    def no_thread(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as crowded:
+        crowded.setattr("edge.export.running.subprocess.Popen", Begun)
+        crowded.setattr("edge.export.running.threading.Thread.start", no_thread)
+        bench.desk.work(Turns(3))
+    state = bench.ask("state")
+
+    assert state["state"] == "failed"
+    assert "can't start new thread" in state["sentence"]
+    assert begun[0].returncode is not None
+    assert len(begun) == 1

@@ -1,5 +1,6 @@
 """One `edge export` at work, in a process of its own, as the recorder watches it."""
 
+import errno
 import json
 import subprocess
 import threading
@@ -20,6 +21,11 @@ class Run:
     def __init__(
         self, command: list[str], drive: Drive, order: dict[str, Any], began: BoxNs
     ) -> None:
+        """
+        Begin *order* by *command*.
+
+        :raises OSError: if there is no room for its process or who listens to it
+        """
         self.drive = drive
         self.order = order
         self.began = began
@@ -36,8 +42,21 @@ class Run:
             threading.Thread(target=read, name="export", daemon=True)
             for read in (self._read_progress, self._read_complaint)
         ]
+        try:
+            for reader in self._readers:
+                reader.start()
+        except RuntimeError as error:  # as Python says that there can be no thread
+            self._drop()
+            raise OSError(errno.EAGAIN, str(error)) from error
+
+    def _drop(self) -> None:
+        """End the process at once, and leave nothing of it."""
+        self._process.kill()
         for reader in self._readers:
-            reader.start()
+            if reader.ident is not None:  # it was started
+                reader.join()
+        with self._process:
+            pass  # closes the pipes and waits
 
     def over(self) -> bool:
         """Return whether it has ended and all it said was read."""
