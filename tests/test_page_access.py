@@ -57,7 +57,6 @@ def test_login_stands_in_the_middle(tmp_path: Path, width: int) -> None:
 
 def test_first_use_login_and_logout(tmp_path: Path) -> None:
     door = Door(loopback=False, tls=False, hosts=("127.0.0.1",))
-    phrase = "correct horse battery"
     with closing(Bed(tmp_path, door)) as bed, browser() as driver:
         driver.get(bed.address)
         until(lambda: driver.current_url.endswith("login.html"), "the login")
@@ -66,7 +65,7 @@ def test_first_use_login_and_logout(tmp_path: Path) -> None:
             driver,
             code=str(bed.accounts.first_use_code),
             name="anna",
-            passphrase=phrase,
+            passphrase=PHRASE,
         )
         until(lambda: driver.current_url == bed.address, "the live page")
         until(lambda: text(driver, "headline") == "Recording", "the headline")
@@ -80,6 +79,45 @@ def test_first_use_login_and_logout(tmp_path: Path) -> None:
         until(lambda: driver.current_url.endswith("login.html"), "logged out")
         fill(driver, name="anna", passphrase="wrong horse battery")
         until(lambda: "wrong" in driver.find_element(By.TAG_NAME, "output").text, "no")
+
+
+@pytest.mark.parametrize("path", ["", "export"])
+def test_who_logged_in_anew_in_another_tab_may_act_in_this_one(
+    tmp_path: Path, path: str
+) -> None:
+    door = Door(loopback=False, tls=False, hosts=("127.0.0.1",))
+    with closing(Bed(tmp_path, door)) as bed, browser() as driver:
+        bed.accounts.add("anna", PHRASE, "admin")
+        driver.get(bed.address + "login.html")
+        fill(driver, name="anna", passphrase=PHRASE)
+        until(lambda: driver.current_url == bed.address, "the live page")
+        driver.get(bed.address + path)
+        first = driver.current_window_handle
+        button = driver.find_element(By.ID, "arm" if path else "mark")
+        until(button.is_enabled, "the page")
+        driver.switch_to.new_window("tab")
+        driver.get(bed.address + "static/help.html")
+        driver.execute_script(LOGIN_ANEW, PHRASE)
+        until(lambda: driver.title == "200", "the second login")
+        driver.switch_to.window(first)
+
+        if path:
+            button.click()
+            until(lambda: "export arm" in [do for do, _ in bed.recorder.asked], "it")
+        else:
+            driver.find_element(By.TAG_NAME, "body").send_keys("m")
+            driver.switch_to.active_element.send_keys("turned", Keys.ENTER)
+            until(lambda: bed.recorder.markers == [("turned", "anna")], "the mark")
+
+
+PHRASE = "correct horse battery"
+
+
+LOGIN_ANEW = """
+fetch("../login", { method: "POST", headers: { "Content-Type": "application/json" },
+  body: JSON.stringify({ name: "anna", passphrase: arguments[0] }) })
+.then((reply) => { document.title = reply.status; });
+"""
 
 
 @pytest.mark.parametrize("path", ["", "export"])

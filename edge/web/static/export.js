@@ -15,6 +15,7 @@ async function ask(address) {
 }
 async function tell(address, body = {}) {
   try {
+    me = await ask("me"); // another tab may have logged in anew
     const reply = await fetch(address, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json", "X-CSRF-Token": me.csrf ?? "" } });
     const answer = await reply.json();
     if (!reply.ok) say(answer.error);

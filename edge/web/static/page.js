@@ -683,7 +683,8 @@ async function keepMarker() {
   } catch { say("Not kept: the box cannot be reached."); }
 }
 
-function send(address, body, headers = {}) {
+async function send(address, body, headers = {}) {
+  me = await (await fetch("me")).json(); // another tab may have logged in anew
   return fetch(address, { method: "POST", body, headers: { ...headers, Accept: "application/json", "X-CSRF-Token": me.csrf ?? "" } });
 }
 
