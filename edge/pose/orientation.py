@@ -25,8 +25,8 @@ QUARTERS: tuple[Literal[90, 270, 180], ...] = (90, 270, 180)
 MARGIN = 0.05
 """Of the mean score: a body upright leads by 0.05 to 0.3, the other ways are alike."""
 BODY = 0.35
-"""Another way scores more if a body is there: a drawn one the right way up 0.37 and more,
-furniture where a patient was before up to 0.30."""
+"""Another way scores more if a body is there: a drawn one upright 0.37 and more,
+furniture where a patient was up to 0.30."""
 AGREEING = 2
 """Looks in a row that must find another way better."""
 MOST_AGREEING = 8
