@@ -296,7 +296,12 @@ def test_the_forms_answer_on_the_page(bed: Bed, tmp_path: Path) -> None:
         other.find_element(By.NAME, "heart_rate").send_keys("abc")
         other.find_element(By.TAG_NAME, "button").click()
         until(lambda: "Refused: heart_rate" in other.text, "the refusal")
+        other.find_element(By.NAME, "heart_rate").clear()
+        other.find_element(By.NAME, "ecg_lead1").send_keys("-0,85")
+        other.find_element(By.TAG_NAME, "button").click()
+        until(lambda: bed.recorder.posts, "a number with a comma")
 
+        assert bed.recorder.posts[0].values == {"ecg_lead1": -0.85}
         assert driver.current_url == bed.address
 
 

@@ -698,6 +698,8 @@ async function submitByHand(event) {
   event.preventDefault();
   const form = event.target, out = form.querySelector("output");
   out.textContent = "Sending …";
+  const data = new FormData(form);
+  for (const { name, value } of form.querySelectorAll("[inputmode=decimal]")) data.set(name, value.replace(",", ".")); // many a phone has no other key
   try {
     const reply = await send(form.getAttribute("action"), new FormData(form));
     const answer = await reply.json();
