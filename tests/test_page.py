@@ -89,6 +89,12 @@ def test_a_fault_is_named_in_words(bed: Bed) -> None:
 
         assert "unplugged" in text(driver, "why")
         assert "2 min" in text(driver, "why") or "120 s" in text(driver, "why")
+        assert text(driver, "running") != "–"
+
+        ecg = bed.recorder.streams["camera"]._replace(name="ecg", cause="unplugged too")
+        bed.recorder.streams["ecg"] = ecg
+        until(lambda: text(driver, "headline") == "Nothing is recorded", "both")
+        until(lambda: text(driver, "running") == "–", "it records for no time")
         assert "lost" in text(driver, "part-camera")
 
 
@@ -213,6 +219,9 @@ def test_a_silent_recorder_is_not_recording(bed: Bed) -> None:
         until(lambda: text(driver, "headline") == "Recording", "the headline")
         bed.recorder.silent = True
         until(lambda: text(driver, "headline") == "Not recording", "the headline")
+        assert "Wait half a minute" in text(driver, "why"), "what a person can do"
+        until(lambda: text(driver, "subject") == "–", "a subject that is not known")
+        assert text(driver, "running") == "–"
 
         assert driver.find_element(By.ID, "band").get_attribute("data-level") == "bad"
 

@@ -205,7 +205,7 @@ def verdict(box: BoxState | None, silence: str = "") -> Json:
         return {
             "level": "bad",
             "headline": "Not recording",
-            "why": f"{silence[:1].upper()}{silence[1:]}",
+            "why": f"{WAIT}: {silence}",
         }
     wrong = [part for part in box.streams if part.state in ("lost", "stale")]
     why = ". ".join(sentence(part) for part in wrong)
@@ -218,6 +218,13 @@ def verdict(box: BoxState | None, silence: str = "") -> Json:
     if wrong:
         return {"level": "warn", "headline": headline(wrong, box.now), "why": why}
     return {"level": "ok", "headline": "Recording", "why": well(box)}
+
+
+WAIT = (
+    "Wait half a minute: the box starts itself again. "
+    "If this stays, call the technician"
+)
+"""What a person at the door can do about a recorder that does not answer."""
 
 
 def headline(wrong: list[StreamState], now: int) -> str:

@@ -215,8 +215,8 @@ function tellWhy(why) { // read aloud when it changes: its ages go on unheard
 
 function tellFacts(gone) {
   const session = live.session, left = live.storage?.hours_left;
-  set($("subject"), session?.subject || "no code");
-  set($("running"), gone || !live.recorder.recording ? "–" : span(now() - session.started));
+  set($("subject"), session ? session.subject || "no code" : "–");
+  set($("running"), gone || live.verdict.level === "bad" ? "–" : span(now() - session.started));
   set($("room"), left == null ? "–" : span(left * 3600e3));
   set($("time"), gone ? "–" : clock(present(now())));
 }
@@ -701,7 +701,7 @@ async function submitByHand(event) {
   const data = new FormData(form);
   for (const { name, value } of form.querySelectorAll("[inputmode=decimal]")) data.set(name, value.replace(",", ".")); // many a phone has no other key
   try {
-    const reply = await send(form.getAttribute("action"), new FormData(form));
+    const reply = await send(form.getAttribute("action"), data);
     const answer = await reply.json();
     out.textContent = answer.error ? "Refused: " + answer.error : answer.message + (answer.data.pose_detected ? "; a body was found." : ".");
   } catch { out.textContent = "The box cannot be reached."; }
