@@ -7,13 +7,24 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from records_store import EVER, quick_folder, same, segment, session
+from records_store import (
+    EVER,
+    START,
+    S,
+    fill,
+    quick_folder,
+    same,
+    segment,
+    session,
+    starts,
+)
 from store_damage import DAMAGE, some_files
 from storecheck import batch, lay_out, number_of, time_of
 
 from edge.__main__ import main
 from edge.errors import StoreError
 from edge.history import History
+from edge.records import BoxNs, Kept
 from edge.store import Store
 
 SECONDS = 120
@@ -94,6 +105,37 @@ def test_most_of_a_file_with_one_bad_page_is_salvaged(
     assert salvage(folder) == 0
     assert found(folder) >= 590
     assert "left out, damaged" in capsys.readouterr().out
+
+
+def test_what_somebody_keeps_stays_kept(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stretches = [
+        Kept(BoxNs(START + n * S), BoxNs(START + 9 * S), "Füße") for n in (3, 1)
+    ]
+    with Store(folder / "edge.db", 1 << 26, ballast_bytes=0) as store:
+        store.append([session(), segment(), *stretches])
+        fill(store, range(20))
+    rotten = [(5, 5, "empty"), (2**62, 2**63 - 1, "far"), (7, 3, "turned")]
+    with closing(sqlite3.connect(folder / "edge.db")) as file, file:
+        ask = "INSERT INTO protected (begin, until, why) VALUES (?, ?, ?)"
+        file.executemany(ask, rotten)
+
+    assert salvage(folder) == 0
+
+    said = capsys.readouterr().out
+    assert "kept stretches: 2\n" in said
+    assert "left out, damaged: 3 rows" in said
+    with Store(folder / "new.db", 1_500_000, ballast_bytes=0) as store:
+        assert sorted(kept(folder)) == sorted(stretches)
+        fill(store, range(20, 1500))
+    assert {3, 4, 5, 6, 7, 8} <= set(starts(folder / "new.db"))
+    assert 15 not in starts(folder / "new.db")
+
+
+def kept(folder: Path) -> list[Kept]:
+    with History(folder / "new.db") as history:
+        return list(history.kept().values())
 
 
 def test_an_existing_file_is_not_written_to(

@@ -9,8 +9,11 @@ import sqlite3
 from typing import cast
 
 from edge.database.reading import Reader
-from edge.database.sums import Row
+from edge.database.sums import Damaged, Row
 from edge.records import BoxNs, Kept
+
+FURTHEST_NS = 1 << 62
+"""No instant of a recording is further from box time 0."""
 
 
 def is_any(connection: sqlite3.Connection) -> bool:
@@ -84,3 +87,17 @@ def kept_of(row: Row) -> Kept:
     """Return what a row of number, begin, end and why keeps."""
     _, begin, end, why = row
     return Kept(cast(BoxNs, begin), cast(BoxNs, end), str(why))
+
+
+def sound_kept(row: Row) -> Kept:
+    """
+    Return what a row of number, begin, end and why keeps, of which there is no sum.
+
+    :raises Damaged: if that can be no stretch
+    """
+    _, begin, end, why = row
+    if not (isinstance(begin, int) and isinstance(end, int) and isinstance(why, str)):
+        raise Damaged("not a stretch")
+    if not -FURTHEST_NS <= begin < end <= FURTHEST_NS:
+        raise Damaged("not a stretch")
+    return kept_of(row)

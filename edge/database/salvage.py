@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from edge.database.keeping import sound_kept
 from edge.database.reading import Reader
 from edge.database.rows import segment_of, session_of
 from edge.database.sums import Row
@@ -18,6 +19,10 @@ MOST_STEP = 8
 
 MOST_FAILURES = 1 << 16
 """Without one row between them, after which the rest is taken for lost."""
+
+
+UNKNOWN_HIGHEST = 1 << 40
+"""No table has so many rows."""
 
 
 class Source(NamedTuple):
@@ -44,6 +49,7 @@ SOURCES: dict[str, Source] = {
         kind: Source(table.columns, table.source, table.build)
         for kind, table in TABLES.items()
     },
+    "kept_stretches": Source("t.id, begin, until, why", "protected AS t", sound_kept),
 }
 """By table, in the order in which a new database wants them."""
 
@@ -105,9 +111,9 @@ class Salvage:
     def _highest(self, kind: str) -> int:
         """Return an id that no row of *kind* exceeds."""
         try:
-            return int(getattr(self._reader.totals(), kind))
+            return int(getattr(self._reader.totals(), kind, UNKNOWN_HIGHEST))
         except StoreError:
-            return 1 << 40
+            return UNKNOWN_HIGHEST
 
 
 def number(row: Row) -> int:
