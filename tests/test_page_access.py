@@ -207,13 +207,32 @@ def test_axe_finds_no_violation(tmp_path: Path, path: str, dark: bool) -> None:
     assert len(found["passes"]) > 15
 
 
-def axe(driver: Any) -> dict[str, Any]:
-    """Return what axe found, nothing if the page greyed meanwhile."""
+def axe(driver: Any, dead: bool = False) -> dict[str, Any]:
+    """Return what axe found, nothing if the page greyed meanwhile, or came back."""
     found: dict[str, Any] = driver.execute_async_script(
-        "const done = arguments[0]; axe.run().then(found => done("
-        "document.body.classList.contains('dead') ? {} : found))"
+        "const done = arguments[1]; axe.run().then(found => done("
+        "document.body.classList.contains('dead') !== arguments[0] ? {} : found))",
+        dead,
     )
     return found
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_what_is_grey_can_still_be_read(bed: Bed, dark: bool) -> None:
+    with browser(dark=dark) as driver:
+        driver.get(bed.address)
+        until(lambda: "61" in text(driver, "vitals"), "the heart rate")
+        bed.server.stop()
+        until(lambda: text(driver, "headline") == "No connection to the box", "it")
+        driver.set_script_timeout(WITHIN_S)
+        driver.execute_script(AXE.read_text())
+        found = until(lambda: axe(driver, dead=True), "a look at the page")
+
+    assert [
+        (node["html"][:120], node["failureSummary"][:300])
+        for entry in found["violations"]
+        for node in entry["nodes"]
+    ] == []
 
 
 def test_nobody_is_left_out(bed: Bed) -> None:
