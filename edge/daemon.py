@@ -25,6 +25,7 @@ from edge.worker import Ending, Worker
 logger = logging.getLogger(__name__)
 
 WATCH_EVERY_S = 1.0
+"""The watchdog of edge.service wants to be fed every 3 s (WatchdogSec=)."""
 
 
 def run(settings: config.Settings) -> int:

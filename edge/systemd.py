@@ -1,9 +1,9 @@
 """
 What the service manager is told, and what it hands over.
 
-The protocol is that of sd_notify(3), sd_watchdog_enabled(3) and
-sd_listen_fds(3): a datagram socket and a few environment variables. Without
-those variables every call here does nothing, so that a laptop runs the same code.
+The protocol is that of sd_notify(3) and sd_listen_fds(3): a datagram socket and a few
+environment variables. Without those every call here does nothing, so that a laptop
+runs the same code.
 """
 
 import os
@@ -27,8 +27,6 @@ class ServiceManager:
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._address = _address(environ.get("NOTIFY_SOCKET", ""))
-        self.watchdog_s = _watchdog_s(environ)
-        """Seconds after which silence counts as death; ``None`` if not watched."""
 
     @property
     def present(self) -> bool:
@@ -40,7 +38,7 @@ class ServiceManager:
         self._send("READY=1", status)
 
     def alive(self, status: str = "") -> None:
-        """Feed the watchdog; at least every `watchdog_s` / 2."""
+        """Feed the watchdog, at least twice in the time that its unit gives."""
         self._send("WATCHDOG=1", status)
 
     def stopping(self, status: str = "") -> None:
@@ -88,9 +86,3 @@ def _address(text: str) -> str:
     if text.startswith("@"):
         return "\0" + text[1:]
     return text if text.startswith("/") else ""
-
-
-def _watchdog_s(environ: Mapping[str, str]) -> float | None:
-    own = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-    interval_us = environ.get("WATCHDOG_USEC", "")
-    return int(interval_us) / 1e6 if own and interval_us.isdigit() else None

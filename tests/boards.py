@@ -183,7 +183,6 @@ def feed(decoder: Decoder, chunks: Iterable[bytes]) -> Packets:
         np.concatenate([part.ends for part in got]),
         tuple(reading for part in got for reading in part.readings),
         tuple(note for part in got for note in part.notes),
-        board_ms=np.concatenate([part.board_ms for part in got]),
         restarts=tuple(at for part in got for at in part.restarts),
     )
 
@@ -195,7 +194,6 @@ def checked(decoder: Decoder, chunk: bytes) -> Packets:
     assert part.counts.dtype == np.int32
     assert part.counts.shape == (samples, len(decoder.board.leads))
     assert len(part.counter) == (samples if decoder.board.counter_modulus else 0)
-    assert len(part.board_ms) in (0, samples)
     assert len(part.reasons) in (0, len(decoder.board.leads))
     assert len(part.ends) == samples
     assert all(0 <= at <= samples for at in part.restarts)

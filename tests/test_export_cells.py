@@ -118,7 +118,7 @@ def test_texts_come_back_and_are_no_formula(values: list[str]) -> None:
 
     assert [row[1] for row in rows] == ["end"] * len(values)
     for value, row in zip(values, rows, strict=True):
-        assert cells.unguarded(row[0]) == value.replace("\0", "")
+        assert row[0].removeprefix(cells.APOSTROPHE) == value.replace("\0", "")
         assert not row[0].startswith(cells.FORMULA_STARTS)
 
 

@@ -11,7 +11,7 @@ from export_rig import edge, rows
 from records_store import START, S, chunk, pose, second, segment, session, vital
 
 from edge.__main__ import main
-from edge.export.cells import unguarded
+from edge.export.cells import APOSTROPHE
 from edge.export.joining import joined
 from edge.export.recording import Recording
 from edge.history import History
@@ -54,7 +54,7 @@ def recording(random: np.random.Generator, path: Path) -> None:
 def agrees(text: str, cell: Cell, name: str) -> bool:
     """Return whether *text* is *cell* as precisely as its column has it."""
     if cell is None or isinstance(cell, str):
-        return unguarded(text) == (cell or "")
+        return text.removeprefix(APOSTROPHE) == (cell or "")
     if isinstance(cell, bool | int):
         return text == str(cell)
     if name in FLOAT32:

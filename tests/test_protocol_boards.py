@@ -91,18 +91,6 @@ def test_healthypi5_oximeter_is_stated_beside_the_ecg_that_follows() -> None:
     assert "temperature" not in {r.name for r in got.readings}
 
 
-def test_cyton_says_the_boards_own_time() -> None:
-    plain, _ = cyton_packet(random.Random(1), 0)
-    packets = [
-        bytes((0xA0, number, *bytes(26), *ms.to_bytes(4, "big"), stop))
-        for number, ms, stop in ((1, 1, 0xC3), (2, 2**32 - 1, 0xC4), (3, 7, 0xC6))
-    ]
-    got = make_decoder("openbci-cyton").feed(plain + b"".join(packets))
-
-    assert got.board_ms.tolist() == [-1, 1, 2**32 - 1, 7]
-    assert make_decoder("openbci-cyton", clock=True).board.start_command == b"<b"
-
-
 def test_cyton_words_are_notes() -> None:
     packets = [cyton_packet(random.Random(1), number)[0] for number in range(4)]
     reply = (
@@ -171,7 +159,6 @@ def test_cyton_samples_of_upstreams_own_tests(shared: Path) -> None:
 
         assert got.counts[0].tolist() == vector["counts"]
         assert got.counter[0] == vector["sample_number"]
-        assert got.board_ms[0] == vector.get("board_time_ms", -1)
     microvolts = 1000 / decoder.board.gain[0]
     assert microvolts == pytest.approx(vectors["scale_uV_per_count_gain24"], rel=1e-9)
 

@@ -71,7 +71,6 @@ def test_without_a_manager_nothing_happens(variables: dict[str, str]) -> None:
     manager.alive()
 
     assert not manager.present
-    assert manager.watchdog_s is None
 
 
 def test_manager_that_has_gone_is_survived(
@@ -95,22 +94,6 @@ def test_manager_that_does_not_read_costs_a_bounded_wait(
     manager.alive()
 
     assert ear.recv(999) == b"X=1"
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({"WATCHDOG_USEC": "5000000"}, 5.0),
-        ({"WATCHDOG_USEC": "5000000", "WATCHDOG_PID": str(os.getpid())}, 5.0),
-        ({"WATCHDOG_USEC": "5000000", "WATCHDOG_PID": OTHER_PID}, None),
-        ({"WATCHDOG_USEC": "soon"}, None),
-        ({}, None),
-    ],
-)
-def test_watchdog_interval_is_read_if_it_is_ours(
-    variables: dict[str, str], expected: float | None
-) -> None:
-    assert ServiceManager(variables).watchdog_s == expected
 
 
 def test_listening_sockets_are_those_of_this_process_only() -> None:

@@ -30,8 +30,8 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 """A text that begins so is run by some spreadsheet (OWASP, *CSV Injection*)."""
 
 APOSTROPHE = "'"
-"""Put before such a text, and before a text that begins with one, so that
-`unguarded` can undo it."""
+"""Put before such a text, and before a text that begins with one: whoever takes the
+first apostrophe of a text away has what it was."""
 
 
 def digit_table(
@@ -296,11 +296,6 @@ def guarded(text: str) -> str:
     text = text.replace("\0", "")
     formula = text.startswith((*FORMULA_STARTS, APOSTROPHE))
     return APOSTROPHE + text if formula else text
-
-
-def unguarded(text: str) -> str:
-    """Return what `guarded` was given, but for the characters NUL."""
-    return text.removeprefix(APOSTROPHE)
 
 
 def quoted(text: str) -> str:

@@ -49,9 +49,6 @@ class Packets(NamedTuple):
     readings: tuple[Reading, ...] = ()
     notes: tuple[str, ...] = ()  # what the board said in words, a reset
     reasons: tuple[str, ...] = ()  # why values are missing, one a lead; "" if none
-    board_ms: NDArray[np.int64] = np.empty(0, np.int64)
-    # shape (n,): the board's own clock, 32 bit, -1 where it was not sent; shape (0,)
-    # for a board that has none
     restarts: tuple[int, ...] = ()
     # packets before which the board said that it was restarted; n if none came since
     lost: NDArray[np.int64] = np.empty(0, np.int64)

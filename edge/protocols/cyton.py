@@ -30,7 +30,6 @@ u8*2     aux
 i32be    aux_or_ms
 u8       stop      c0..c6
 """)
-FIRST_TIMED = 0xC3
 
 # Its first words after a restart, and said then only; likewise, `boardReset`.
 BANNER = "OpenBCI V3"
@@ -38,6 +37,7 @@ BANNER = "OpenBCI V3"
 CHANNELS = 8  # of the board, and as many of the daisy
 VOLTAGE_REFERENCE = 4.5  # V; OpenBCI documentation, "Interpreting the EEG Data"
 FULL_SCALE = 2**23 - 1  # counts, likewise
+GAIN = 24  # of the amplifier, as the board starts
 
 RULE = Rule(
     lambda data, offsets: data[1 : 1 + offsets],
@@ -51,18 +51,18 @@ RULE = Rule(
 class Cyton(Framed):
     """Decoder of one stream."""
 
-    def __init__(self, daisy: bool, gain: float, clock: bool) -> None:
+    def __init__(self, daisy: bool) -> None:
         channels = CHANNELS * (1 + daisy)
         self.board = Board(
             name="openbci-cyton-daisy" if daisy else "openbci-cyton",
             leads=tuple(f"ch{number + 1}" for number in range(channels)),
-            gain=(FULL_SCALE * gain / (VOLTAGE_REFERENCE * 1000),) * channels,
+            gain=(FULL_SCALE * GAIN / (VOLTAGE_REFERENCE * 1000),) * channels,
             baseline=(0,) * channels,
             sampling_rate_hz=125.0 if daisy else 250.0,
             counter_modulus=128 if daisy else 256,
             checked=False,
             baud=115_200,
-            start_command=b"<b" if clock else b"b",
+            start_command=b"b",
         )
         self._daisy = daisy
         self._framer = Framer(PACKET, RULE)
@@ -81,7 +81,6 @@ class Cyton(Framed):
                 counts=PACKET.values(found.packets, "channels"),
                 counter=found.packets[:, 1].astype(np.int64),
                 ends=found.ends,
-                board_ms=board_ms(found.packets),
             )
         if any(BANNER in note for note in notes):
             restarts = (self._restarted(found, packets.ends),)
@@ -138,7 +137,6 @@ class Cyton(Framed):
             reasons=tuple(
                 "lost" if lost else "" for lost in (counts == MISSING).any(axis=0)
             ),
-            board_ms=board_ms(packets[last]),
         )
 
 
@@ -149,22 +147,9 @@ def pairs(packets: Bytes, ends: NDArray[np.int64]) -> Packets:
         counts=halves[:, ::-1].reshape(-1, 2 * CHANNELS),
         counter=packets[1::2, 1].astype(np.int64) // 2,
         ends=ends[1::2],
-        board_ms=board_ms(packets[1::2]),
     )
 
 
-def board_ms(packets: Bytes) -> NDArray[np.int64]:
-    """Return the board's clock in *packets*, shape (n,), -1 where it is not sent."""
-    timed = packets[:, -1] >= FIRST_TIMED
-    if not timed.any():
-        return np.full(len(packets), -1)
-    sent = PACKET.values(packets, "aux_or_ms")[:, 0].astype(np.int64) & 0xFFFFFFFF
-    return np.where(timed, sent, -1)
-
-
-def decoder(daisy: bool = False, gain: float = 24.0, clock: bool = False) -> Cyton:
-    """
-    Return a decoder, for a board with the *daisy* or without. *gain* is that of its
-    amplifier, 24 unless it was set otherwise. With *clock* it is asked for its time.
-    """
-    return Cyton(daisy, gain, clock)
+def decoder(daisy: bool = False) -> Cyton:
+    """Return a decoder, for a board with the *daisy* or without."""
+    return Cyton(daisy)

@@ -43,7 +43,6 @@ class UsbSerial(EcgSource):
         self.name = port.name
         self.device = port.device
         self.identity = port.identity  # "" where it is not on USB
-        self.low_latency = False  # the driver hands bytes over at once
         self._serial = serial_port
         self._file = file_number(serial_port)
         self._poll = select.poll()
@@ -101,7 +100,6 @@ class UsbSerial(EcgSource):
                 fcntl.ioctl(file, termios.TIOCEXCL)
         with suppress(*GONE, NotImplementedError):
             self._serial.set_low_latency_mode(True)  # FTDI: 1 ms instead of 16
-            self.low_latency = True
         with suppress(*GONE):
             # An Arduino restarts when DTR falls: leave it up when the port is closed.
             settings = termios.tcgetattr(file)
