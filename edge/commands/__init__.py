@@ -3,9 +3,39 @@
 import argparse
 import getpass
 import os
+import re
+from pathlib import Path
+
+from edge import config
 
 LONGEST_S = 1e9
 """Thirty years: what every clock and timer of the system takes."""
+
+
+NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)[smhd]?$")
+"""A number below zero, or a time back from the end (`edge.export.span`)."""
+
+
+def take_config(parser: argparse.ArgumentParser) -> None:
+    """Take the configuration file, by default the installed one."""
+    parser.add_argument(
+        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
+        help="%(default)s",
+    )  # fmt: skip
+
+
+def take_stretch(parser: argparse.ArgumentParser, end: str = "the end") -> None:
+    """Take from when to when, by default to *end*."""
+    # "-1h" is a value here and no option; argparse knows plain numbers only as such.
+    parser._negative_number_matcher = NEGATIVE
+    add = parser.add_argument
+    # fmt: off
+    add("--from", dest="first", default="", metavar="TIME",
+        help="ISO time, or -1h: back from what was recorded last; default: all")
+    add("--to", dest="until", default="", metavar="TIME",
+        help="the same, itself left out, so that the next one begins there; a date "
+        f"is its midnight; default: {end}")
+    # fmt: on
 
 
 def seconds(text: str) -> float:

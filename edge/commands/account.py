@@ -3,9 +3,9 @@
 import argparse
 import getpass
 import sys
-from pathlib import Path
 
 from edge import config
+from edge.commands import take_config
 from edge.commands.web import state_folder
 from edge.errors import InputError
 from edge.web.accounts import ROLES, Accounts, Role
@@ -13,10 +13,7 @@ from edge.web.accounts import ROLES, Accounts, Role
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the configuration file, what to do, and for whom."""
-    parser.add_argument(
-        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
-        help="%(default)s",
-    )  # fmt: skip
+    take_config(parser)
     parser.add_argument(
         "--role", choices=ROLES, help="default: the one they have; viewer for a new one"
     )

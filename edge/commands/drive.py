@@ -2,13 +2,11 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from edge import config
-from edge.commands import user
+from edge.commands import take_config, take_stretch, user
 from edge.control import Client
-from edge.export.span import RELATIVE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,15 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "enrol: this drive gets what is new whenever it is plugged in",
     )
     parser.add_argument("drive", nargs="?", default="", help="its name, as in the list")
-    # "-1h" is a value here and no option; argparse knows plain numbers only as such.
-    parser._negative_number_matcher = RELATIVE
-    parser.add_argument("--from", dest="first", default="", metavar="TIME")
-    parser.add_argument("--to", dest="until", default="", metavar="TIME")
+    take_stretch(parser)
     parser.add_argument("--since-last", action="store_true", help="what is new to it")
-    parser.add_argument(
-        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
-        help="%(default)s",
-    )  # fmt: skip
+    take_config(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import signal
 import sys
 import time
@@ -14,7 +13,7 @@ from typing import Any
 
 from edge import config
 from edge.clock import read_wall
-from edge.commands import number, user
+from edge.commands import number, take_stretch, user
 from edge.commands.join import milliseconds
 from edge.control import Client
 from edge.drives import present
@@ -43,9 +42,6 @@ BAR_WIDTH = 30
 MOST_DAYS = 14_600
 """Forty years to either side stay within those that EDF can say: 1985 to 2084."""
 
-NEGATIVE = re.compile(r"-(\d+\.?\d*|\.\d+)[smhd]?$")
-"""A number below zero, or a time back from the end (`edge.export.span`)."""
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Detail = dict[str, object]
@@ -56,15 +52,9 @@ Begun = Callable[[Job], None]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take a stretch, a place and what goes there."""
-    # "-1h" is a value here and no option; argparse knows plain numbers only as such.
-    parser._negative_number_matcher = NEGATIVE
+    take_stretch(parser, "the end, on a drive of a running box 10 s before")
     add = parser.add_argument
     # fmt: off
-    add("--from", dest="first", default="", metavar="TIME",
-        help="ISO time, or -1h: back from what was recorded last; default: all")
-    add("--to", dest="until", default="", metavar="TIME",
-        help="the same, itself left out, so that the next export begins there; a date "
-        "is its midnight; default: the end, on a drive of a running box 10 s before")
     add("--since-last", action="store_true",
         help="from up to where this drive has the same formats and tables")
     place = parser.add_mutually_exclusive_group(required=True)

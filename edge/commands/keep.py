@@ -1,16 +1,15 @@
 """`edge keep`: stretches of the recording that stay, however old they get."""
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 
 from edge import config
-from edge.commands import user
+from edge.commands import take_config, take_stretch, user
 from edge.control import Client
 from edge.errors import InputError
 from edge.export.recording import Recording
-from edge.export.span import RELATIVE, find_span
+from edge.export.span import find_span
 from edge.history import History
 from edge.records import BoxNs, Kept
 
@@ -25,15 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "number", nargs="?", type=int, help="of what is released, as in the list"
     )
-    # "-1h" is a value here and no option; argparse knows plain numbers only as such.
-    parser._negative_number_matcher = RELATIVE
-    parser.add_argument("--from", dest="first", default="", metavar="TIME")
-    parser.add_argument("--to", dest="until", default="", metavar="TIME")
+    take_stretch(parser)
     parser.add_argument("--why", default="", help="what it is kept for")
-    parser.add_argument(
-        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
-        help="%(default)s",
-    )  # fmt: skip
+    take_config(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from edge import config
-from edge.commands import seconds
+from edge.commands import seconds, take_config
 from edge.errors import ConfigError, SourceEnded, SourceError
 from edge.protocols.configured import decoder_of
 from edge.records import MonotonicNs
@@ -101,10 +101,7 @@ def now() -> MonotonicNs:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the folder to make, and what to keep in it."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="a new folder")
-    parser.add_argument(
-        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
-        help="%(default)s",
-    )  # fmt: skip
+    take_config(parser)
     parser.add_argument(
         "--for", type=seconds, default=0.0, dest="for_s", metavar="S",
         help="0: for ever",

@@ -2,20 +2,17 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import cast
 
 from edge import config
+from edge.commands import take_config
 from edge.control import Client
 from edge.records import BoxState, StreamState
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the configuration file and the form of the answer."""
-    parser.add_argument(
-        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
-        help="%(default)s",
-    )  # fmt: skip
+    take_config(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object")
 
 

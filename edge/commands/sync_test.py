@@ -29,8 +29,7 @@ ANSWER_S = 15.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the recorder, how long, and the LED."""
     add = parser.add_argument
-    add("--config", type=Path, default=config.INSTALLED, metavar="FILE",
-        help="%(default)s")  # fmt: skip
+    commands.take_config(parser)
     add(
         "--for",
         dest="seconds",

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge import config
-from edge.commands import port
+from edge.commands import port, take_config
 from edge.control import Client
 from edge.systemd import ServiceManager, listening_sockets
 from edge.web import certificate
@@ -28,10 +28,7 @@ INSTALLED_STATE = Path("/var/lib/ecg-pose-edge-web")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take the configuration file, and address and port in place of its own."""
-    parser.add_argument(
-        "--config", type=Path, default=config.INSTALLED, metavar="FILE",
-        help="%(default)s",
-    )  # fmt: skip
+    take_config(parser)
     parser.add_argument("--host", help="address to listen on, in place of [web] host")
     parser.add_argument(
         "--port", type=port, help="port, in place of [web] port; 0: a free one"
