@@ -11,7 +11,12 @@ import pytest
 from export_rig import START, S, ecg, recorded
 
 from edge.__main__ import main
+from edge.export import Options, load_writer
 from edge.export.causes import LEFT
+from edge.export.folder import DiskFolder
+from edge.export.output import Output, files_in
+from edge.export.part import Writable
+from edge.export.recording import Recording
 from edge.history import History
 from edge.records import BoxNs, Event, Record
 from edge.store import Store
@@ -92,6 +97,39 @@ def test_what_left_before_it_was_read_is_a_gap_with_a_cause(tmp_path: Path) -> N
     (gap,) = said["streams"]["ecg"]["serial"]["gaps_listed"]
     assert (instant(gap["begin"]), instant(gap["end"])) == (START, first)
     assert gap["causes"] == [LEFT]
+
+
+@pytest.mark.parametrize("name", ["edf", "edf-d", "wfdb"])
+def test_what_left_while_its_file_was_written_is_told(
+    tmp_path: Path, name: str
+) -> None:
+    """Such a file is laid out first and written in a second pass."""
+    database, out = tmp_path / "box.db", tmp_path / "out"
+    with Store(database, retention_h=60 / 3600) as store, History(database) as history:
+        store.append(recorded()[:3])
+        for second in range(100):
+            store.append([ecg(second)])
+        begin, end = history.span() or (START, START)
+        recording = Recording(history, begin, end)
+
+        with DiskFolder.at(out) as folder:
+            make = files_in(folder)
+
+            def later(file: str) -> Writable:
+                if not out.exists() or not any(out.iterdir()):
+                    for second in range(100, 120):
+                        store.append([ecg(second)])
+                return make(file)
+
+            output = Output(later)
+            load_writer(name)(recording, output, Options(("ecg",), S))
+            output.close()
+        first = next(history.chunks(BoxNs(0), BoxNs(2**62))).start
+
+    assert first > begin
+    lost = (first - begin) // 2_000_000
+    (remark,) = output.remarks
+    assert remark.startswith(f"{lost} ECG samples left the recording while this")
 
 
 def test_what_nobody_told_is_no_claim_that_it_left(tmp_path: Path) -> None:

@@ -125,11 +125,8 @@ def write_files(recording: Recording, output: Output, discontinuous: bool) -> No
     files = chain.from_iterable(cut(recording, group, output.limit) for group in groups)
     for number, file in enumerate(files, start=1):
         write_file(recording, output, f"{name}-{number:03}", file)
-    if found.uneven:
-        output.remark(
-            f"{found.uneven} ECG samples that came at no even rate are not in the "
-            "EDF files; the CSV tables have them"
-        )
+    for remark in found.remarks("EDF files"):
+        output.remark(remark)
 
 
 def grouped(recording: Recording, stretches: Sequence[Stretch]) -> list[list[Stretch]]:

@@ -51,6 +51,8 @@ class Stretch:
     segment: Segment
     start: BoxNs
     samples: int = 0  # with what is filled in
+    present: int = 0  # of them, those that were recorded
+    left: int = 0  # of these, those that had left the recording when they were `read`
     last: int = 0  # box time of the last sample
     lowest: int = 0  # count, MISSING left out
     highest: int = 0
@@ -75,6 +77,22 @@ class Plan(NamedTuple):
 
     stretches: list[Stretch]
     uneven: int  # samples without a rate, which no stretch holds
+
+    def remarks(self, files: str) -> list[str]:
+        """Return what *files* lack, once all stretches were `read`."""
+        left = sum(stretch.left for stretch in self.stretches)
+        said = []
+        if left:
+            said.append(
+                f"{left} ECG samples left the recording while this was exported: they "
+                f"have no value in the {files}, though the manifest may count them"
+            )
+        if self.uneven:
+            said.append(
+                f"{self.uneven} ECG samples that came at no even rate are not in the "
+                f"{files}; the CSV tables have them"
+            )
+        return said
 
 
 class Piece(NamedTuple):
@@ -186,6 +204,7 @@ def add(stretch: Stretch, grid: Grid, piece: Piece, reasons: tuple[str, ...]) ->
         stretch.lowest = min(stretch.lowest, int(present.min()))
         stretch.highest = max(stretch.highest, int(present.max()))
     stretch.samples = grid.place
+    stretch.present += len(piece.counts)
     stretch.last = piece.last
 
 
@@ -217,9 +236,10 @@ def read(recording: Recording, stretch: Stretch) -> Iterator[Counts]:
     """
     Yield the counts of *stretch* in order, as many as were planned.
 
-    What has left the recording since then is MISSING too.
+    What has left the recording since then is MISSING too, and counted in the stretch.
     """
     leads = len(stretch.segment.leads)
+    came = 0
     grid = Grid(stretch.start, recording.losses)
     end = BoxNs(stretch.last + 1)
     for chunk in recording.history.chunks(stretch.start, end):
@@ -232,7 +252,10 @@ def read(recording: Recording, stretch: Stretch) -> Iterator[Counts]:
         if missing:
             yield np.full((missing, leads), MISSING, np.int32)
         at = grid.take(piece, missing)
-        yield piece.counts[: stretch.samples - at]
+        counts = piece.counts[: stretch.samples - at]
+        came += len(counts)
+        yield counts
+    stretch.left = max(stretch.present - came, 0)
     if grid.place < stretch.samples:
         yield np.full((stretch.samples - grid.place, leads), MISSING, np.int32)
 

@@ -41,11 +41,8 @@ def write(recording: Recording, output: Output, options: Options) -> None:
     found = plan(recording, output.limit)
     for number, stretch in enumerate(found.stretches, start=1):
         write_record(recording, output, f"ecg-{number:03}", stretch)
-    if found.uneven:
-        output.remark(
-            f"{found.uneven} ECG samples that came at no even rate are not in the "
-            "WFDB records; the CSV tables have them"
-        )
+    for remark in found.remarks("WFDB records"):
+        output.remark(remark)
 
 
 def write_record(
