@@ -235,7 +235,11 @@ def test_nothing_of_another_database_stays_on_the_page(bed: Bed) -> None:
 DAY = "toLocaleDateString('en-GB', { day: 'numeric', month: 'short' })"
 
 
-BOTH = "toLocaleString([], { dateStyle: 'short', timeStyle: 'short' })"
+BOTH = (
+    "toLocaleString('en-GB', { day: 'numeric', month: 'short', year: 'numeric',"
+    " hour: '2-digit', minute: '2-digit' })"
+)
+"""The month as a word: of 11/12 nobody knows whose country wrote it."""
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ async function tell(address, body = {}) {
 }
 function say(text) { $("said").textContent = text; clearTimeout(say.timer); say.timer = setTimeout(() => { $("said").textContent = ""; }, 8000); }
 const local = (ms) => { const d = new Date(ms); return new Date(ms - d.getTimezoneOffset() * 60000).toISOString().slice(0, 19); };
+const dated = (ms) => new Date(ms).toLocaleString("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" }); // as the live page: 11/12 is two days
 const iso = (id) => $(id).value ? new Date($(id).value).toISOString() : "";
 const meant = {}; // what is sent for a field whose text cannot say it: "-1h", or one of two hours that read alike
 const sent = (id) => meant[id] ?? iso(id);
@@ -75,7 +76,7 @@ async function sessions() {
   const found = await ask("sessions");
   $("sessions").replaceChildren(...found.sessions.slice(0, 12).map((s) => {
     const row = make("tr", null, "part");
-    row.append(make("td", new Date(s.utc).toLocaleString()), make("td", s.subject || "no code"), make("td", s.version), make("td", s.synchronised ? "set by a server" : "not set"));
+    row.append(make("td", dated(s.utc)), make("td", s.subject || "no code"), make("td", s.version), make("td", s.synchronised ? "set by a server" : "not set"));
     return row;
   }));
 }
@@ -103,14 +104,14 @@ function show({ usb, trouble, history, kept }) {
   }
   if (history.length) $("events").replaceChildren(...history.map((event) => {
     const item = make("li");
-    item.append(make("time", new Date(event.utc).toLocaleString([], { dateStyle: "short", timeStyle: "short" })), make("span", event.cause));
+    item.append(make("time", dated(event.utc)), make("span", event.cause));
     return item;
   }));
 }
 
 function stretch({ number, begin, end, utc, why }) {
   const minutes = Math.max(1, Math.round((end - begin) / 60000));
-  const item = make("li", `${new Date(utc).toLocaleString([], { dateStyle: "short", timeStyle: "short" })}, ${minutes} min: ${why} `);
+  const item = make("li", `${dated(utc)}, ${minutes} min: ${why} `);
   const button = Object.assign(make("button", "Keep no longer"), { type: "button" });
   button.addEventListener("click", () => tell("kept/release", { number }));
   item.append(button);
