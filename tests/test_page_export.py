@@ -14,6 +14,9 @@ from page_rig import MARKS, Bed, browser, first_download, text, until
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from web_rig import SECOND
+
+from edge.records import BoxNs, Kept
 
 pytestmark = MARKS
 
@@ -165,4 +168,52 @@ def test_a_stretch_is_kept_and_released_on_the_page(bed: Bed) -> None:
         assert driver.find_element(By.ID, "why").get_property("value") == ""
 
         driver.find_element(By.CSS_SELECTOR, "#kept button").click()
+        driver.switch_to.alert.dismiss()
+        assert "1 min: A fall" in text(driver, "kept")
+        driver.find_element(By.CSS_SELECTOR, "#kept button").click()
+        assert "deleted" in driver.switch_to.alert.text
+        driver.switch_to.alert.accept()
         until(lambda: not text(driver, "kept"), "it is gone")
+
+
+def test_the_keyboard_stays_where_it_was(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lists and buttons of the export page change under it."""
+    now, ask, state = bed.now(), bed.recorder.ask, {"state": "idle"}
+
+    def desk(do: str, **request: Any) -> dict[str, Any]:
+        state["state"] = {"export arm": "armed", "export cancel": "idle"}.get(
+            do, state["state"]
+        )
+        return ask(do, **request) | state
+
+    monkeypatch.setattr(bed.recorder, "ask", desk)
+    bed.recorder.keep(Kept(BoxNs(now - 9 * SECOND), now, "A fall"))
+    with browser() as driver:
+        driver.get(bed.address + "export")
+        until(lambda: "A fall" in text(driver, "kept"), "the stretch")
+        focus(driver, "#kept button")
+        bed.recorder.keep(Kept(BoxNs(now - 20 * SECOND), now, "A seizure"))
+        until(lambda: "A seizure" in text(driver, "kept"), "a further one")
+        assert name_of_focus(driver).startswith("Keep no longer: ")
+        assert "A fall" in name_of_focus(driver)
+
+        driver.switch_to.active_element.send_keys(Keys.ENTER)
+        driver.switch_to.alert.accept()
+        until(lambda: "A fall" not in text(driver, "kept"), "it is gone")
+        assert "A seizure" in name_of_focus(driver)
+        until(driver.find_element(By.ID, "arm").is_enabled, "the page")
+        for button, then in (("arm", "Cancel"), ("cancel", "Write to a drive")):
+            focus(driver, f"#{button}")
+            driver.switch_to.active_element.send_keys(Keys.ENTER)
+            until(lambda then=then: name_of_focus(driver) == then, f"{then} instead")
+
+
+def focus(driver: Any, selector: str) -> None:
+    driver.execute_script("document.querySelector(arguments[0]).focus()", selector)
+
+
+def name_of_focus(driver: Any) -> str:
+    on = driver.switch_to.active_element
+    return str(on.get_attribute("aria-label") or on.text)

@@ -3,6 +3,7 @@ const $ = (id) => document.getElementById(id);
 const TABLES = { joined: "Body and ECG joined", ecg: "Every ECG sample", vitals: "Vital signs", events: "Gaps, markers, states" };
 const DAY_AGAIN_MS = 60000; // a minute of the strip
 const AGAIN_MS = 2000; // after an error
+const LET_GO = "Keep this stretch no longer? If it is older than the rest of the recording, it is deleted at once.";
 let me = {}, day = null, span = null; // span: what the stretch comes to in box time
 
 const make = (tag, text, name) => Object.assign(document.createElement(tag), text == null ? {} : { textContent: text }, name ? { className: name } : {});
@@ -90,17 +91,18 @@ function show({ usb, trouble, history, kept }) {
   $("usb").dataset.state = usb.state;
   $("progress").hidden = usb.state !== "writing";
   $("progress").value = share ?? 0;
-  const busy = usb.state === "armed" || usb.state === "writing";
+  const busy = usb.state === "armed" || usb.state === "writing", was = document.activeElement;
   $("arm").hidden = busy;
   $("cancel").hidden = !busy;
+  if (was === $(busy ? "arm" : "cancel")) $(busy ? "cancel" : "arm").focus();
   const key = JSON.stringify([usb.drives, usb.enrolled]);
   if ($("drives").dataset.key !== key) {
     $("drives").dataset.key = key;
-    $("drives").replaceChildren(...usb.drives.map(drive), ...usb.enrolled.filter((d) => !usb.drives.some((x) => x.id === d.drive)).map((d) => drive({ id: d.drive, label: d.label, enrolled: true, away: true })));
+    refill("drives", [...usb.drives.map(drive), ...usb.enrolled.filter((d) => !usb.drives.some((x) => x.id === d.drive)).map((d) => drive({ id: d.drive, label: d.label, enrolled: true, away: true }))]);
   }
   if ($("kept").dataset.key !== JSON.stringify(kept)) {
     $("kept").dataset.key = JSON.stringify(kept);
-    $("kept").replaceChildren(...kept.map(stretch));
+    refill("kept", kept.map(stretch));
   }
   if (history.length) $("events").replaceChildren(...history.map((event) => {
     const item = make("li");
@@ -109,23 +111,37 @@ function show({ usb, trouble, history, kept }) {
   }));
 }
 
+function refill(id, items) { // who stands on a button of the list stays there, or on the next
+  const list = $(id), at = [...list.children].findIndex((item) => item.contains(document.activeElement)), of = list.children[at]?.dataset.of;
+  list.replaceChildren(...items);
+  if (at < 0) return;
+  const item = items.find((one) => one.dataset.of === of) ?? items[Math.min(at, items.length - 1)];
+  (item?.querySelector("button") ?? $(id === "kept" ? "keep" : "arm")).focus();
+}
+
+function button(item, said, act) { // named with what it is for, which a list of buttons does not show
+  const made = Object.assign(make("button", said), { type: "button" });
+  made.setAttribute("aria-label", `${said}: ${item.textContent}`);
+  made.addEventListener("click", act);
+  return made;
+}
+
 function stretch({ number, begin, end, utc, why }) {
   const minutes = Math.max(1, Math.round((end - begin) / 60000));
   const item = make("li", `${dated(utc)}, ${minutes} min: ${why} `);
-  const button = Object.assign(make("button", "Keep no longer"), { type: "button" });
-  button.addEventListener("click", () => tell("kept/release", { number }));
-  item.append(button);
+  item.dataset.of = number;
+  item.append(button(item, "Keep no longer", () => confirm(LET_GO) && tell("kept/release", { number })));
   return item;
 }
 
 function drive(found) {
   const item = make("li", `${found.label}${found.size ? ", " + size(found.size) : ""}${found.away ? ", not plugged in" : ""}${found.fault ? ": " + found.fault : ""} `);
-  const button = make("button", found.enrolled ? "Enrolled – forget" : "Enrol: always write what is new");
-  button.type = "button";
-  button.addEventListener("click", () => tell(found.enrolled ? "drives/forget" : "drives/enrol", found.enrolled ? { drive: found.id } : { ...order(), drive: found.id, from: undefined, to: undefined }));
-  button.className = found.enrolled ? "" : "writes";
-  button.disabled = !found.enrolled && nothing();
-  if (!found.fault) item.append(button);
+  const made = found.enrolled ? button(item, "Enrolled – forget", () => tell("drives/forget", { drive: found.id }))
+    : button(item, "Enrol: always write what is new", () => tell("drives/enrol", { ...order(), drive: found.id, from: undefined, to: undefined }));
+  item.dataset.of = found.id;
+  made.className = found.enrolled ? "" : "writes";
+  made.disabled = !found.enrolled && nothing();
+  if (!found.fault) item.append(made);
   return item;
 }
 
