@@ -1,5 +1,6 @@
 """One bed, one subject after the other: nothing of one is shown beside another."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from web_rig import QuietRecorder, ask
 
 from edge.clock import boot_id
 from edge.config import Settings
+from edge.given import records_of, segment_of
 from edge.history import History
 from edge.join.columns import JoinedRow
 from edge.join.rows import joined_rows
@@ -157,6 +159,29 @@ def test_ecg_further_away_is_found_where_the_nearer_is_of_another(
 
     assert [row["ecg_segment"] for row in found] == ["1"] * 10 + ["2"] * 10
     assert [row.sample and row.sample.segment.id for row in live] == [1] * 10 + [2] * 10
+
+
+@pytest.mark.parametrize("source", ["upload", "file"])
+def test_manifest_names_no_subject_who_was_not_there(
+    tmp_path: Path, source: str
+) -> None:
+    """What is sent in the stay of one may be dated in that of another."""
+    sent = segment_of(3, 2, source)
+    late = records_of(sent, BoxNs(START + 5 * S), {"ecg_lead1": 1.0})
+    records = [*stay(1, "A"), *stay(2, "B"), sent, *late]
+    database = kept(tmp_path / "edge.db", *records)
+    words = ["--to", f"box:{START + STAY_S * S}", "--output", str(tmp_path / "out")]
+
+    assert edge(database, *words) == 0
+
+    said = json.loads((tmp_path / "out" / "manifest.json").read_text())
+    assert said["subjects"] == ["A"]
+    (segment,) = said["streams"]["ecg"][source]["segments"]
+    assert segment["subject"] == ""
+    (segment,) = said["streams"]["ecg"]["serial"]["segments"]
+    assert segment["subject"] == "A"
+    table = rows(tmp_path / "out" / "ecg.csv")
+    assert [row["session"] for row in table if row["segment"] == "3"] == ["1"]
 
 
 class Restarted(QuietRecorder):

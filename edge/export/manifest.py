@@ -335,7 +335,8 @@ TIMES
   Box time (box_s whole seconds, box_ns the nanoseconds beyond) never steps and never
   goes back, whatever happens to the clock: sort and join by it. Take differences by it
   within one session; from one session to another by timestamp, because a box that was
-  off may have lost the time. Where the subject changes, rows begin anew: none has ECG
+  off may have lost the time. Whose a row is, the subject of its session says, also of
+  what was uploaded later. Where the subject changes, rows begin anew: none has ECG
   or vitals of the one before.
 
 SEVERAL EXPORTS

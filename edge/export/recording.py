@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
 
+from edge.database.batch import BROUGHT
 from edge.database.signals import PoseBlock
 from edge.export.losses import Losses, losses_of
 from edge.export.tally import EcgTally, PoseTally, VitalTally
@@ -89,9 +90,13 @@ class Recording:
         return next(ever, None) is not None
 
     def subject(self, segment: Segment) -> str:
-        """Return the code of the subject of *segment*, "" if none is known."""
+        """
+        Return the code of the subject of *segment*, "" if none is known: what somebody
+        sent may be dated in the stay of another than the one who was there by then.
+        """
         session = self.sessions.get(segment.session)
-        return session.subject if session else ""
+        recorded_here = segment.source not in BROUGHT
+        return session.subject if session and recorded_here else ""
 
     @cached_property
     def session_ids(self) -> tuple[int, ...]:
