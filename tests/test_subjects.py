@@ -1,6 +1,8 @@
 """One bed, one subject after the other: nothing of one is shown beside another."""
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +161,22 @@ def test_ecg_further_away_is_found_where_the_nearer_is_of_another(
 
     assert [row["ecg_segment"] for row in found] == ["1"] * 10 + ["2"] * 10
     assert [row.sample and row.sample.segment.id for row in live] == [1] * 10 + [2] * 10
+
+
+def test_session_whose_row_is_damaged_is_of_nobody_known(tmp_path: Path) -> None:
+    records = [*stay(1, "A"), *stay(2, "A"), *stay(3, "A"), pressure(1, 120.0)]
+    database = kept(tmp_path / "edge.db", *records, pressure(2, 95.0))
+    with closing(sqlite3.connect(database)) as file, file:
+        file.execute("UPDATE sessions SET subject = 'B' WHERE id = 2")
+
+    found = exported(database, tmp_path / "out")
+    live = [row.vitals.get("blood_pressure_systolic") for row in shown(database)]
+
+    texts = [row["blood_pressure_systolic"] for row in found]
+    known = [""] * 3 + ["120.0"] * 7 + [""] * 3 + ["95.0"] * 7 + [""] * 10
+    assert texts == known
+    values = [then.value if then else None for then in live]
+    assert values == [float(text) if text else None for text in known]
 
 
 @pytest.mark.parametrize("source", ["upload", "file"])
