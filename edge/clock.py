@@ -120,12 +120,10 @@ class LedgerKeeper:
         session: int,
         clock: BoxClock,
         wall: Callable[[], Wall] = read_wall,
-        every_ns: int = READING_EVERY_NS,
     ) -> None:
         self.session = session
         self._clock = clock
         self._wall = wall
-        self._every_ns = every_ns
         self._last: ClockReading | None = None
 
     def observe(self) -> tuple[ClockReading | Event, ...]:
@@ -138,7 +136,7 @@ class LedgerKeeper:
         last = self._last
         step = 0 if last is None else (now.utc - box) - (last.utc - last.box)
         stepped = abs(step) > STEP_NS
-        due = last is None or box - last.box >= self._every_ns
+        due = last is None or box - last.box >= READING_EVERY_NS
         if not (due or stepped or (last and last.synchronised != now.synchronised)):
             return ()
         reading = ClockReading(self.session, box, now.utc, now.synchronised, step)

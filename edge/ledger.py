@@ -13,14 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.clock import READING_EVERY_NS, STEP_NS
 from edge.records import BoxNs, ClockReading, Session, UtcNs
-
-SAME_NS = 400_000
-"""Two readings of UTC − box time closer than this differ by noise, not by a step."""
-
-
-READ_EVERY_NS = 60_000_000_000
-"""A session goes on for no longer than this after its last reading."""
 
 
 class Dates(NamedTuple):
@@ -169,7 +163,8 @@ class Ledger:
         first, last = self.date(ends).utc.tolist()
         # A clock that says that it ended before it began knows nothing of the pause.
         known = last - first > before.started - after.started
-        shortest = min(last_read + READ_EVERY_NS - after.started, 0)
+        # The session before went on for no longer than to its next reading.
+        shortest = min(last_read + READING_EVERY_NS - after.started, 0)
         return max(last - first - 1, shortest) if known else 0
 
     def _boot(self, session: int) -> object:
@@ -189,7 +184,7 @@ class Ledger:
         for reading in trusted or readings:
             instant = self._instant(reading)
             offset = reading.utc - instant
-            if not lines or abs(offset - lines[-1][1]) > SAME_NS:
+            if not lines or abs(offset - lines[-1][1]) > STEP_NS:
                 lines.append((instant, offset))
         instants, offsets = np.array(lines, np.int64).T
         return _Table(instants, offsets, bool(trusted))

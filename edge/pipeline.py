@@ -35,6 +35,9 @@ from edge.records import (
 )
 from edge.stating import Stating
 
+SOURCE = "serial"
+"""Of all that comes from a board, also where its bytes are replayed."""
+
 CHUNK_NS = 720_000_000
 """Bytes are decoded and dated together for so long, by default."""
 
@@ -65,7 +68,6 @@ class EcgFlow:
         session: int,
         segment_ids: Iterator[int],
         latency_ns: int = 0,
-        source: str = "serial",
         baud: int = 0,
         leads: tuple[str, ...] = (),
         since: BoxNs | None = None,
@@ -81,7 +83,6 @@ class EcgFlow:
         self._session = session
         self._segment_ids = segment_ids
         self._latency_ns = latency_ns
-        self._source = source
         self._device = (
             DeviceClock(board.sampling_rate_hz, board.counter_modulus, board.batch)
             if board.sampling_rate_hz
@@ -262,7 +263,7 @@ class EcgFlow:
         return Segment(
             id=self._segment,
             session=self._session,
-            source=self._source,
+            source=SOURCE,
             board=board.name,
             leads=board.leads,
             gain=board.gain,
@@ -297,7 +298,7 @@ class EcgFlow:
                 reading.name,
                 reading.value,
                 reading.reason,
-                self._source,
+                SOURCE,
             )
             for reading in readings
         ]

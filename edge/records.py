@@ -118,7 +118,7 @@ class Vital(NamedTuple):
     sampled: BoxNs
     name: str  # "heart_rate", "oxygen_saturation", …: a name of VITALS
     value: float | None  # in the unit of VITALS; None with a reason
-    reason: str  # "", "lead_off", "probe_off", "placeholder", "stale", "out_of_range",
+    reason: str  # "", "lead_off", "probe_off", "placeholder", "out_of_range",
     # "not_sent"; where derived: a `edge.heart.Reason`, "no pose", "too_few_poses"
     source: str  # "serial", "upload", "file", "camera"
     derived: bool = False  # computed here, not sent
@@ -210,11 +210,18 @@ Record = (
 """What the store keeps, and is told about keeping it."""
 
 
+Condition = Literal["ok", "stale", "lost", "off"]
+"""
+Of a stream: it delivers; it is open and delivers nothing; it is not open; the
+configuration has it off.
+"""
+
+
 class StreamState(NamedTuple):
     """How one stream does just now: what the page says of it."""
 
-    name: str  # "ecg", "camera", "pose", "store", "clock"
-    state: Literal["ok", "stale", "lost", "off"]  # "off" by configuration
+    name: str  # "ecg", "camera", "pose", "store"
+    state: Condition
     since: BoxNs  # when it entered this state
     cause: str  # one sentence for people, "" when ok
     last: BoxNs | None  # instant of its newest record

@@ -3,11 +3,9 @@ How each stream does: counted while it flows, told to the page, changes kept as 
 """
 
 import threading
-from typing import Literal
 
-from edge.records import BoxNs, Event, StreamState
+from edge.records import BoxNs, Condition, Event, StreamState
 
-State = Literal["ok", "stale", "lost", "off"]
 NOT_STARTED = "not started"
 
 
@@ -31,7 +29,7 @@ class Stream:
             damaged=0,
         )
 
-    def enter(self, state: State, now: BoxNs, cause: str = "") -> tuple[Event, ...]:
+    def enter(self, state: Condition, now: BoxNs, cause: str = "") -> tuple[Event, ...]:
         """
         Change to *state* because of *cause*.
 

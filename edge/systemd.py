@@ -34,25 +34,21 @@ class ServiceManager:
         return bool(self._address)
 
     def ready(self, status: str = "") -> None:
-        """Say that the service is up, with one line for people."""
+        """Say that the service is up; `systemctl status` shows *status*."""
         self._send("READY=1", status)
 
-    def alive(self, status: str = "") -> None:
+    def alive(self) -> None:
         """Feed the watchdog, at least twice in the time that its unit gives."""
-        self._send("WATCHDOG=1", status)
+        self._send("WATCHDOG=1")
 
-    def stopping(self, status: str = "") -> None:
+    def stopping(self) -> None:
         """Say that the service ends, on its own or because it was asked to."""
-        self._send("STOPPING=1", status)
+        self._send("STOPPING=1")
 
-    def status(self, status: str) -> None:
-        """Set the line that `systemctl status` shows."""
-        self._send("", status)
-
-    def _send(self, state: str, status: str) -> None:
+    def _send(self, state: str, status: str = "") -> None:
         if not self._address:
             return
-        lines = [state] if state else []
+        lines = [state]
         if status:
             lines.append("STATUS=" + " ".join(status.split()))
         try:

@@ -11,11 +11,11 @@ ROOT = Path(__file__).parent.parent
 LAYERS: list[set[str]] = [
     {"records", "errors", "release"},
     {
-        "clock", "ledger", "stamps", "config", "systemd", "worker",
+        "clock", "stamps", "config", "systemd", "worker",
         "drives", "drivehelper", "health", "patient", "streams", "edgetpu",
         "pulses",
     },
-    {"database"},
+    {"database", "ledger"},
     {
         "sources", "protocols", "pose", "store", "history", "heart",
         "pictures", "models", "movement", "dating", "simulator",

@@ -213,19 +213,19 @@ def stacked(groups: list[NDArray[np.uint32]]) -> Cells:
     return np.ascontiguousarray(np.stack(groups, axis=1)).view(np.uint8)
 
 
-def instants(utc_ns: Whole, decimals: int = 6, absent: Mask | None = None) -> Cells:
+def instants(utc_ns: Whole, absent: Mask | None = None) -> Cells:
     """
     Return UTC nanoseconds as ISO 8601: ``2026-11-22T10:15:00.123456+00:00``.
 
-    Digits beyond *decimals* are cut, not rounded.
+    Nanoseconds are cut, not rounded.
     """
     seconds = utc_ns // SECOND_NS
     distinct, place = np.unique(seconds, return_inverse=True)
     dates = np.datetime_as_string(distinct.astype("datetime64[s]")).astype("S19")
     text = dates[place].view(np.uint8).reshape(-1, 19)
-    cut = (utc_ns - seconds * SECOND_NS) // 10 ** (9 - decimals)
+    cut = (utc_ns - seconds * SECOND_NS) // 1000
     zone = np.tile(np.frombuffer(b"+00:00", np.uint8), (len(utc_ns), 1))
-    parts = [text, stacked(fraction(cut, decimals)), zone]
+    parts = [text, stacked(fraction(cut, 6)), zone]
     return blanked(np.concatenate(parts, axis=1), absent)
 
 

@@ -79,9 +79,9 @@ def beat_times(first_s: float, last_s: float, heart: Rhythm) -> NDArray[np.float
     return seconds
 
 
-def heart_rate_bpm(second: float, heart: Rhythm, beats: int = 6) -> float:
-    """Return what a board would show at *second*: the mean over the last *beats*."""
-    peaks = beat_times(second - 3 * beats, second, heart)[-beats - 1 :]
+def heart_rate_bpm(second: float, heart: Rhythm) -> float:
+    """Return what a board would show at *second*: the mean over six beats."""
+    peaks = beat_times(second - 18, second, heart)[-7:]
     return float(60 * (len(peaks) - 1) / (peaks[-1] - peaks[0]))
 
 

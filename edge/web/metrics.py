@@ -1,10 +1,10 @@
 """How the box does, in the text format of Prometheus (exposition format 0.0.4)."""
 
 from collections.abc import Iterator
+from typing import get_args
 
-from edge.records import BoxNs, BoxState
+from edge.records import BoxNs, BoxState, Condition
 
-STATES = ("ok", "stale", "lost", "off")
 Labels = dict[str, str]
 
 
@@ -51,7 +51,7 @@ def families(box: BoxState | None, now: BoxNs) -> Iterator[Family]:
         [
             ({"stream": s.name, "state": state}, int(s.state == state))
             for s in streams
-            for state in STATES
+            for state in get_args(Condition)
         ],
     )
     for field in ("received", "dropped", "damaged"):
