@@ -28,6 +28,7 @@ from selenium.common.exceptions import (
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from edge.web.accounts import Role
 from edge.web.guard import Door
 
 pytestmark = MARKS
@@ -108,6 +109,22 @@ def test_who_logged_in_anew_in_another_tab_may_act_in_this_one(
             driver.find_element(By.TAG_NAME, "body").send_keys("m")
             driver.switch_to.active_element.send_keys("turned", Keys.ENTER)
             until(lambda: bed.recorder.markers == [("turned", "anna")], "the mark")
+
+
+@pytest.mark.parametrize("role", ["viewer", "admin"])
+def test_who_may_only_look_is_offered_no_more(tmp_path: Path, role: Role) -> None:
+    door = Door(loopback=False, tls=False, hosts=("127.0.0.1",))
+    with closing(Bed(tmp_path, door)) as bed, browser() as driver:
+        bed.accounts.add("anna", PHRASE, role)
+        driver.get(bed.address + "login.html")
+        fill(driver, name="anna", passphrase=PHRASE)
+        until(lambda: driver.current_url == bed.address, "the live page")
+        until(lambda: driver.find_element(By.ID, "logout").is_displayed(), "who it is")
+
+        for name in ("export", "forms"):
+            offered = driver.find_element(By.ID, name).is_displayed()
+            assert offered == (role == "admin"), name
+        assert driver.find_element(By.ID, "mark").is_displayed()
 
 
 PHRASE = "correct horse battery"

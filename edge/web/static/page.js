@@ -751,7 +751,11 @@ function frame(at) {
   requestAnimationFrame(frame);
 }
 
-fetch("me").then((reply) => reply.json()).then((found) => { me = found; $("logout").hidden = !me.name; }, () => {});
+fetch("me").then((reply) => reply.json()).then((found) => {
+  me = found;
+  $("logout").hidden = !me.name;
+  for (const id of ["export", "forms"]) $(id).hidden = me.role === "viewer"; // refused to them
+}, () => {});
 setInterval(() => live && describe(), 3000);
 requestAnimationFrame(frame);
 poll();
