@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 from records_store import session
+from web_rig import QuietRecorder
 
 from edge.__main__ import main
 from edge.commands import user
+from edge.commands.status import as_text
+from edge.records import BoxNs
 from edge.store import Store
 
 NO_TIMES = ["nan", "inf", "-1", "1e300", "soon", ""]
@@ -52,6 +55,22 @@ def test_number_that_is_none_is_refused_before_anything_is_done(
         said = capsys.readouterr().err.strip().splitlines()[-1]
         assert f"argument {option}: {value} is no " in said
     assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [(0.44, "0.4 s"), (119, "119.0 s"), (130, "2 min"), (90_000, "25 h"),
+     (1_814_400, "21 days")],
+)  # fmt: skip
+def test_status_says_how_long_as_a_person_would(seconds: float, says: str) -> None:
+    recorder = QuietRecorder()
+    began = BoxNs(recorder.now - round(seconds * 1e9))
+    ecg = recorder.streams["ecg"]._replace(last=began)
+    state = recorder.state()._replace(started=began, streams=(ecg,))
+    session, _, stream = as_text(state).splitlines()[1:]
+
+    assert session == f"session 1, for {says}"
+    assert stream.endswith(f"last {says} ago")
 
 
 @pytest.mark.parametrize("words", [["status"], ["sync-test"], ["record-session", "x"]])

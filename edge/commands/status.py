@@ -36,7 +36,7 @@ def as_text(state: BoxState) -> str:
     troubles = state.machine.get("troubles", ())
     lines = [
         "recording" if state.recording else "NOT RECORDING",
-        f"session {state.session}, for {(state.now - state.started) / 1e9:.0f} s",
+        f"session {state.session}, for {lasting(state.now - state.started)}",
         f"saved: {saved}",
         *(stream_line(stream, state.now) for stream in state.streams),
         *(f"machine: {trouble}" for trouble in cast(list[str], troubles)),
@@ -46,7 +46,17 @@ def as_text(state: BoxState) -> str:
 
 def stream_line(stream: StreamState, now: int) -> str:
     """Return one stream's state, counts and age."""
-    age = "never" if stream.last is None else f"{(now - stream.last) / 1e9:.1f} s ago"
+    age = "never" if stream.last is None else f"{lasting(now - stream.last)} ago"
     counts = f"{stream.received:,} received, {stream.dropped:,} dropped"
     words = f"{stream.name:7} {stream.state:6} {counts}, {stream.damaged:,} damaged"
     return f"{words}, last {age}" + (f": {stream.cause}" if stream.cause else "")
+
+
+def lasting(duration_ns: int) -> str:
+    """Return *duration_ns* in the unit that a person would say it in."""
+    s = duration_ns / 1e9
+    if s < 120:
+        return f"{s:.1f} s"
+    if s < 2 * 3600:
+        return f"{s / 60:.0f} min"
+    return f"{s / 3600:.0f} h" if s < 48 * 3600 else f"{s / 86400:.0f} days"
