@@ -125,10 +125,12 @@ def test_one_lucky_look_does_not_turn() -> None:
 def test_after_a_turn_all_is_asked_anew_and_longer() -> None:
     orientation = Orientation(0)
     looked(orientation, 0, 0.6, 0.3)
-    assert [looked(orientation, s, 0.4, 0.6) for s in (2, 3)] == [False, True]
+    assert [looked(orientation, s, 0.4, 0.6) for s in (2, 3, 4)] == [
+        *(False, False, True)  # one of those that are alike
+    ]
     assert (orientation.rotation, orientation.others) == (90, (180,))
 
-    assert [looked(orientation, s, 0.4, 0.6) for s in (5, 6, 7)] == [
+    assert [looked(orientation, s, 0.4, 0.6) for s in (6, 7, 8)] == [
         *(False, False, True)
     ]
     assert (orientation.rotation, orientation.others) == (180, (270,))
@@ -138,12 +140,22 @@ def test_the_best_of_all_ways_is_turned_to() -> None:
     """Upside down, a quarter of a turn is better too, and is looked at first."""
     scores: dict[Rotation, float] = {0: 0.3, 90: 0.45, 180: 0.63, 270: 0.46}
     orientation = Orientation(0)
-    turned = False
-    for second in (2, 3):
+    turned = []
+    for second in (2, 3, 4):
         asked = {way: scores[way] for way in orientation.others}
-        turned = orientation.compare(at(second), scores[orientation.rotation], asked)
+        turned.append(
+            orientation.compare(at(second), scores[orientation.rotation], asked)
+        )
 
-    assert (turned, orientation.rotation) == (True, 180)
+    assert (turned, orientation.rotation) == ([False, False, True], 180)
+
+
+def test_ways_that_are_best_by_turns_do_not_turn() -> None:
+    orientation = Orientation(0)
+    for second in range(100):
+        best = (90, 270)[second % 2]
+        others = {way: 0.6 if way == best else 0.5 for way in orientation.others}
+        assert not orientation.compare(at(second), 0.3, others)
 
 
 def test_what_hardly_looks_like_a_body_does_not_turn() -> None:

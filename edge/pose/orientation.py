@@ -5,7 +5,7 @@ MoveNet was made for upright people. On somebody who lies across the frame, or u
 camera mounted sideways, it scores less than on the same picture turned. So now and
 then the square that is followed is looked at once more, turned another way, and the
 two scores are compared. If the other way was better by a margin, all ways are looked at
-in a second: the guess changes to the best of them if one is better again. Each change
+a second later: the guess changes to one that was the best twice in a row. Each change
 makes the next one harder for a while: it settles.
 
 It can only see what scores show: a quarter of a turn or a half, not the degrees
@@ -28,7 +28,7 @@ BODY = 0.35
 """Another way scores more if a body is there: a drawn one upright 0.37 and more,
 furniture where a patient was up to 0.30."""
 AGREEING = 2
-"""Looks in a row that must find another way better."""
+"""Looks in a row that must find the same other way best."""
 MOST_AGREEING = 8
 QUIET_NS = 600_000_000_000
 """Each turn asks for one look more the next time, each so long without a turn for one
@@ -59,6 +59,7 @@ class Orientation:
         self._turned: MonotonicNs | None = None
         self._looks = 0  # since the start or the last turn, confirmations not counted
         self._agreeing = 0
+        self._best: Rotation = rotation
         self._patience = AGREEING
 
     @property
@@ -106,7 +107,8 @@ class Orientation:
             self._agreeing = 0
             self._looks += 1
             return False
-        self._agreeing += 1
+        self._agreeing = self._agreeing + 1 if best == self._best else 1
+        self._best = best
         needed = self._needed(exposed)
         if self._agreeing < needed:
             return False
