@@ -6,7 +6,6 @@ EDGE_BENCH_SECONDS shortens the minute.
 """
 
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -42,7 +41,7 @@ def rows() -> list[Row]:
                 for part, found in parts(demo.pid).items()
             }
         finally:
-            demo.send_signal(signal.SIGINT)
+            demo.terminate()  # a shell has a command in the background ignore SIGINT
             demo.wait(30)
     total_mb = sum(resident_mb.values())
     each = ", ".join(f"{part} {size:.0f}" for part, size in resident_mb.items())

@@ -10,7 +10,6 @@ clients speak plain sockets from processes of their own. The picture is ``squat.
 import contextlib
 import json
 import os
-import signal
 import socket
 import statistics
 import subprocess
@@ -120,7 +119,7 @@ def box(folder: Path) -> Iterator[int]:
             wait_until_up(demo, port)
             yield port
         finally:
-            demo.send_signal(signal.SIGINT)
+            demo.terminate()  # a shell has a command in the background ignore SIGINT
 
 
 def fill(path: Path) -> None:
