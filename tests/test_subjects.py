@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from export_rig import Row, edge, pose, rows
+from records_store import EVER, S
 from web_rig import QuietRecorder, ask
 
 from edge.clock import boot_id
@@ -31,9 +32,7 @@ from edge.records import (
 from edge.store import Store
 from edge.web.app import make_app
 
-S = 1_000_000_000
 START = BoxNs(1_763_800_000 * S)
-EVER = (BoxNs(0), BoxNs(2**62))
 STAY_S = 10
 """Each subject stays so long; the next one's recording begins at once."""
 
