@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_orientation import EMPTY_S, watched
 from test_pose import Spots, body, drawn, frame
+from test_way_up import EMPTY_S, watched
 
 from edge.models import find_model, load_model
 from edge.patient.picture import Pictures
