@@ -15,6 +15,8 @@ from web_rig import QuietRecorder, make_recording
 
 from edge import drives
 from edge.config import Settings
+from edge.models import Model, find_model, load_model
+from edge.patient.picture import Pictures
 from edge.store import Store
 from edge.web.app import make_app
 
@@ -40,6 +42,18 @@ def shared() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip(f"no real data beside the project at {SHARED}")
     return SHARED
+
+
+@pytest.fixture(scope="session")
+def model() -> Model:
+    """Return the model that the box has."""
+    return load_model(find_model())
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Pictures:
+    """Return what a camera sees of the simulated patient."""
+    return Pictures(640, 480, seed=1)
 
 
 @pytest.fixture

@@ -20,13 +20,32 @@ from edge.records import (
     Event,
     Record,
     Segment,
+    Session,
     UtcNs,
 )
 from edge.store import Store
 
 RATE_HZ = 250
+PERIOD_NS = 4_000_000
 TRUE_PERIOD_NS = 4e6 * (1 + 50e-6)
 """The board's crystal is slow by 50 ppm."""
+
+
+def a_session(number: int, started: int, boot: str, subject: str) -> Session:
+    return Session(number, boot, BoxNs(started), 5, "0.1.0", subject, "{}")
+
+
+def a_segment(number: int, session: int, leads: tuple[str, ...] = ("I",)) -> Segment:
+    many = len(leads)
+    return Segment(
+        number, session, "serial", "openbci-cyton", leads, (100.0,) * many,
+        (0,) * many, 250.0, False, "counter",
+    )  # fmt: skip
+
+
+def second(start: int, count: int, segment: int, leads: int = 1) -> EcgChunk:
+    counts = np.full((250, leads), count, np.int32)
+    return EcgChunk(segment, BoxNs(start), float(PERIOD_NS), 1000, counts)
 
 
 def chunks(first: int, until: int, scale: int, segment: int = 1) -> list[Record]:

@@ -3,10 +3,9 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_pose import Spots, body, drawn, frame
-from test_way_up import EMPTY_S, watched
+from pose_rig import EMPTY_S, Spots, body, drawn, frame, watched
 
-from edge.models import find_model, load_model
+from edge.models import Model
 from edge.patient.picture import Pictures
 from edge.pose import ROTATIONS, Estimate, PoseTracker
 from edge.pose.crop import STILL, Region, Rotation
@@ -79,8 +78,7 @@ def two(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.concatenate([left, right], axis=1)
 
 
-def test_second_person_comes_and_leaves() -> None:
-    model = load_model(find_model())
+def test_second_person_comes_and_leaves(model: Model) -> None:
     pictures = Pictures(400, 480, seed=1)
     patient, empty = pictures.picture(2.0), pictures.picture(EMPTY_S)
     visitor = Pictures(400, 480, seed=2).picture(8.0)

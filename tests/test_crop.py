@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pose_rig import smooth
 
 from edge.pose.crop import (
     NOISY,
@@ -19,26 +20,12 @@ from edge.pose.crop import (
 RNG_SEED = 20240607
 
 
-def picture(width: int, height: int, seed: int = RNG_SEED) -> NDArray[np.uint8]:
-    """Return a smooth random picture: a few cosines a channel."""
-    rng = np.random.default_rng(seed)
-    y, x = np.mgrid[:height, :width]
-    waves = [
-        sum(
-            np.cos(x * a / width * 9 + y * b / height * 9 + c)
-            for a, b, c in rng.uniform(-1, 1, (4, 3))
-        )
-        for _ in range(3)
-    ]
-    return np.uint8(128 + 31 * np.stack(waves, axis=2))
-
-
 def turned(pixels: NDArray[np.uint8], rotation: Rotation) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.rot90(pixels, -rotation // 90))
 
 
 def test_frame_of_the_square_size_is_copied() -> None:
-    pixels = picture(192, 192)
+    pixels = smooth(192, 192)
 
     square = Cutter(192).cut(pixels, whole(192, 192))
 
@@ -59,7 +46,7 @@ def test_letterbox_centres_the_frame_between_black_bars() -> None:
 @pytest.mark.parametrize("factor", [2, 3, 4, 7, 20])
 def test_shrinking_is_close_to_the_mean_of_the_pixels(factor: int, care: Care) -> None:
     side = 48 * factor
-    pixels = picture(side, side)
+    pixels = smooth(side, side)
 
     square = Cutter(48, care).cut(pixels, whole(side, side))
 
@@ -90,7 +77,7 @@ def test_region_that_misses_the_frame_is_black() -> None:
 def test_turning_the_square_equals_turning_the_frame(
     rotation: Rotation, region: Region | None
 ) -> None:
-    pixels = picture(160, 120)
+    pixels = smooth(160, 120)
     upright = turned(pixels, rotation)
     width, height = upright_size(pixels, rotation)
     assert (height, width) == upright.shape[:2]
@@ -117,7 +104,7 @@ def test_memory_of_one_frame_does_not_show_in_the_next() -> None:
 
 
 def test_frame_that_is_a_view_is_read_as_it_looks() -> None:
-    pixels = picture(120, 80)
+    pixels = smooth(120, 80)
     view = pixels[::-1, ::-1]
 
     square = Cutter(32).cut(view, whole(120, 80))

@@ -4,47 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from doctor_rig import Systemd, install, levels, put, settings
 
 from edge import config, doctor
 from edge.__main__ import main
 from edge.database import folder as data_folder
-from edge.doctor import board, camera, card, service, tpu
-from edge.doctor.machine import Finding, Machine
-from edge.records import (
-    BoxNs,
-    StreamState,
-)
+from edge.doctor import board, camera, card, tpu
+from edge.doctor.machine import Machine
 from edge.sources.ports import Port
 
-STREAM = StreamState("ecg", "ok", BoxNs(1), "", BoxNs(2), 5, 0, 0)
 PLUGGED = "usb-FTDI_FT232R_A10K3XYZ-if00-port0"
-
-
-def put(root: Path, name: str, text: str | bytes) -> None:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-
-
-def settings(root: Path, toml: str = "") -> config.Settings:
-    put(root, "edge.toml", f'[box]\ndata_dir = "{root / "data"}"\n{toml}')
-    return config.load(root / "edge.toml")
-
-
-def levels(findings: list[Finding]) -> list[str]:
-    return [finding.level for finding in findings]
-
-
-class Systemd(Machine):
-    """A machine whose systemctl answers *shown*."""
-
-    def __init__(self, root: Path, shown: str) -> None:
-        super().__init__(root)
-        self.shown = shown
-
-    def run(self, *command: str) -> str:
-        assert command[0] == "systemctl"
-        return self.shown
 
 
 @pytest.fixture
@@ -340,10 +309,3 @@ def test_data_folder_that_the_units_cannot_see_is_a_fault_once_installed(
 
 def test_missing_data_folder_is_a_fault(empty: Machine) -> None:
     assert levels(card.check(settings(empty.root), empty)) == ["fault"]
-
-
-def install(root: Path) -> None:
-    put(root, "etc/systemd/system/edge.service", "")
-    put(root, "etc/passwd", "edge:x:9:9::/:\nedge-web:x:8:8::/:\n")
-    put(root, "etc/group", "edge:x:9:\ndialout:x:20:edge\nvideo:x:44:\nplugdev:x:46:\n")
-    put(root, service.ADDRESS, "[Socket]\nListenStream=127.0.0.1:8080\n")

@@ -4,8 +4,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from doctor_rig import put, settings
 from records_store import session
-from test_doctor import put, settings
 
 from edge.clock import Wall
 from edge.doctor import box

@@ -7,8 +7,8 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from doctor_rig import Systemd, install, put, recorder, settings
 from ordinary_user import open_folder, ordinary_user
-from test_doctor import STREAM, Systemd, install, put, settings
 
 from edge import config, doctor
 from edge.__main__ import main
@@ -16,7 +16,6 @@ from edge.control import Server
 from edge.database import folder as data_folder
 from edge.doctor import card
 from edge.doctor.machine import Machine
-from edge.records import BoxNs, BoxState
 
 
 @pytest.fixture
@@ -32,9 +31,7 @@ def recording_box(folder: Path) -> tuple[config.Settings, Server]:
     (folder / "data").mkdir()
     put(folder, "data/recording.db", "rows")
     chosen = settings(folder)
-    state = BoxState(BoxNs(2), 7, BoxNs(1), "", True, (STREAM,), {}, {})
-    whole = {**state._asdict(), "streams": [STREAM._asdict()]}
-    return chosen, Server(chosen.control_socket, {"state": lambda *_: whole})
+    return chosen, recorder(chosen)
 
 
 def test_ordinary_user_is_sent_to_root_and_never_to_a_restart(

@@ -1,29 +1,22 @@
 """What the doctor finds on an installed box: users, units, address, recorder."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-from test_doctor import STREAM, Systemd, install, levels, put, settings
+from doctor_rig import STREAM, Systemd, install, levels, put, recorder, settings
 
-from edge.control import Server
 from edge.doctor import service
 from edge.doctor.machine import Machine
-from edge.records import BoxNs, BoxState
 
 
 def test_installed_box_that_is_well(tmp_path: Path) -> None:
     install(tmp_path)
     (tmp_path / "data").mkdir()
     chosen = settings(tmp_path)
-    state = BoxState(BoxNs(2), 7, BoxNs(1), "", True, (STREAM,), {}, {})
-    whole = {**state._asdict(), "streams": [STREAM._asdict()]}
-    server = Server(chosen.control_socket, {"state": lambda *_: whole})
-    try:
-        findings = service.check(
-            chosen, Systemd(tmp_path, "NRestarts=0\nActiveState=active")
-        )
-    finally:
-        server.close()
+    systemd = Systemd(tmp_path, "NRestarts=0\nActiveState=active")
+    with closing(recorder(chosen)):
+        findings = service.check(chosen, systemd)
 
     assert set(levels(findings)) == {"ok"}
     assert "records, session 7" in [finding.says for finding in findings]
@@ -103,12 +96,7 @@ def test_silent_recorder_and_lost_stream_are_faults(tmp_path: Path) -> None:
     chosen = settings(tmp_path)
     assert levels(service.recorder(chosen)) == ["fault"]
     lost = STREAM._replace(state="lost", cause="the cable was pulled")
-    state = BoxState(BoxNs(2), 7, BoxNs(1), "", True, (lost,), {}, {})
-    whole = {**state._asdict(), "streams": [lost._asdict()]}
-    server = Server(chosen.control_socket, {"state": lambda *_: whole})
-    try:
+    with closing(recorder(chosen, lost)):
         (finding,) = service.recorder(chosen)
-    finally:
-        server.close()
 
     assert finding.says == "ecg: the cable was pulled"

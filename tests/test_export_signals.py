@@ -8,7 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from export_rig import edge, rows
-from formats_rig import exported, onsets_of, start_of
+from formats_rig import (
+    PERIOD_NS,
+    a_segment,
+    a_session,
+    exported,
+    onsets_of,
+    second,
+    start_of,
+)
 from records_store import START, S
 
 from edge.export.depth import BDF, EDF, Depth, scale_of
@@ -20,31 +28,10 @@ from edge.records import (
     EcgChunk,
     Event,
     Record,
-    Segment,
-    Session,
     UtcNs,
 )
 from edge.stamps import parse_stamp
 from edge.store import Store
-
-PERIOD_NS = 4_000_000
-
-
-def a_session(number: int, started: int, boot: str, subject: str) -> Session:
-    return Session(number, boot, BoxNs(started), 5, "0.1.0", subject, "{}")
-
-
-def a_segment(number: int, session: int, leads: tuple[str, ...] = ("I",)) -> Segment:
-    many = len(leads)
-    return Segment(
-        number, session, "serial", "openbci-cyton", leads, (100.0,) * many,
-        (0,) * many, 250.0, False, "counter",
-    )  # fmt: skip
-
-
-def second(start: int, count: int, segment: int, leads: int = 1) -> EcgChunk:
-    counts = np.full((250, leads), count, np.int32)
-    return EcgChunk(segment, BoxNs(start), float(PERIOD_NS), 1000, counts)
 
 
 def lossy(seconds: int) -> tuple[list[Record], int]:

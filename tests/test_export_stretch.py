@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from export_rig import START, S, box, edge, pose, rows
-from test_export_signals import a_segment, a_session, second
+from formats_rig import a_segment, a_session, second
 
 from edge.export.folder import DiskFolder
 from edge.records import BoxNs, Event, Record

@@ -4,18 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from doctor_rig import put
 
 from edge.health import Health, Reading
 from edge.records import BoxNs
 
 NOW = BoxNs(1)
 FINE = Reading(50.0, False, False, 0.5, 10, 10**9)
-
-
-def put(root: Path, name: str, text: str) -> None:
-    path = root / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
 
 
 @pytest.fixture

@@ -1,8 +1,10 @@
 """Who may import whom: the house rules of the README, held."""
 
 import ast
+import re
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -80,10 +82,8 @@ def imports(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            if node.module == "edge":
-                names |= {f"edge.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
@@ -107,6 +107,23 @@ def test_imports_only_from_layers_above(path: Path) -> None:
             assert own in PEERS_ALLOWED
         else:
             assert layer(room) < layer(own), f"{name} imports {imported}"
+
+
+def test_rows_of_the_readme_are_the_layers() -> None:
+    readme = (ROOT / "README.md").read_text()
+    section = readme.partition("## Where things are")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| \d \| (`.*?) \|", section, re.MULTILINE)
+    layers = [[layer(name) for name in re.findall(r"`(\w+)/?`", row)] for row in rows]
+    assert len(layers) == 7
+    for above, below in pairwise(layers):
+        assert max(above) < min(below)
+
+
+def test_what_tests_share_is_in_no_test_file() -> None:
+    """Else a test that is moved breaks others, which only all of them together show."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        for name in imports(path):
+            assert not re.search(r"\btest_", name), f"{path.name} imports {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=module_name)

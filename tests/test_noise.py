@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from test_crop import picture
+from pose_rig import smooth
 
 from edge.pose.crop import NOISY, QUICK
 from edge.pose.noise import Light, noise_of
@@ -15,7 +15,7 @@ SEED = 8
 def noisy(sigma: float, light: float = 1.0) -> NDArray[np.uint8]:
     """Return a smooth picture with normal noise of the standard deviation *sigma*."""
     noise = np.random.default_rng(SEED).normal(0, sigma, (480, 640, 3))
-    return np.uint8(np.clip(picture(640, 480) * light + noise, 0, 255))
+    return np.uint8(np.clip(smooth(640, 480) * light + noise, 0, 255))
 
 
 @pytest.mark.parametrize("sigma", [2.0, 4.0, 5.0, 8.0, 15.0, 30.0])
@@ -25,7 +25,7 @@ def test_noise_is_what_was_added(sigma: float, light: float) -> None:
 
 
 def test_smooth_picture_has_no_noise() -> None:
-    assert noise_of(picture(640, 480)) < 0.5
+    assert noise_of(smooth(640, 480)) < 0.5
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (3, 2, 3), (1, 3, 3), (2000, 4, 3)])

@@ -1,6 +1,7 @@
 """Which way is up: when the guess changes, and how often it is asked."""
 
 import numpy as np
+from pose_rig import at
 
 from edge.pose import ROTATIONS, changed
 from edge.pose.crop import Cutter, Region, Rotation
@@ -13,12 +14,6 @@ from edge.pose.orientation import (
     turned,
 )
 from edge.records import MonotonicNs
-
-SECOND = 1_000_000_000
-
-
-def at(second: float) -> MonotonicNs:
-    return MonotonicNs(round(second * SECOND))
 
 
 def looked(orientation: Orientation, second: float, score: float, other: float) -> bool:
@@ -130,7 +125,7 @@ def looked_after_s(points: Points) -> int:
 
 
 def test_looks_seldom_at_a_body_that_stands() -> None:
-    often_s, seldom_s = OFTEN_NS // SECOND, SELDOM_NS // SECOND
+    often_s, seldom_s = OFTEN_NS // at(1), SELDOM_NS // at(1)
 
     assert looked_after_s(body(0.45, 0)) == seldom_s
     assert looked_after_s(body(0.3, 0)) == often_s  # hardly seen

@@ -5,62 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pose_rig import Spots, body, drawn, frame
 
 from edge import models, pose
 from edge.pose import eye
 from edge.pose.crop import Rotation, whole
-from edge.records import Frame, MonotonicNs
-
-SECOND = 1_000_000_000
-
-
-class Spots:
-    """
-    A network that finds 17 bright spots, or gives every point the score *blind*.
-
-    Spot *i* has the colour (250, 250 − 10·i, 0); its middle is keypoint *i*.
-    """
-
-    size = 192
-
-    def __init__(self, score: float = 0.9, blind: float = 0.1) -> None:
-        self.score, self.blind = score, blind
-        self.squares: list[NDArray[np.uint8]] = []
-
-    def infer(self, square: NDArray[np.uint8]) -> NDArray[np.float32]:
-        assert square.shape == (192, 192, 3)
-        self.squares.append(square.copy())
-        keypoints = np.full((17, 3), (0.5, 0.5, self.blind), np.float32)
-        for i in range(17):
-            shade = np.abs(square[:, :, 1].astype(int) - (250 - 10 * i)) < 3
-            rows, columns = np.nonzero((square[:, :, 0] > 248) & shade)
-            if len(rows):
-                middle = (rows.mean() + 0.5) / 192, (columns.mean() + 0.5) / 192
-                keypoints[i] = (*middle, self.score)
-        return keypoints
-
-
-def body(x: float, y: float, scale: float) -> NDArray[np.float32]:
-    """Return where the 17 points of an upright body with hips at *x*, *y* are."""
-    heads = [(0, -5), (-0.5, -5.6), (0.5, -5.6), (-1.2, -5.2), (1.2, -5.2)]
-    limbs = [(2, -3.6), (-2, -3.6), (2.6, -2), (-2.6, -2), (2.8, -0.6), (-2.8, -0.6)]
-    legs = [(1, 0), (-1, 0), (1.2, 2.6), (-1.2, 2.6), (1.3, 5), (-1.3, 5)]
-    return np.array(heads + limbs + legs, np.float32) * scale + (x, y)
-
-
-def drawn(
-    points: NDArray[np.float32], width: int, height: int, spot: int
-) -> NDArray[np.uint8]:
-    """Return a frame with the spots of `Spots` at *points*."""
-    pixels = np.zeros((height, width, 3), np.uint8)
-    for i, (x, y) in enumerate(points.round().astype(int)):
-        pixels[y - spot : y + spot, x - spot : x + spot] = (250, 250 - 10 * i, 0)
-    return pixels
-
-
-def frame(pixels: NDArray[np.uint8], seconds: float = 0.0) -> Frame:
-    now = MonotonicNs(int(seconds * SECOND))
-    return Frame(int(seconds * 25), now, now, "sensor", pixels)
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
@@ -318,8 +267,7 @@ def test_published_model_gives_its_published_keypoints(shared: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_noise_is_no_pose_for_the_real_model(seed: int) -> None:
-    model = models.load_model(models.find_model())
+def test_noise_is_no_pose_for_the_real_model(seed: int, model: models.Model) -> None:
     rng = np.random.default_rng(seed)
     tracker = pose.PoseTracker(model)
     black = np.zeros((480, 640, 3), np.uint8)

@@ -1,11 +1,9 @@
 """The README and the program say the same."""
 
 import re
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from test_layers import layer
 
 from edge.__main__ import COMMANDS
 from edge.protocols import DECODERS, make_decoder
@@ -70,12 +68,3 @@ def test_every_file_that_a_page_names_is_there(page: str) -> None:
         r"(?<![\w/-])(?:edge|tests|scripts|config)/[\w/-]+\.\w+", text
     ):
         assert (ROOT / name).is_file() or "NAME" in name, name
-
-
-def test_rows_of_the_readme_are_the_layers() -> None:
-    section = README.partition("## Where things are")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| \d \| (`.*?) \|", section, re.MULTILINE)
-    layers = [[layer(name) for name in re.findall(r"`(\w+)/?`", row)] for row in rows]
-    assert len(layers) == 7
-    for above, below in pairwise(layers):
-        assert max(above) < min(below)

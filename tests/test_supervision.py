@@ -6,72 +6,29 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pipe
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, cast
 
 import faults
 import numpy as np
 import pytest
 from box import WITHIN_S, alive, descendants, wait_for
+from supervision_rig import Watched
 
 from edge import config
 from edge.clock import BoxClock
 from edge.errors import ControlError
 from edge.pose import Estimate
 from edge.recorder import BEAT_LIMIT_S
-from edge.records import Event, Pose, Record
 from edge.streams import Stream
 from edge.vision import supervision
 from edge.vision.life import STAGE_LIMITS_S, TPU_WINDOW_S, End, Ladder, Life
 from edge.vision.messages import Orders, Seen
 from edge.vision.supervision import Supervision
 from edge.worker import Worker
-
-
-class Watched:
-    """A supervision in its thread, and all it said."""
-
-    def __init__(self, camera: config.Camera, pose: config.Pose) -> None:
-        self.records: list[Record] = []
-        clock = BoxClock(0)
-        self.camera = Stream("camera", clock.now())
-        self.pose = Stream("pose", clock.now())
-        self.supervision = Supervision(
-            config.Settings(camera=camera, pose=pose),
-            clock,
-            self.records.extend,
-            self.camera,
-            self.pose,
-        )
-        self.failed = threading.Event()
-        self.worker = Worker("vision", self.supervision.work, self.failed.set)
-        self.worker.start()
-
-    def poses(self, device: str) -> int:
-        return sum(isinstance(r, Pose) and r.device == device for r in self.records)
-
-    def causes(self) -> list[str]:
-        return [record.cause for record in self.records if isinstance(record, Event)]
-
-    def wait_for_poses(self, device: str, more: int = 3) -> None:
-        wanted = self.poses(device) + more
-        wait_for(
-            lambda: self.poses(device) >= wanted or None, lambda: str(self.causes())
-        )
-
-    def stop(self) -> None:
-        assert self.worker.stop(WITHIN_S)
-        assert not self.failed.is_set(), self.worker.failure
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
 
 
 @pytest.fixture

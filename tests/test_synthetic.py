@@ -27,11 +27,6 @@ BONES_M = {
 }
 
 
-@pytest.fixture(scope="module")
-def pictures() -> Pictures:
-    return Pictures(640, 480, seed=1)
-
-
 @pytest.fixture(scope="module", params=["published", "committed"])
 def model(request: pytest.FixtureRequest) -> Model:
     if request.param == "published":

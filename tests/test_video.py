@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from box import wait_for
-from test_supervision import Watched
+from supervision_rig import Watched
 
 from edge import config
 from edge.errors import SourceEnded, SourceLost, SourceUnavailable

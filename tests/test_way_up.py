@@ -1,25 +1,17 @@
 """Which way is up: found in video and in stills, and never by noise."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pose_rig import EMPTY_S, Picture, watched
 
-from edge.models import Model, find_model, load_model
+from edge.models import Model
 from edge.patient.picture import Pictures
 from edge.patient.timetable import ROUND_S
-from edge.pose import ROTATIONS, Estimate, PoseTracker, estimate
+from edge.pose import ROTATIONS, PoseTracker, estimate
 from edge.pose.crop import STILL, Rotation, upright_size, whole
 from edge.pose.eye import Eye
 from edge.pose.orientation import stands
-from edge.records import Frame, MonotonicNs
-
-SECOND = 1_000_000_000
-EMPTY_S = 50.0
-"""Then the patient of the timetable is out of the room."""
-
-Picture = NDArray[np.uint8]
 
 
 class Slope:
@@ -62,31 +54,6 @@ def sloping(rotation: Rotation) -> Picture:
     upright = np.zeros((240, 240, 3), np.uint8)
     upright[:] = np.linspace(250, 10, 240)[:, np.newaxis, np.newaxis]
     return np.rot90(upright, rotation // 90)
-
-
-def at(second: float) -> MonotonicNs:
-    return MonotonicNs(round(second * SECOND))
-
-
-def watched(
-    tracker: PoseTracker, pictures: Iterator[Picture], rate_hz: float
-) -> list[Estimate]:
-    """Return what *tracker* finds in *pictures*."""
-    stamps = (at(number / rate_hz) for number in range(10**9))
-    return [
-        tracker.step(Frame(0, stamp, stamp, "given", pixels))
-        for stamp, pixels in zip(stamps, pictures, strict=False)
-    ]
-
-
-@pytest.fixture(scope="module")
-def model() -> Model:
-    return load_model(find_model())
-
-
-@pytest.fixture(scope="module")
-def pictures() -> Pictures:
-    return Pictures(640, 480, seed=1)
 
 
 # Video

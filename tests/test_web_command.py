@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 from box import MORTAL, WITHIN_S
-from test_web_server import connect, echo, get
+from server_rig import connect, echo, get
 
 from edge.__main__ import main
 from edge.commands.web import INSTALLED_STATE

@@ -7,28 +7,18 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from server_rig import Start, connect, echo, get
 
 from edge.errors import ConfigError
 from edge.web.exchange import LARGEST_BODY
 from edge.web.guest import SMALL_BODY, Guest, complete
 from edge.web.server import THREADS, Server, listen
 from edge.web.waiting import SLOW_BODIES
-
-Start = Callable[..., Any]
-
-
-def echo(environ: dict[str, Any], start: Start) -> Iterable[bytes]:
-    """Answer with what was asked."""
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    said = {"path": environ["PATH_INFO"], "length": len(body), "text": body[:80].hex()}
-    data = json.dumps(said).encode()
-    start("200 OK", [("Content-Length", str(len(data)))])
-    return [data]
 
 
 @pytest.fixture
@@ -39,10 +29,6 @@ def port() -> Iterator[int]:
     server.stop()
 
 
-def connect(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
-
-
 def talk(port: int, *pieces: bytes) -> bytes:
     """Send *pieces*, one packet each, and return everything that comes back."""
     with connect(port) as sock:
@@ -51,16 +37,6 @@ def talk(port: int, *pieces: bytes) -> bytes:
             sock.sendall(piece)
         sock.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: sock.recv(65536), b""))
-
-
-def get(port: int, path: str = "/") -> tuple[int, dict[str, Any]]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        return response.status, json.loads(response.read())
-    finally:
-        connection.close()
 
 
 def test_one_connection_serves_many_requests(port: int) -> None:
