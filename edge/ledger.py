@@ -123,6 +123,16 @@ class Ledger:
         place = bisect_right(self._changes, box)
         return self._changes[place - 1] if place else BoxNs(-(2**62))
 
+    def subjects(self, session: NDArray[np.int64]) -> list[str]:
+        """
+        Return the code of the subject of each *session*, which `date` gave; "" where
+        nobody knows it. What is of before the first session is of its subject.
+        """
+        first = min(self._sessions.values(), key=lambda one: one.started, default=None)
+        codes = {0: first.subject} if first else {}
+        codes |= {number: known.subject for number, known in self._sessions.items()}
+        return [codes.get(number, "") for number in session.tolist()]
+
     def knows(self, session: int | None) -> bool:
         """Return whether *session*, if it is one, is among those that were given."""
         return session is None or session in self._sessions

@@ -35,11 +35,11 @@ def matched() -> JoinedRow:
     )  # fmt: skip
     vitals = {name: VitalThen(None, "probe_off", None, False) for name in VITALS}
     vitals["heart_rate"] = VitalThen(72.0, "", 430.0, True)
-    return JoinedRow(pose(), 3, UTC, True, sample, "", vitals)
+    return JoinedRow(pose(), 3, "A", UTC, True, sample, "", vitals)
 
 
 def unmatched() -> JoinedRow:
-    return JoinedRow(pose(), 3, UTC, False, None, "beyond_tolerance", {})
+    return JoinedRow(pose(), 3, "", UTC, False, None, "beyond_tolerance", {})
 
 
 def test_legacy_columns_are_those_of_the_original_system() -> None:
@@ -105,7 +105,8 @@ def test_no_column_moves_for_a_later_one() -> None:
 
     assert names.index("ecg_lead8") == 92
     assert names.index("movement_derived") == 116
-    assert names[117:] == [f"ecg_lead{number}" for number in range(9, 17)]
+    leads = [f"ecg_lead{number}" for number in range(9, 17)]
+    assert names[117:] == [*leads, "subject"]
 
 
 def test_row_has_all_leads_of_the_largest_board() -> None:

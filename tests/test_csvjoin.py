@@ -243,7 +243,7 @@ def test_all_leads_of_the_largest_board_are_joined(files: Files) -> None:
         assert [row[f"{kind}{n}"] for n in range(1, 17)] == values.split(",")
     names = list(row)
     assert names.index("ecg_window_lead8") == names.index("ecg_lead9") - 1
-    assert names[-2:] == ["ecg_window_lead16", "mine"]
+    assert names[-3:] == ["ecg_window_lead16", "subject", "mine"]
 
 
 def test_empty_sides_give_an_empty_answer(files: Files) -> None:

@@ -12,6 +12,7 @@ from export_rig import Row, edge, pose, rows
 from records_store import EVER, S
 from web_rig import QuietRecorder, ask
 
+from edge.__main__ import main
 from edge.clock import boot_id
 from edge.config import Settings
 from edge.given import records_of, segment_of
@@ -235,3 +236,25 @@ def test_page_shows_no_vital_of_the_subject_before(
     recorder.started = recorder.now = BoxNs(START + STAY_S * S)
 
     assert vitals_shown(app, 2) == left
+
+
+@pytest.mark.parametrize(("subject", "segment"), [("A", "1"), ("B", "")])
+def test_files_of_an_export_are_joined_as_the_box_joins(
+    tmp_path: Path, subject: str, segment: str
+) -> None:
+    """The first pose of the second stay has near ECG of the first one alone."""
+    late = stay(2, subject, ecg_from_s=4.0)
+    told = pressure(1, 120.0)
+    database = kept(tmp_path / "edge.db", *stay(1, "A"), *late, told)
+    out, joined = tmp_path / "out", tmp_path / "again.csv"
+    words = ["--output", str(out), "--tables", "joined,ecg", "--tolerance-ms=1500"]
+    assert edge(database, *words) == 0
+    files = [str(out / "joined.csv"), str(out / "ecg.csv")]
+
+    assert main(["join", *files, "--tolerance-ms=1500", "--output", str(joined)]) == 0
+
+    here, there = rows(joined), rows(out / "joined.csv")
+    assert [row["ecg_segment"] for row in here] == [row["ecg_segment"] for row in there]
+    assert here[STAY_S]["ecg_segment"] == segment
+    assert [row["subject"] for row in here] == ["A"] * STAY_S + [subject] * STAY_S
+    assert list(here[0])[-1] == list(there[0])[-1] == "subject"

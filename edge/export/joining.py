@@ -15,7 +15,14 @@ from edge.database.signals import PoseBlock, last_sample
 from edge.export import cells
 from edge.export.cells import Cells, Mask, Whole
 from edge.export.recording import Recording
-from edge.export.tables import Block, Table, milliseconds, millivolts, reason_cells
+from edge.export.tables import (
+    Block,
+    Table,
+    milliseconds,
+    millivolts,
+    reason_cells,
+    subject_cells,
+)
 from edge.join import NONE, sample_times
 from edge.join.columns import COLUMNS, LEADS
 from edge.join.rows import near
@@ -164,6 +171,7 @@ def pose_columns(recording: Recording, poses: PoseBlock) -> Columns:
         "image_path": cells.texts(pictures),
         "pose_detected": cells.truths(detected),
         "session": cells.whole(dated.session),
+        "subject": subject_cells(recording, poses.exposed),
         "clock_synchronised": cells.truths(dated.synchronised),
         "pose_uncertainty_ms": milliseconds(poses.uncertainty_ns),
         "pose_stamp": cells.texts(poses.stamp),

@@ -22,7 +22,7 @@ from edge.export import cells
 from edge.export.cells import Cells, Whole
 from edge.export.recording import Recording
 from edge.join import sample_times
-from edge.join.columns import Column, texts
+from edge.join.columns import SUBJECT, Column, texts
 from edge.records import MISSING, VITALS, BoxNs, EcgChunk, Event, Segment, Vital
 
 BLOCK_ROWS = 16_384
@@ -85,6 +85,7 @@ def ecg(recording: Recording) -> Table:
         Column("segment", "", "%d", "number of the stretch without interruption"),
         *(Column(f"{lead}_mv", "mV", "%.3f", f"lead {lead}") for lead in leads),
         Column("reasons", "", "%s", "why leads have no value, as lead:reason"),
+        SUBJECT,
     )
     about = "Every sample of the ECG, from all boards, uploads and files."
     return Table("ecg", about, columns, lambda: ecg_blocks(recording, leads))
@@ -141,6 +142,7 @@ def ecg_block(
         else:
             columns.append(cells.nothing(rows))
     columns.append(reason_cells({segment.id: segment}, chunks, counts, owner))
+    columns.append(subject_cells(recording, times))
     return Block(cells.lines(columns), rows, BoxNs(int(times[-1])))
 
 
@@ -328,6 +330,12 @@ def instant_cells(recording: Recording, box: Whole) -> list[Cells]:
         cells.truths(dated.synchronised),
         cells.whole(dated.session),
     ]
+
+
+def subject_cells(recording: Recording, box: Whole) -> Cells:
+    """Return the column of whose each of *box* times is."""
+    distinct, place = np.unique(recording.ledger.date(box).session, return_inverse=True)
+    return cells.texts(recording.ledger.subjects(distinct))[place]
 
 
 def milliseconds(ns: Whole) -> Cells:

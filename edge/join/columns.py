@@ -53,6 +53,7 @@ class JoinedRow(NamedTuple):
 
     pose: Pose
     session: int  # Session.id; 0 where none is known
+    subject: str  # Session.subject, "" if none is known
     utc: UtcNs  # of the pose
     synchronised: bool  # that UTC comes from a time server
     sample: Sample | None
@@ -72,6 +73,9 @@ class Column(NamedTuple):
 def texts(**meanings: str) -> list[Column]:
     """Return a column of text for each name and its meaning."""
     return [Column(name, "", "%s", meaning) for name, meaning in meanings.items()]
+
+
+SUBJECT = Column("subject", "", "%s", "code of the subject who was there")
 
 
 def _legacy() -> tuple[Column, ...]:
@@ -158,7 +162,7 @@ def _ours() -> tuple[Column, ...]:
             Column(f"{name}_derived", "", "%s", f"True: {words} computed by the box"),
         ]
     columns += [_lead(n) for n in range(EARLY_LEADS + 1, LEADS + 1)]
-    return tuple(columns)
+    return (*columns, SUBJECT)
 
 
 LEGACY: tuple[Column, ...] = _legacy()
@@ -177,12 +181,15 @@ WINDOW_COLUMNS: tuple[Column, ...] = (
 )
 """Further columns where a window of ECG was asked for."""
 
-LATER: frozenset[str] = frozenset(
-    f"ecg_{of}lead{n}"
-    for of in ("", "window_")
-    for n in range(EARLY_LEADS + 1, LEADS + 1)
+LATER: tuple[str, ...] = (
+    *(
+        f"ecg_{of}lead{n}"
+        for of in ("", "window_")
+        for n in range(EARLY_LEADS + 1, LEADS + 1)
+    ),
+    SUBJECT.name,
 )
-"""Columns that stand behind all others of a table."""
+"""Columns that stand behind all others of a table, in this order."""
 
 Cell = str | int | float | bool | None
 
@@ -222,7 +229,7 @@ def _our_cells(row: JoinedRow) -> list[Cell]:
             found.append(then.value)
         found += [then.age_ms, then.reason or None]
         found.append(then.derived if then.value is not None else None)
-    return found + leads[EARLY_LEADS:]
+    return [*found, *leads[EARLY_LEADS:], row.subject or None]
 
 
 def _sample_cells(sample: Sample | None) -> list[Cell]:

@@ -93,6 +93,7 @@ def join_block(
     vitals = Known(history, found, ledger)
     times = np.array([match.sampled for match in found])
     dates, sampled = ledger.date(exposed), ledger.date(times)
+    subjects = ledger.subjects(dates.session)
     later = ((ledger.even(times) - ledger.even(exposed)) / MS_NS).tolist()
     none = "beyond_tolerance" if any_ecg(history, found) else "no_ecg"
     for place, (pose, match) in enumerate(zip(poses, found, strict=True)):
@@ -100,6 +101,7 @@ def join_block(
         yield JoinedRow(
             pose=pose,
             session=int(dates.session[place]),
+            subject=subjects[place],
             utc=UtcNs(int(dates.utc[place])),
             synchronised=bool(dates.synchronised[place]),
             sample=sample_of(match, later[place], segment, sampled, place)

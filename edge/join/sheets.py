@@ -110,14 +110,15 @@ def _box(rows: Sequence[Row], name: str) -> Times | None:
 
 
 class Ecg:
-    """The ECG file, in order of time."""
+    """The rows *mine* of the ECG file, which are of one subject, in order of time."""
 
-    def __init__(self, sheet: Sheet, by_box: bool) -> None:
-        times = sheet.box if by_box and sheet.box is not None else sheet.utc
-        order = np.argsort(times, kind="stable")
+    def __init__(
+        self, sheet: Sheet, times: Times, mine: NDArray[np.intp], leads: "LeadsOf"
+    ) -> None:
+        order = mine[np.argsort(times[mine], kind="stable")]
         self.times = times[order]
         self.rows = [sheet.rows[place] for place in order.tolist()]
-        self._leads = leads_of_segments(self.rows, lead_columns(sheet.columns))
+        self._leads = leads
         self._stated = {
             name: np.flatnonzero([bool(row[name].strip()) for row in self.rows])
             for name in VITALS
@@ -178,6 +179,10 @@ Leads = list[tuple[str, str]]
 """Columns that hold leads, each with the lead's name."""
 
 
+LeadsOf = dict[str, Leads]
+"""The leads that each segment has."""
+
+
 def lead_columns(columns: Iterable[str]) -> Leads:
     """
     Return the columns that hold leads, with the leads' names: ``ecg_lead1`` … of the
@@ -194,7 +199,7 @@ def segment_of(row: Row) -> str:
     return row.get("segment", "")
 
 
-def leads_of_segments(rows: Sequence[Row], leads: Leads) -> dict[str, Leads]:
+def leads_of_segments(rows: Sequence[Row], leads: Leads) -> LeadsOf:
     """
     Return which of *leads* each segment of *rows* has, as many as there is room for:
     an export of several boards has columns for all, of which another's stay empty.
@@ -234,7 +239,8 @@ def join_sheets(
 ) -> Joined:
     """
     Return each row of *poses*, in its order, with the nearest row of *ecg* no further
-    away than *tolerance_ns*, and each vital as known at that row's instant. Joined is
+    away than *tolerance_ns*, and each vital as known at that row's instant; where both
+    files name subjects, of the same one. Joined is
     *on* "box" time or "utc"; if it says neither, on box time where both files have it.
 
     :raises InputError: if there is no such box time, or it is not clear whether it is
@@ -246,14 +252,37 @@ def join_sheets(
     if by_box and not on:
         check_one_clock(poses, ecg)
     times = poses.box if by_box and poses.box is not None else poses.utc
-    sorted_ecg = Ecg(ecg, by_box)
-    places = nearest(sorted_ecg.times, times, tolerance_ns).tolist()
-    rows = [
-        joined_row(row, instant, place, sorted_ecg, window_ns)
-        for row, instant, place in zip(poses.rows, times.tolist(), places, strict=True)
-    ]
-    matched = sum(place != NONE for place in places)
+    ecg_times = ecg.box if by_box and ecg.box is not None else ecg.utc
+    leads = leads_of_segments(ecg.rows, lead_columns(ecg.columns))
+    known = {"subject"} <= {*poses.columns} & {*ecg.columns}
+    theirs = by_subject(ecg, known)
+    rows: list[Row] = [{}] * len(poses.rows)
+    matched = 0
+    for subject, mine in by_subject(poses, known).items():
+        same = Ecg(ecg, ecg_times, theirs.get(subject, NOBODY), leads)
+        found = nearest(same.times, times[mine], tolerance_ns)
+        matched += int(np.count_nonzero(found != NONE))
+        for pose, place in zip(mine.tolist(), found.tolist(), strict=True):
+            row, instant = poses.rows[pose], int(times[pose])
+            rows[pose] = joined_row(row, instant, place, same, window_ns)
+            if place == NONE:
+                reason = "beyond_tolerance" if ecg.rows else "no_ecg"
+                rows[pose]["unmatched_reason"] = reason
     return Joined(tuple(columns_of(poses, window_ns)), rows, matched)
+
+
+NOBODY: NDArray[np.intp] = np.zeros(0, np.intp)
+"""The rows of a subject who has none."""
+
+
+def by_subject(sheet: Sheet, known: bool) -> dict[str, NDArray[np.intp]]:
+    """Return the places of each subject's rows: of one, unless they are *known*."""
+    if not known:
+        return {"": np.arange(len(sheet.rows))}
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(sheet.rows):
+        places.setdefault(row["subject"].strip(), []).append(place)
+    return {subject: np.array(found) for subject, found in places.items()}
 
 
 def check_one_clock(poses: Sheet, ecg: Sheet) -> None:
@@ -281,8 +310,7 @@ def joined_row(pose: Row, instant: int, place: int, ecg: Ecg, window_ns: int) ->
     """Return *pose* with what the row of *ecg* at *place* adds to it."""
     row = {name: text for name, text in pose.items() if name not in ANSWERED}
     if place == NONE:
-        reason = "beyond_tolerance" if len(ecg.times) else "no_ecg"
-        return row | {"ecg_matched": "False", "unmatched_reason": reason}
+        return row | {"ecg_matched": "False"}
     row |= ecg.answer(place) | {"ecg_matched": "True"}
     row["difference_ms"] = f"{(int(ecg.times[place]) - instant) / MS_NS:.6f}"
     return row | (ecg.window(place, instant, window_ns // 2) if window_ns else {})
@@ -293,7 +321,8 @@ def columns_of(poses: Sheet, window_ns: int) -> Iterator[str]:
     ours = [column.name for column in COLUMNS]
     if window_ns:
         ours += [column.name for column in WINDOW_COLUMNS]
-    yield from sorted(ours, key=LATER.__contains__)
+    yield from (name for name in ours if name not in LATER)
+    yield from (name for name in LATER if name in ours)
     yield from (column for column in poses.columns if column not in ours)
 
 
