@@ -261,3 +261,25 @@ def test_accounts_that_cannot_be_read_are_told_in_a_line(settings: Path) -> None
     assert done.returncode == 1
     assert "accounts.json cannot be read" in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_phrase_is_asked_for_twice_at_a_terminal(
+    settings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who mistyped it unseen would be locked out."""
+    typed = [PHRASE, PHRASE + "x", PHRASE, PHRASE]
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("getpass.getpass", lambda _: typed.pop(0))
+    accounts = Accounts(settings.parent / "web")
+    words = ["account", "--config", str(settings)]
+
+    assert main([*words, "list"]) == 0
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert "edge account add" in told.err
+    assert main([*words, "add", "anna"]) == 1
+    assert "not the same" in capsys.readouterr().err
+    assert accounts.names() == {}
+    assert main([*words, "add", "anna"]) == 0
+    assert accounts.enter("anna", PHRASE)
+    assert not typed

@@ -26,13 +26,23 @@ def run(arguments: argparse.Namespace) -> int:
     settings = config.load(arguments.config)
     accounts = Accounts(state_folder(settings, arguments.config))
     if arguments.action == "list":
-        for name, role in sorted(accounts.names().items()):
-            print(f"{name:32} {role}")
+        show(accounts.names())
         return 0
     if not arguments.name:
         raise InputError(f"edge account {arguments.action} needs a name")
     print(changed(accounts, arguments), file=sys.stderr)
     return 0
+
+
+def show(names: dict[str, Role]) -> None:
+    """Print one account a line; that there is none, where no script reads it."""
+    for name, role in sorted(names.items()):
+        print(f"{name:32} {role}")
+    if not names:
+        print(
+            "there is no account yet; make one: edge account add NAME --role admin",
+            file=sys.stderr,
+        )
 
 
 def changed(accounts: Accounts, arguments: argparse.Namespace) -> str:
@@ -59,7 +69,14 @@ def role_change(before: Role, after: Role) -> str:
 
 
 def ask_phrase() -> str:
-    """Return a new pass phrase."""
+    """
+    Return a new pass phrase, typed twice where a person types it.
+
+    :raises InputError: if that was not twice the same
+    """
     if sys.stdin.isatty():
-        return getpass.getpass("Pass phrase: ")
+        phrase = getpass.getpass("Pass phrase: ")
+        if getpass.getpass("The same again: ") != phrase:
+            raise InputError("the two pass phrases are not the same; nothing changed")
+        return phrase
     return sys.stdin.readline().rstrip("\n")
