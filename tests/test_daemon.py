@@ -237,6 +237,15 @@ def test_pause_between_two_sessions_is_a_gap_with_its_cause(
     assert starts == sorted(starts)
 
 
+def test_damaged_orders_of_drives_are_told_once(tmp_path: Path) -> None:
+    (tmp_path / "exports.json").write_text("{")
+    with running_box(tmp_path) as box:
+        wait_for(lambda: any("exports.json" in kind[2] for kind in kinds(box)) or None)
+        assert box.stop() == 0
+
+    assert box.log.read_text().count("exports.damaged-1.json") == 1
+
+
 def test_marker_and_ecg_record_are_on_the_card_when_answered(tmp_path: Path) -> None:
     with running_box(tmp_path) as box:
         box.client.marker("turned the patient", "nurse")

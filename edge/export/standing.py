@@ -85,7 +85,6 @@ class Standing:
             f"what {STATE_FILE} said of drives was damaged ({why}; {place}): enrol "
             "those again that 'edge drive list' does not name"
         )
-        logger.warning("%s", self.complaint)
         self.keep()
 
 
