@@ -8,17 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from export_rig import START, S, ecg, recorded
+from export_rig import START, UTC_AHEAD, S, ecg, pose, recorded, rows
 
 from edge.__main__ import main
 from edge.export import Options, load_writer
 from edge.export.causes import LEFT
 from edge.export.folder import DiskFolder
+from edge.export.job import Job, Progress
+from edge.export.manifest import iso
 from edge.export.output import Output, files_in
 from edge.export.part import Writable
 from edge.export.recording import Recording
+from edge.export.request import Request
 from edge.history import History
-from edge.records import BoxNs, Event, Record
+from edge.records import BoxNs, Event, Record, UtcNs
 from edge.store import Store
 
 
@@ -130,6 +133,42 @@ def test_what_left_while_its_file_was_written_is_told(
     lost = (first - begin) // 2_000_000
     (remark,) = output.remarks
     assert remark.startswith(f"{lost} ECG samples left the recording while this")
+
+
+@pytest.mark.parametrize("more", [0, 30])
+def test_what_left_between_the_tables_is_told(tmp_path: Path, more: int) -> None:
+    """Each table is read in a pass of its own, while the ring moves on."""
+    database, out = tmp_path / "box.db", tmp_path / "out"
+    with Store(database, retention_h=60 / 3600) as store, History(database) as history:
+        store.append(recorded()[:3])
+
+        def record(seconds: range) -> None:
+            for second in seconds:
+                store.append([ecg(second), pose(START + second * S, 0.5)])
+
+        record(range(100))
+        span = history.span()
+        assert span
+        written: list[str] = []
+
+        def tell(progress: Progress) -> None:
+            if not written and more:
+                record(range(100, 100 + more))
+            written.append(progress.file)
+
+        request = Request(*span, options=Options(("joined", "ecg"), S))
+        with DiskFolder.at(out) as folder:
+            said = Job(database, request, folder, UtcNs(START), tell).run()
+        left_before = history.left_before()
+
+    assert written[0].startswith("joined")
+    kept = {row["timestamp"] for row in rows(out / "ecg.csv")}
+    matched = [row["ecg_timestamp"] for row in rows(out / "joined.csv")]
+    assert bool(set(filter(None, matched)) - kept) == bool(more)
+    assert len(said["remarks"]) == bool(more)
+    for remark in said["remarks"]:
+        assert left_before
+        assert iso(left_before + UTC_AHEAD) in remark
 
 
 def test_what_nobody_told_is_no_claim_that_it_left(tmp_path: Path) -> None:

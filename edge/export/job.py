@@ -147,8 +147,17 @@ def fill(
     recording: Recording, output: Output, request: Request, made: UtcNs
 ) -> dict[str, Any]:
     """Write the files of all formats into *output* and return the manifest."""
+    before = recording.history.left_before()
     for name in request.formats:
         load_writer(name)(recording, output, request.options)
+    left = recording.history.left_before()
+    if left and left > recording.begin and left != before:
+        upto = manifest.instant(recording, min(left, recording.end))["utc"]
+        output.remark(
+            f"what was recorded before {upto} left the recording while this was "
+            "exported, file after file: one file may have rows of then that another "
+            "lacks"
+        )
     if damaged := recording.history.damaged:
         output.remark(f"damaged rows of the recording that are left out: {damaged}")
     return manifest.build(
