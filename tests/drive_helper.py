@@ -59,7 +59,7 @@ class Helper:
     def _answer(self, request: str) -> str:
         if self.refuses:
             return f"error {self.refuses}"
-        commands = [["umount", self.point]]
+        commands: list[list[str | Path]] = [["umount", self.point]]
         if request.startswith("mount"):
             commands = [
                 ["mount", "--bind", self.medium, self.point],
@@ -79,7 +79,8 @@ def drive_helper(folder: Path, size: str = "32m") -> Iterator[Helper]:
         pytest.skip("not root: nothing can be mounted")
     medium = folder / "medium"
     medium.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "medium", medium]
+    size_is = f"size={size}"
+    command = ["mount", "-t", "tmpfs", "-o", size_is, "medium", str(medium)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("this machine lets nobody mount a tmpfs")
     helper = Helper(folder)

@@ -80,7 +80,7 @@ def recorded() -> list[Record]:
             reasons = ("", "lead_off") if second == 8 else ()
             records.append(ecg(second, reasons=reasons))
         for step in range(5):
-            state = "absent" if second == 9 else "pose"
+            state: PoseState = "absent" if second == 9 else "pose"
             at = START + second * S + step * 200_000_333
             records.append(pose(at, 0.1 * step, state))
     records += [

@@ -87,4 +87,4 @@ def smooth(width: int, height: int, seed: int = 20240607) -> Picture:
         )
         for _ in range(3)
     ]
-    return np.uint8(128 + 31 * np.stack(waves, axis=2))
+    return (128 + 31 * np.stack(waves, axis=2)).astype(np.uint8)

@@ -17,6 +17,7 @@ from store_full import fill_up, run_inside, small_disk
 from storecheck import Counts
 
 from edge.history import History
+from edge.records import BoxNs
 from edge.simulator import SimulatedBoard
 from edge.web.server import listen
 
@@ -143,9 +144,9 @@ def nothing_is_missing_in_silence(box: Box) -> int:
     for chunk in chunks:
         for gap in gaps:
             if gap.began <= reached + 5 * SAMPLE_NS:
-                reached = max(reached, gap.ended or 0)
+                reached = max(reached, gap.ended or reached)
         assert chunk.start <= reached + 5 * SAMPLE_NS, f"missing from {reached}"
         length = round(len(chunk.counts) * chunk.period_ns)
-        reached = max(reached, chunk.start + length)
+        reached = max(reached, BoxNs(chunk.start + length))
     lost = [e for e in events if e.kind == "state" and e.stream == "store"]
     return sum("full" in event.cause for event in lost)

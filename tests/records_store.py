@@ -17,6 +17,7 @@ from edge.records import (
     EcgChunk,
     Event,
     Pose,
+    PoseState,
     Record,
     Segment,
     Session,
@@ -92,12 +93,13 @@ def chunk(random: Random, start: int, number: int = 1, leads: int = 3) -> EcgChu
 
 
 def pose(random: Random, at: int, source: str = "camera") -> Pose:
-    state = random.choice(["pose", "no pose", "absent"])
+    states: tuple[PoseState, ...] = ("pose", "no pose", "absent")
+    state = states[int(random.integers(3))]
     points = random.uniform(-10, 2000, (len(KEYPOINTS), 3)).astype(np.float32)
     if state != "pose":
         points[:] = 0
     return Pose(
-        BoxNs(at), int(random.integers(10**7)), "sensor", source, str(state), points,
+        BoxNs(at), int(random.integers(10**7)), "sensor", source, state, points,
         640, 480, int(random.choice([0, 90, 180, 270])), "movenet.tflite",
         str(random.choice(["cpu", "tpu"])), float(random.uniform(1, 50)),
         "bed.jpg" if source == "upload" else "",

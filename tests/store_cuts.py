@@ -4,7 +4,8 @@ The power cut at every operation of a recording, and a disk that fails at any of
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -17,7 +18,7 @@ from records_store import (
 )
 from storecheck import Counts, batch, begun, check, lay_out, opened, small_checkpoints
 
-from edge.database import lasting
+from edge.database import writer
 from edge.errors import StoreError
 from edge.records import Record
 
@@ -113,8 +114,7 @@ def record_on(path: Path, at: int, kind: str, stays: bool, seconds: int):  # typ
         hits += 1
         return FULL if kind == "full" else CODES[kind]
 
-    with fault_disk() as disk, begun(path) as store:
-        again = log_writing_again(disk, path)
+    with fault_disk() as disk, begun(path) as store, log_of_writing_again(disk):
         disk.operations, disk.fault = 0, fault
         waiting: list[Record] = []
         number = 0
@@ -131,24 +131,23 @@ def record_on(path: Path, at: int, kind: str, stays: bool, seconds: int):  # typ
                 waiting = []
                 disk.note(number - 1)
         disk.fault = None
-        lasting.write_again = again
     return disk.log, hits, refused
 
 
 CODES = {"read": 266, "write": 778, "sync": 1034, "truncate": 1546, "delete": 2570}
 
 
-def log_writing_again(disk: FaultDisk, path: Path) -> Callable[[Path], None]:
-    """Let the log also hold what the store writes past SQLite; return the original."""
-    own = lasting.write_again
+@contextmanager
+def log_of_writing_again(disk: FaultDisk) -> Iterator[None]:
+    """Let the log also hold what the store writes past SQLite."""
 
     def write_again(database: Path) -> None:
         synced: list[int] = []
         with patch("os.fsync", lambda handle: synced.append(os.fstat(handle).st_ino)):
-            own(database)
+            writer.write_again(database)
         wal = database.with_name(database.name + "-wal")
         if wal.exists():
             disk.rewritten(wal.name, wal.read_bytes(), wal.stat().st_ino in synced)
 
-    lasting.write_again = write_again
-    return own
+    with patch("edge.database.lasting.write_again", write_again):
+        yield

@@ -85,7 +85,7 @@ Files = dict[str, bytes]
 def flip_bits(files: Files, chance: random.Random, _: Files) -> Files:
     name = chance.choice(sorted(files))
     data = bytearray(files[name])
-    for _ in range(chance.choice([1, 1, 5, 50])):
+    for _bit in range(chance.choice([1, 1, 5, 50])):
         data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
     return {**files, name: bytes(data)}
 

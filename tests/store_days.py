@@ -17,7 +17,7 @@ from records_store import (
 from storecheck import BALLAST_BYTES, Counts, batch
 
 from edge.history import History
-from edge.records import BoxNs, Record
+from edge.records import BoxNs, EcgChunk, Pose, Record
 from edge.store import Store
 
 DAY_S = 86_400
@@ -75,6 +75,8 @@ def one_day(path: Path, day: int, known: list[list[Record]]) -> None:
                 told = reading(random, at)._replace(session=number_of_session)
                 new += [told, vital(random, at)]
             chunk, pose = known[second % DIFFERENT][:2]
+            assert isinstance(chunk, EcgChunk)
+            assert isinstance(pose, Pose)
             number = store.next_segment - (1 if second % SEGMENT_S else 0)
             new.append(chunk._replace(segment=number, start=BoxNs(at)))
             new.append(pose._replace(exposed=BoxNs(at)))

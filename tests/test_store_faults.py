@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import faultdisk
@@ -141,7 +142,7 @@ def test_a_sync_that_is_believed_too_early_is_caught(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without the log written anew after a failed sync, acknowledged rows can go."""
-    monkeypatch.setattr(store_cuts, "log_writing_again", lambda *_: lasting.write_again)
+    monkeypatch.setattr(store_cuts, "log_of_writing_again", nullcontext)
     with pytest.raises(AssertionError, match="acknowledged"):
         store_cuts.one_failure(60, "sync", stays=True, every=20)
 

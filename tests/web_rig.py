@@ -89,12 +89,13 @@ def ask(
         said[:] = [int(status[:3]), {name.lower(): text for name, text in fields}]
         return lambda data: None
 
-    parts = validator(app)(environ, start)
+    parts: Any = validator(app)(environ, start)
     try:
         content = b"".join(parts)
     finally:
         parts.close()
-    return Answer(*said, content)
+    status, fields = said
+    return Answer(status, fields, content)
 
 
 class QuietRecorder:

@@ -91,7 +91,7 @@ class Disk:
 
 def fingerprint(settings: str) -> str:
     """Return what tells disks of other contents apart."""
-    head = ["git", "-C", roots.PROJECT, "rev-parse", "HEAD"]
+    head = ["git", "-C", str(roots.PROJECT), "rev-parse", "HEAD"]
     parts = [subprocess.check_output(head), settings.encode(), repr(PACKAGES).encode()]
     parts += [path.read_bytes() for path in sorted(GUEST.iterdir())]
     parts += [faults.missing().encode()]

@@ -162,7 +162,8 @@ def wheels(architecture: str = "x86_64") -> Path:
     folder = cache() / name
     if not folder.is_dir():
         part = folder.with_suffix(".part")
-        command = [PROJECT / "scripts/install", "--prepare", part, architecture]
+        install = str(PROJECT / "scripts/install")
+        command = [install, "--prepare", str(part), architecture]
         subprocess.run(command, check=True, timeout=BUILD_TIMEOUT_S)
         part.rename(folder)
     return folder

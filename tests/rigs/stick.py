@@ -36,8 +36,8 @@ class Stick:
         self._nodes = [medium]
         if slow:
             node = f"slow{self._number}"
-            about = {"driver": "throttle", "node-name": node, "file": medium}
-            self._machine.qmp("blockdev-add", **about, **{"throttle-group": "slow"})
+            slowed = {"driver": "throttle", "node-name": node, "file": medium}
+            self._machine.qmp("blockdev-add", **slowed, **{"throttle-group": "slow"})
             self._nodes.insert(0, node)
         about = {"drive": self._nodes[0], "serial": "RIG1", "removable": True}
         self._machine.plug("usb-storage", "stick", port="2", **about)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from edge.history import History
+from edge.records import BoxNs
 from edge.simulator import SimulatedBoard
 from rigs.disk import Disk
 from rigs.qemu import Machine
@@ -29,7 +30,7 @@ def test_clock_that_is_years_off_and_set_later(
         machine.until(ecg_is("ok"), 30 * SLOW)
         machine.off()
     with data_of(tmp_path) as database, History(database) as history:
-        begin, end = history.span() or (0, 0)
+        begin, end = history.span() or (BoxNs(0), BoxNs(0))
         events = list(history.events(begin, end))
         starts = [chunk.start for chunk in history.chunks(begin, end)]
     steps = [event.cause for event in events if event.kind == "clock step"]

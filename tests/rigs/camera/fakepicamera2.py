@@ -74,7 +74,7 @@ class FakeJob:
 class FakePicamera2:
     """A camera that sees noise, at the rate it was configured for."""
 
-    sensor_modes = (
+    sensor_modes: tuple[dict[str, object], ...] = (
         {"size": (640, 480), "fps": 206.65, **TEN_BITS, **MIDDLE},
         {"size": (1640, 1232), "fps": 41.85, **TEN_BITS, **WHOLE},
         {"size": (3280, 2464), "fps": 21.19, **TEN_BITS, **WHOLE},
