@@ -110,9 +110,10 @@ def test_no_column_moves_for_a_later_one() -> None:
 
 
 def test_row_has_all_leads_of_the_largest_board() -> None:
-    assert matched().sample is not None
+    sample = matched().sample
+    assert sample is not None
     many = tuple(number / 8 for number in range(16))
-    row = matched()._replace(sample=matched().sample._replace(millivolts=many))
+    row = matched()._replace(sample=sample._replace(millivolts=many))
     found = dict(zip((column.name for column in COLUMNS), cells(row), strict=True))
 
     assert [found[f"ecg_lead{number}"] for number in range(1, 17)] == list(many)

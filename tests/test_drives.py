@@ -4,6 +4,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drive_helper import Helper, drive_helper
@@ -87,7 +88,7 @@ def test_stick_with_a_partition(machine: Machine) -> None:
     ],
 )
 def test_what_cannot_be_written_is_said(
-    machine: Machine, known: dict[str, str], ro: int, says: str
+    machine: Machine, known: dict[str, Any], ro: int, says: str
 ) -> None:
     machine.plug("sdb", ro=ro, **known)
 

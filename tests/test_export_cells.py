@@ -15,11 +15,11 @@ from edge.export import cells
 INT64 = st.integers(-(2**63) + 1, 2**63 - 1)
 
 
-def read(text: bytes) -> list[list[str]]:
+def read(text: bytes | bytearray) -> list[list[str]]:
     return list(csv.reader(io.StringIO(text.decode(), newline="")))
 
 
-def column(text: bytes) -> list[str]:
+def column(text: bytes | bytearray) -> list[str]:
     """The one column of *text*; csv gives no cell at all for an empty line."""
     return [row[0] if row else "" for row in read(text)]
 

@@ -50,7 +50,7 @@ def database(tmp_path: Path) -> Path:
 def of_a_file(name: str, at: int) -> list[Record]:
     """Return what is kept of an ECG file, and of one that cannot be read."""
     utc = UtcNs(at + UTC_AHEAD)
-    lines = [
+    lines: list[Line | Refused] = [
         Line(2, utc, {"ecg_lead1": 0.5}),
         Refused(3, "heart_rate = 'Hans Mueller' is not a number"),
     ]
@@ -148,20 +148,20 @@ def test_all_times_are_moved_alike(database: Path, tmp_path: Path) -> None:
     assert edge(database, *words, "--output", str(moved)) == 0
 
     for name in ("manifest.json", "ecg-001.edf", "ecg-d-001.edf", "ecg-001.hea"):
-        old, new = (begins(folder / name) for folder in (plain, moved))
-        by = {after - before for before, after in zip(old, new, strict=True)}
+        begun, later = (begins(folder / name) for folder in (plain, moved))
+        by = {new - old for old, new in zip(begun, later, strict=True)}
         assert by == {SHIFT_NS // S}, name
     for name in ("joined", "ecg", "vitals", "events"):
         before, after = (rows(folder / f"{name}.csv") for folder in (plain, moved))
         assert len(before) == len(after)
-        for old, new in zip(before, after, strict=True):
-            for column in old:
-                if column.endswith("timestamp") and old[column]:
-                    assert utc(new[column]) - utc(old[column]) == SHIFT_NS // 1000
-                if column.endswith("box_s") and old[column]:
-                    assert box(new, column) - box(old, column) == SHIFT_NS
+        for row, shifted in zip(before, after, strict=True):
+            for column in row:
+                if column.endswith("timestamp") and row[column]:
+                    assert utc(shifted[column]) - utc(row[column]) == SHIFT_NS // 1000
+                if column.endswith("box_s") and row[column]:
+                    assert box(shifted, column) - box(row, column) == SHIFT_NS
                 if column in ("difference_ms", "duration_s", "I_mv", "nose_x"):
-                    assert new[column] == old[column]
+                    assert shifted[column] == row[column]
 
 
 def begins(path: Path) -> list[float]:

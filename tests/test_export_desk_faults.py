@@ -98,6 +98,14 @@ ORDER = {
     "label": "STICK",
 }  # fmt: skip
 BEGUN = {"what": ORDER, "span": ["5", "9"]}
+NO_ORDERS: tuple[dict[str, object], ...] = (
+    {"formats": 5}, {"formats": ["xls"]}, {"tables": [[]]}, {"from": "junk"},
+    {"shift_days": "x"}, {"shift_days": [1]}, {"shift_days": 10**400},
+)  # fmt: skip
+NEVER_BEGUN: tuple[dict[str, object], ...] = (
+    {"span": 5}, {"span": ["5"]}, {"span": ["a", "b"]}, {"span": [None, 1e999]},
+    {"what": []}, {"what": {}}, {"what": "x"},
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -105,16 +113,10 @@ BEGUN = {"what": ORDER, "span": ["5", "9"]}
     [
         *("", "{", "\0" * 99, "[]", "5", "null", '"x"', "[" * 100_000, "\ud800"),
         *({"enrolled": []}, {"pending": 7}, {"enrolled": {"stick/1": 5}}),
-        *({"enrolled": {"stick/1": {**ORDER, **wrong}}} for wrong in (
-            {"formats": 5}, {"formats": ["xls"]}, {"tables": [[]]}, {"from": "junk"},
-            {"shift_days": "x"}, {"shift_days": [1]}, {"shift_days": 10**400},
-        )),
+        *({"enrolled": {"stick/1": {**ORDER, **wrong}}} for wrong in NO_ORDERS),
         *({"enrolled": {"stick/1": {n: ORDER[n] for n in ORDER if n != name}}}
           for name in ("by", "label")),
-        *({"pending": {"stick/1": {**BEGUN, **wrong}}} for wrong in (
-            {"span": 5}, {"span": ["5"]}, {"span": ["a", "b"]}, {"span": [None, 1e999]},
-            {"what": []}, {"what": {}}, {"what": "x"},
-        )),
+        *({"pending": {"stick/1": {**BEGUN, **wrong}}} for wrong in NEVER_BEGUN),
     ],
 )  # fmt: skip
 def test_desk_begins_anew_where_what_it_kept_is_damaged(
@@ -256,7 +258,11 @@ def test_stretch_that_is_recorded_no_more_is_not_asked_for_for_ever(
     bench.ask("enrol", by="nurse", drive="sda1")
     for number in (2, 3, 4):
         bench.drives[:] = [STICK._replace(insertion=str(number))]
-        bench.turns(lambda state, count=number - 1: len(bench.ran()) == count)
+
+        def has_run(_: Any, count: int = number - 1) -> bool:
+            return len(bench.ran()) == count
+
+        bench.turns(has_run)
         bench.turns(over)
 
     asked = [options.split()[2] for options in bench.ran()]

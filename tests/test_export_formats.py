@@ -137,14 +137,14 @@ def utc_of(reader: Any) -> int:
     """Return the nanoseconds of UTC at which an EDF file begins."""
     # pyEDFlib divides the part below a second by 100 where EDFlib means 10.
     whole = reader.getStartdatetime().replace(microsecond=0, tzinfo=datetime.UTC)
-    return int(whole.timestamp()) * S + reader.starttime_subsecond * 100
+    return int(whole.timestamp()) * S + int(reader.starttime_subsecond) * 100
 
 
 @pytest.mark.parametrize("scale", [2000, 1_000_000])
 def test_edf_d_holds_every_count_and_onset(tmp_path: Path, scale: int) -> None:
     mne = pytest.importorskip("mne", reason="MNE is not installed")
     with exported(tmp_path, with_gaps(scale), "edf-d") as (out, recording):
-        (file,) = (*out.glob("*.edf"), *out.glob("*.bdf"))
+        (file,) = out.glob("*.[be]df")
         assert (file.suffix == ".edf") == (scale == 2000)
         with file.open("rb") as opened:
             assert opened.read(197)[192:] in (b"EDF+D", b"BDF+D")

@@ -48,7 +48,8 @@ def mounted(tmp: Path, life: int, rate: float = 0, *more: str) -> Iterator[Path]
     point, medium = tmp / "drive", tmp / "medium"
     point.mkdir(parents=True, exist_ok=True)
     medium.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, DRIVE, point, medium, str(life), str(rate), *more]
+    words = [sys.executable, DRIVE, point, medium, life, rate, *more]
+    command = [str(word) for word in words]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         until = time.monotonic() + WITHIN_S

@@ -58,7 +58,7 @@ def agrees(text: str, cell: Cell, name: str) -> bool:
     if isinstance(cell, bool | int):
         return text == str(cell)
     if name in FLOAT32:
-        return np.float32(text) == np.float32(cell)
+        return bool(np.float32(text) == np.float32(cell))
     near = 0.5 if name.endswith("age_ms") else 0.00051
     return abs(float(text) - cell) <= near
 

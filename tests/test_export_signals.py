@@ -161,7 +161,7 @@ def test_sessions_of_one_subject_and_date_share_a_file(tmp_path: Path) -> None:
 def test_long_lead_names_stay_apart(tmp_path: Path) -> None:
     pyedflib = pytest.importorskip("pyedflib", reason="pyEDFlib is not installed")
     leads = ("precordial lead V1", "precordial lead V2", "II")
-    records = [
+    records: list[Record] = [
         a_session(1, START, "a", ""), a_segment(1, 1, leads),
         *(second(START + number * S, 5, 1, 3) for number in range(3)),
     ]  # fmt: skip

@@ -104,8 +104,9 @@ def test_blocks_of_poses_say_what_the_poses_say(store: Store, path: Path) -> Non
     for number in range(40):
         store.append(second(random, START + number * S))
     with History(path) as history:
-        poses = list(history.poses(START + 3 * S, START + 30 * S))
-        blocks = list(history.pose_blocks(START + 3 * S, START + 30 * S))
+        stretch = BoxNs(START + 3 * S), BoxNs(START + 30 * S)
+        poses = list(history.poses(*stretch))
+        blocks = list(history.pose_blocks(*stretch))
 
     fields = set(Pose._fields)
     assert set(blocks[0]._fields) == fields

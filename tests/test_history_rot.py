@@ -121,7 +121,7 @@ def test_a_flipped_bit_anywhere_is_found(path: Path, seed: int) -> None:
             store.append(batch)
             given += batch
     whole = path.read_bytes()
-    places = {
+    places: dict[tuple[str, int], Record] = {
         (type(one).__name__, covers(one)[0]): one
         for one in given
         if not isinstance(one, ClockReading)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from records_store import EVER, S, each_second, segment
@@ -27,13 +28,13 @@ class Box:
     """A recorder that has recorded for `RECORDED_S`, and answers."""
 
     def __init__(self, folder: Path) -> None:
-        file = folder / "edge.toml"
-        file.write_text(
+        self._file = folder / "edge.toml"
+        self._file.write_text(
             f"[box]\ndata_dir = {str(folder)!r}\n[store]\n"
             f"capacity_gb = {CAPACITY_GB}\n[camera]\nsource = 'none'\n"
             "[ecg]\nsource = 'none'\n"
         )
-        self.settings = config.load(file)
+        self.settings = config.load(self._file)
         self._store = Store(self.settings.database)
         recorder = Recorder(self.settings, self._store, threading.Event())
         recorder.begin()
@@ -47,7 +48,10 @@ class Box:
         recorder.intake.wait(recorder.intake.put([]), 60)
         self._server = Server(self.settings.control_socket, handlers(recorder))
         self.client = Client(self.settings.control_socket)
-        self.command = lambda *words: main(["keep", *words, "--config", str(file)])
+
+    def command(self, *words: str) -> int:
+        """Return what `edge keep` with *words* exits with."""
+        return main(["keep", *words, "--config", str(self._file)])
 
     def close(self) -> None:
         self.client.close()
@@ -112,7 +116,11 @@ def test_recording_has_half_of_the_room_for_itself(box: Box) -> None:
         all_of_it = history.weight_bytes(*EVER)
     times = int(CAPACITY_GB * 1e9 / 2 / all_of_it)
     assert times > 2
-    whole = {"begin": box.begin, "end": box.begin + RECORDED_S * S, "by": "anna"}
+    whole: dict[str, Any] = {
+        "begin": box.begin,
+        "end": box.begin + RECORDED_S * S,
+        "by": "anna",
+    }
     for _ in range(times):
         box.client.ask("keep", why="all of it", **whole)
     with pytest.raises(ControlError, match="50% is the most"):

@@ -24,7 +24,7 @@ from storecheck import batch, lay_out, number_of, time_of
 from edge.__main__ import main
 from edge.errors import StoreError
 from edge.history import History
-from edge.records import BoxNs, Kept
+from edge.records import BoxNs, Kept, Record
 from edge.store import Store
 
 SECONDS = 120
@@ -52,7 +52,7 @@ def salvage(folder: Path) -> int:
 def found(folder: Path) -> int:
     """Return how many chunks were salvaged; each record must be one that was given."""
     with History(folder / "new.db") as history:
-        records = [*history.chunks(*EVER), *history.poses(*EVER)]
+        records: list[Record] = [*history.chunks(*EVER), *history.poses(*EVER)]
         records += history.vitals(*EVER)
         chunks = len(list(history.chunks(*EVER)))
     for record in records:

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
@@ -97,13 +98,17 @@ def test_a_session_may_be_stated_again(store: Store, path: Path) -> None:
 @pytest.mark.parametrize(
     "spoilt",
     [
-        EcgChunk(1, START, 2e6, 0, np.zeros((5, 3), np.float64)),  # type: ignore[arg-type]
+        EcgChunk(1, START, 2e6, 0, np.zeros((5, 3), np.float64)),
         EcgChunk(1, START, 2e6, 0, np.zeros(5, np.int32)),
         EcgChunk(1, START, float("nan"), 0, np.zeros((5, 3), np.int32)),
         EcgChunk(1, START, float("inf"), 0, np.zeros((5, 3), np.int32)),
         EcgChunk(1, BoxNs(2**64), 2e6, 0, np.zeros((5, 3), np.int32)),
-        pose(np.random.default_rng(0), START)._replace(keypoints=np.zeros((3, 3))),
-        event(np.random.default_rng(0), START)._replace(detail={(1, 2): 3}),
+        pose(np.random.default_rng(0), START)._replace(
+            keypoints=np.zeros((3, 3), np.float32)
+        ),
+        event(np.random.default_rng(0), START)._replace(
+            detail=cast(dict[str, object], {(1, 2): 3})
+        ),
         "no record at all",
     ],
 )
@@ -150,7 +155,7 @@ def test_the_file_grows_to_its_plateau_and_keeps_the_newest(path: Path) -> None:
         kept = starts(path)
         assert kept == list(range(kept[0], 1200))
         assert len(kept) > 300
-        assert store.storage()["hours_left"] < 0.02
+        assert cast(float, store.storage()["hours_left"]) < 0.02
     assert 0.9 * capacity < path.stat().st_size <= capacity
 
 
@@ -160,8 +165,9 @@ def test_all_tables_leave_together(path: Path) -> None:
         random = np.random.default_rng(1)
         for number in range(1000):
             at = START + number * S
-            batch = [chunk(random, at), pose(random, at), vital(random, at)]
-            store.append([*batch, event(random, at), reading(random, at)])
+            batch: list[Record] = [chunk(random, at), pose(random, at)]
+            batch += [vital(random, at), event(random, at), reading(random, at)]
+            store.append(batch)
     with History(path) as history:
         begun = (BoxNs(START), BoxNs(START + 1000 * S))
         oldest = [
@@ -285,7 +291,7 @@ def test_a_smaller_capacity_is_approached_in_steps(path: Path) -> None:
     large = path.stat().st_size
     with Store(path, 800_000, ballast_bytes=BALLAST) as store:
         fill(store, range(600, 700))
-        assert store.storage()["bytes"] <= 800_000
+        assert cast(int, store.storage()["bytes"]) <= 800_000
         kept = starts(path)
         assert kept == list(range(kept[0], 700))
     assert path.stat().st_size <= large

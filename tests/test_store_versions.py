@@ -43,7 +43,7 @@ OPENED: list[Record] = [
     ),
     Pose(
         BoxNs(START + 7), 333, "sensor", "camera", "pose",
-        np.arange(51, dtype=np.float32).reshape(17, 3) / 4, 640, 480, 90,
+        (np.arange(51).reshape(17, 3) / 4).astype(np.float32), 640, 480, 90,
         "movenet.tflite", "tpu", 3.5,
     ),
     Pose(
