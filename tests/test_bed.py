@@ -7,8 +7,8 @@ from pose_rig import EMPTY_S, Spots, body, drawn, frame, watched
 
 from edge.models import Model
 from edge.patient.picture import Pictures
-from edge.pose import ROTATIONS, Estimate, PoseTracker
-from edge.pose.crop import STILL, Region, Rotation
+from edge.pose import Estimate, PoseTracker
+from edge.pose.crop import ROTATIONS, STILL, Region, Rotation
 from edge.pose.eye import Box, Eye
 from edge.records import BoxNs
 from edge.vision import process

@@ -117,7 +117,7 @@ def test_noise_averages_out_where_a_frame_shrinks(care: Care, pixels: int) -> No
     """Each pixel of the square is the mean of so many *pixels* of the frame."""
     noise = np.random.default_rng(3).normal(128, 30, (480, 640, 3))
 
-    square = Cutter(192, care).cut(np.uint8(noise), whole(640, 480))
+    square = Cutter(192, care).cut(noise.astype(np.uint8), whole(640, 480))
 
     assert square[24:168].std() == pytest.approx(30 / pixels**0.5, rel=0.2)
 

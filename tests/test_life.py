@@ -44,7 +44,8 @@ def test_each_stage_may_take_its_time_and_no_longer(
 
 
 def test_a_stuck_edge_tpu_is_seen_within_two_seconds_a_slow_cpu_may_work() -> None:
-    for device, fine in (("tpu", False), ("cpu", True)):
+    devices: dict[Device, bool] = {"tpu": False, "cpu": True}
+    for device, fine in devices.items():
         life = Life(device, NEVER, 0.0)
         life.hear(Doing("infer"), 10.0)
         assert (life.verdict(12.0) is None) == fine

@@ -15,7 +15,7 @@ SEED = 8
 def noisy(sigma: float, light: float = 1.0) -> NDArray[np.uint8]:
     """Return a smooth picture with normal noise of the standard deviation *sigma*."""
     noise = np.random.default_rng(SEED).normal(0, sigma, (480, 640, 3))
-    return np.uint8(np.clip(smooth(640, 480) * light + noise, 0, 255))
+    return np.clip(smooth(640, 480) * light + noise, 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("sigma", [2.0, 4.0, 5.0, 8.0, 15.0, 30.0])

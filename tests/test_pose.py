@@ -212,9 +212,11 @@ def test_region_is_the_published_one() -> None:
         centre = rng.uniform(0, 1, 2) * (width, height)
         spread = rng.uniform(0.02, 0.4) * min(width, height)
         points = rng.normal(centre, spread, (17, 2))
-        keypoints = np.float32(np.column_stack([points, rng.uniform(0, 0.6, 17)]))
+        scored = np.column_stack([points, rng.uniform(0, 0.6, 17)])
+        keypoints = scored.astype(np.float32)
 
-        region = eye.around(keypoints, width, height) or whole(width, height)
+        found = [(x, y, score) for x, y, score in keypoints.tolist()]
+        region = eye.around(found, width, height) or whole(width, height)
 
         assert region == pytest.approx(
             reference_region(keypoints, width, height), rel=1e-5, abs=1e-3
@@ -255,7 +257,7 @@ def stretched(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         one = np.take(pixels, low, axis)
         other = np.take(pixels, np.minimum(low + 1, length - 1), axis)
         pixels = one * (1 - weight) + other * weight
-    return np.uint8(np.rint(pixels))
+    return np.rint(pixels).astype(np.uint8)
 
 
 def test_published_model_gives_its_published_keypoints(shared: Path) -> None:

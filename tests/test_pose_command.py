@@ -8,6 +8,7 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from edge.patient.picture import Pictures
 from edge.records import KEYPOINTS
 
 MODEL = "movenet_lightning_int8.tflite"
+Json = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +36,14 @@ def patient(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def in_json(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict]:
+def in_json(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[Json]:
     capsys.readouterr()
     assert main(["pose", "--json", *map(str, arguments)]) == 0
-    return json.loads(capsys.readouterr().out)
+    found: list[Json] = json.loads(capsys.readouterr().out)
+    return found
 
 
-def places(result: dict) -> np.ndarray:
+def places(result: Json) -> np.ndarray:
     return np.array([(point["x"], point["y"]) for point in result["keypoints"]])
 
 

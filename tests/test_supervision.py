@@ -150,7 +150,7 @@ def test_vision_that_dies_before_it_has_its_orders_is_reaped(
         return started[-1]
 
     before = len(list(Path("/proc/self/fd").iterdir()))
-    monkeypatch.setattr(supervision.subprocess, "Popen", died)
+    monkeypatch.setattr(subprocess, "Popen", died)
     camera, pose = config.Camera(source="synthetic"), config.Pose()
     with pytest.raises(BrokenPipeError):
         supervision.start(Orders(camera, pose, "cpu", 0, 0.0))
@@ -171,7 +171,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[socket.socket]]:
         ends.append(socket.socket(fileno=os.dup(pass_fds[0])))
         return start(["sleep", "3600"])
 
-    monkeypatch.setattr(supervision.subprocess, "Popen", sleeper)
+    monkeypatch.setattr(subprocess, "Popen", sleeper)
     monkeypatch.setitem(STAGE_LIMITS_S, "load model", 2.0)
     yield ends
     for end in ends:

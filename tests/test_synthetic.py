@@ -15,7 +15,7 @@ from edge.patient.timetable import ROUND_S, doing, posture_at
 from edge.pose import PoseTracker
 from edge.pulses import Pulses
 from edge.records import KEYPOINTS, Frame, MonotonicNs
-from edge.sources import open_frames
+from edge.sources import FrameSource, open_frames
 from edge.sources.synthetic import SyntheticCamera
 
 PUBLISHED = "models/movenet_single_pose_lightning_ptq.tflite"
@@ -123,10 +123,16 @@ def test_a_lit_lamp_changes_its_box_alone(pictures: Pictures) -> None:
 # The camera
 
 
+def read(camera: FrameSource) -> Frame:
+    frame = camera.read(1.0)
+    assert frame is not None
+    return frame
+
+
 def test_frames_come_steadily_stamped_in_the_middle_of_their_exposure() -> None:
     opened = time.monotonic_ns()
     with SyntheticCamera(64, 48, rate_hz=50, exposure_ms=10) as camera:
-        frames = [camera.read(1.0) for _ in range(8)]
+        frames = [read(camera) for _ in range(8)]
     exposed = np.array([frame.exposed for frame in frames])
     received = np.array([frame.received for frame in frames])
     sequence = np.array([frame.sequence for frame in frames])
@@ -140,9 +146,9 @@ def test_frames_come_steadily_stamped_in_the_middle_of_their_exposure() -> None:
 
 def test_a_slow_reader_misses_frames_and_sees_it() -> None:
     with SyntheticCamera(64, 48, rate_hz=100) as camera:
-        first = camera.read(1.0)
+        first = read(camera)
         time.sleep(0.2)
-        second = camera.read(1.0)
+        second = read(camera)
 
     assert second.sequence - first.sequence >= 15
 
@@ -155,11 +161,11 @@ def test_no_frame_within_the_timeout_is_none() -> None:
 
 def test_a_frozen_camera_repeats_itself_until_it_runs_again() -> None:
     with SyntheticCamera(64, 48, rate_hz=100) as camera:
-        first = camera.read(1.0)
+        first = read(camera)
         camera.freeze()
-        frozen = [camera.read(1.0) for _ in range(3)]
+        frozen = [read(camera) for _ in range(3)]
         camera.run()
-        thawed = camera.read(1.0)
+        thawed = read(camera)
 
     assert {frame.exposed for frame in frozen} == {first.exposed}
     assert all((frame.pixels == first.pixels).all() for frame in frozen)
@@ -200,7 +206,7 @@ def test_the_lamp_is_as_bright_as_the_exposure_saw_of_the_pulse() -> None:
     for begins in (exposed + 10_000_000, exposed, exposed - 10_000_000):
         pulses = Pulses(1_000_000_000, 200_000_000, MonotonicNs(begins))
         camera = SyntheticCamera(320, 240, pulses=pulses, clock=clock)
-        frame = camera.read(1.0)
+        frame = read(camera)
         left, top, right, bottom = camera.light_box
         means.append(frame.pixels[top:bottom, left:right].mean())
 
@@ -212,7 +218,7 @@ def test_the_lamp_is_as_bright_as_the_exposure_saw_of_the_pulse() -> None:
 
 def test_truth_of_the_camera_is_that_of_its_frames() -> None:
     with SyntheticCamera(rate_hz=100, start_s=26.0) as camera:
-        frame = camera.read(1.0)
+        frame = read(camera)
         truth = camera.truth(frame.exposed)
         expected = Pictures(640, 480, 1).truth(26.0 + 0.01 + frame.sequence * 0.01)
 
@@ -222,7 +228,7 @@ def test_truth_of_the_camera_is_that_of_its_frames() -> None:
 def test_the_configuration_opens_it_with_its_options() -> None:
     settings = Camera(source="synthetic", width_px=64, height_px=48, rate_hz=100)
     with open_frames(settings) as camera:
-        assert camera.read(1.0).pixels.shape == (48, 64, 3)
+        assert read(camera).pixels.shape == (48, 64, 3)
     ends = Camera(source="synthetic", width_px=64, height_px=48, device="seed=3 end@0")
     with open_frames(ends) as camera, pytest.raises(SourceEnded):
         camera.read(1.0)
@@ -241,7 +247,8 @@ def test_the_model_finds_the_patient_where_it_is_drawn(
     model: Model, pictures: Pictures
 ) -> None:
     """Upright within 3 % of the body height; in bed within 4 %; nobody is no pose."""
-    upright, in_bed, states = [], [], {}
+    upright, in_bed = list[float](), list[float]()
+    states: dict[str, list[str]] = {}
     tracker = PoseTracker(model)
     for number in range(int(ROUND_S * 3)):
         second = number / 3

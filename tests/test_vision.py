@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -103,7 +104,7 @@ def test_pictures_without_a_camera_are_served_only_as_long_as_was_said(
 ) -> None:
     ours, theirs = ends
     now_s = iter(range(100))  # a second a look at the clock
-    monkeypatch.setattr(process.time, "monotonic", lambda: float(next(now_s)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now_s)))
     send_pictures(ours, 10)
     process.serve_pictures(theirs, cast(Any, Eyes()), ORDERS, 4.5)
     assert 0 < sum(isinstance(one, Seen) for one in heard(ours)) < 5

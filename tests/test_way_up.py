@@ -8,8 +8,8 @@ from pose_rig import EMPTY_S, Picture, watched
 from edge.models import Model
 from edge.patient.picture import Pictures
 from edge.patient.timetable import ROUND_S
-from edge.pose import ROTATIONS, PoseTracker, estimate
-from edge.pose.crop import STILL, Rotation, upright_size, whole
+from edge.pose import PoseTracker, estimate
+from edge.pose.crop import ROTATIONS, STILL, Rotation, upright_size, whole
 from edge.pose.eye import Eye
 from edge.pose.orientation import stands
 
