@@ -89,7 +89,7 @@ def test_box_time_rises_over_1000_reboots_with_any_date() -> None:
 def test_ledger_gets_a_line_at_the_start_and_every_minute() -> None:
     kernel = Kernel()
     keeper = LedgerKeeper(1, kernel.clock(), kernel.wall)
-    lines = []
+    lines: list[ClockReading | Event] = []
     for _ in range(121):
         lines += keeper.observe()
         kernel.sleep(SECOND)

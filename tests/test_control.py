@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge.control import Client, Server
+from edge.control import Client, Handler, Server
 from edge.errors import ControlError, StoreError
 from edge.records import BoxNs, BoxState, StreamState
 
@@ -36,7 +36,11 @@ def refuse(request: dict[str, Any], payload: bytes) -> dict[str, Any]:
     raise StoreError("the card is full")
 
 
-HANDLERS = {"state": handle_state, "sum": handle_picture, "marker": refuse}
+HANDLERS: dict[str, Handler] = {
+    "state": handle_state,
+    "sum": handle_picture,
+    "marker": refuse,
+}
 
 
 @pytest.fixture

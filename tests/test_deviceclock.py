@@ -43,7 +43,8 @@ class Board:
         now = MonotonicNs(self.now + late)
         seen = self.clock.observe(counter % self.modulus, now)
         self.found += seen.breaks
-        return seen.indices.tolist()
+        indices: list[int] = seen.indices.tolist()
+        return indices
 
     def run(self, seconds: float) -> int:
         """Record for some time; return the last index."""

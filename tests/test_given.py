@@ -135,7 +135,7 @@ def test_file_is_loaded_to_its_end_after_a_kill(tmp_path: Path) -> None:
     with History(box.settings.database) as history:
         starts = [chunk.start for chunk in history.chunks(*ALWAYS)]
         (segment,) = history.segments().values()
-    assert starts == [parse_stamp(stamp) for stamp in stamps]
+    assert starts == [BoxNs(parse_stamp(stamp)) for stamp in stamps]
     assert re.fullmatch("ecg.csv [0-9a-f]{12}", segment.board)
 
 

@@ -162,7 +162,7 @@ def test_environment_that_does_not_fit_is_made_afresh(
     first, place = tmp_path / "a clone", tmp_path / "another clone"
     settings = {"EDGE_SYSTEM_PACKAGES": "1"} if harm == "isolated" else {}
     made = place if harm in ("", "newer Python", "isolated") else first
-    venv = [sys.executable, "-m", "venv", "--without-pip", made / ".venv"]
+    venv = [sys.executable, "-m", "venv", "--without-pip", str(made / ".venv")]
     subprocess.run(venv, check=True)
     if harm == "moved":
         made.rename(place)

@@ -11,6 +11,7 @@ import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -287,7 +288,7 @@ def test_d27_nothing_is_fetched_at_the_start() -> None:
     ],
 )
 def test_d28_a_form_of_another_site_stores_nothing(
-    client: Client, headers: dict[str, str]
+    client: Client, headers: dict[str, Any]
 ) -> None:
     answer = ask(client.app, "POST", "/process_ecg", **fields(**ECG), **headers)
 

@@ -207,7 +207,11 @@ def test_the_keyboard_stays_where_it_was(
         for button, then in (("arm", "Cancel"), ("cancel", "Write to a drive")):
             focus(driver, f"#{button}")
             driver.switch_to.active_element.send_keys(Keys.ENTER)
-            until(lambda then=then: name_of_focus(driver) == then, f"{then} instead")
+
+            def is_there(name: str = then) -> bool:
+                return name_of_focus(driver) == name
+
+            until(is_there, f"{then} instead")
 
 
 def focus(driver: Any, selector: str) -> None:

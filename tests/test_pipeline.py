@@ -150,7 +150,7 @@ def test_how_the_bytes_are_cut_changes_no_value() -> None:
         np.concatenate([c.counts for c in records if isinstance(c, EcgChunk)])
         for records in (one, other)
     ]
-    assert np.array_equal(*counts)
+    assert np.array_equal(counts[0], counts[1])
     assert np.abs(sample_times(one) - sample_times(other)).max() < BURST_NS
 
 

@@ -220,5 +220,5 @@ def test_packet_that_comes_twice_is_kept_once(cut: int) -> None:
         np.concatenate([made.counts for made in some if isinstance(made, EcgChunk)])
         for some in (records, whole)
     ]
-    assert np.array_equal(*counts)
+    assert np.array_equal(counts[0], counts[1])
     assert not [made for made in records if isinstance(made, Event)]

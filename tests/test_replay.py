@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from records_store import same
 from sessions import BAUD, Chunks, chunks, cyton_packets, frames, records, session
 
 from edge import config
 from edge.commands.record_session import Session, make_folder
 from edge.errors import SourceEnded, SourceLost, SourceUnavailable
-from edge.records import EcgChunk, MonotonicNs, Record, SerialChunk
+from edge.records import EcgChunk, MonotonicNs, SerialChunk
 from edge.sources import open_ecg
 from edge.sources.framereplay import FrameReplay
 from edge.sources.recording import (
@@ -125,14 +126,6 @@ def test_session_without_pictures_says_how_they_are_kept(tmp_path: Path) -> None
         list(read_frames(tmp_path / "s"))
 
 
-def same(one: Record, other: Record) -> bool:
-    """Return whether two records hold the same, arrays too."""
-    return type(one) is type(other) and all(
-        np.array_equal(a, b) if isinstance(a, np.ndarray) else a == b
-        for a, b in zip(one, other, strict=True)
-    )
-
-
 def test_replay_gives_the_same_records(tmp_path: Path) -> None:
     """What was kept live and what the recording gives agree to the last bit."""
     sent = [chunks(10), chunks(11)]
@@ -179,7 +172,11 @@ def test_session_is_recorded_over_a_loss_and_replayed(tmp_path: Path) -> None:
                 recorder.start()
             assert os.read(far, 1) == b"b"  # it is open, and has asked for samples
             os.write(far, b"".join(units[begin:stop]))
-            until(lambda stop=stop: made.bytes == stop * 33)
+
+            def is_recorded(packets: int = stop) -> bool:
+                return made.bytes == packets * 33
+
+            until(is_recorded)
             if stop == 40:
                 made.stopping.set()
                 recorder.join()

@@ -34,6 +34,7 @@ def test_command_refuses_in_one_line(
     words: list[str],
 ) -> None:
     monkeypatch.setattr(signal, "signal", lambda *_: None)  # they are pytest's here
+    code: str | int | None
     try:
         code = main(["simulate", "ecg", "--link", str(tmp_path / "ecg"), *words])
     except SystemExit as refused:
@@ -104,7 +105,7 @@ for step in range(1, 20):
 
 
 def test_signal_at_any_step_of_the_wait_for_it_ends_the_command(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", INTERRUPTED, tmp_path / "ecg"]
+    command = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "ecg")]
     done = subprocess.run(command, check=False, timeout=WITHIN_S)
     assert done.returncode == 0
 
@@ -112,14 +113,15 @@ def test_signal_at_any_step_of_the_wait_for_it_ends_the_command(tmp_path: Path) 
 def test_command_does_what_standard_input_says(tmp_path: Path) -> None:
     link, other = tmp_path / "ecg", tmp_path / "another port"
     with simulated(link, "--verbs", "--for", "3600") as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdout.readline()
+        orders, answers = process.stdin, process.stdout
+        assert orders is not None
+        assert answers is not None
+        answers.readline()
 
         def say(words: str) -> str:
-            process.stdin.write(words + "\n")
-            process.stdin.flush()
-            return process.stdout.readline()
+            orders.write(words + "\n")
+            orders.flush()
+            return answers.readline()
 
         assert say("unplug") == "done\n"
         assert not link.is_symlink()

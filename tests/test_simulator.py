@@ -5,6 +5,7 @@ import select
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ class Clock:
 class Bench:
     """A board on the table: time moves when `run` says so, a reader listens."""
 
-    def __init__(self, tmp_path: Path, **settings: object) -> None:
+    def __init__(self, tmp_path: Path, **settings: Any) -> None:
         self.clock = Clock()
         self.link = tmp_path / "ecg"
         self.truth = tmp_path / "truth"
@@ -277,7 +278,9 @@ def test_decoders_read_what_encoders_wrote() -> None:
         {"board": "csv", "baud": 4800},
     ],
 )
-def test_impossible_settings_are_refused(tmp_path: Path, settings: dict) -> None:
+def test_impossible_settings_are_refused(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
     with pytest.raises(ConfigError):
         SimulatedBoard(tmp_path / "ecg", **settings)
 

@@ -25,6 +25,9 @@ class Listening(EcgSource):
     def read(self, timeout_s: float) -> SerialChunk | None:
         return None
 
+    def close(self) -> None:
+        pass
+
 
 def told(said: dict[int, bytes], sending: range, command: bytes = b"b") -> list[int]:
     """

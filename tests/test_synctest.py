@@ -53,7 +53,8 @@ def begins(dice: np.random.Generator, seconds: float) -> np.ndarray:
 def lit(seconds: np.ndarray, pulses: np.ndarray) -> np.ndarray:
     place = np.searchsorted(pulses, seconds, side="right") - 1
     since = seconds - pulses[np.maximum(place, 0)]
-    return (place >= 0) & (since >= 0) & (since < WIDTH_S)
+    shines: np.ndarray = (place >= 0) & (since >= 0) & (since < WIDTH_S)
+    return shines
 
 
 def an_ecg(
@@ -213,15 +214,20 @@ def asked(tmp_path: Path) -> Iterator[list[str]]:
     said: list[str] = []
 
     def handler(do: str, answer: dict[str, Any]) -> Handler:
-        return lambda request, payload: said.append(do) or answer
+        def handle(request: dict[str, Any], payload: bytes) -> dict[str, Any]:
+            said.append(f"cancel {request['number']}" if do == "sync_cancel" else do)
+            return answer
 
-    answers = {"sync_begin": {"number": 7}, "sync_result": {"pending": True}}
+        return handle
+
+    answers: dict[str, dict[str, Any]] = {
+        "sync_begin": {"number": 7},
+        "sync_result": {"pending": True},
+        "sync_cancel": {},
+    }
     (tmp_path / "edge.toml").write_text('[box]\ndata_dir = "."\n')
     (tmp_path / "leds" / "torch").mkdir(parents=True)
     handlers = {do: handler(do, answer) for do, answer in answers.items()}
-    handlers["sync_cancel"] = lambda request, payload: (
-        said.append(f"cancel {request['number']}") or {}
-    )
     server = Server(tmp_path / "control.sock", handlers)
     yield said
     server.close()

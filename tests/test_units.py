@@ -39,8 +39,8 @@ def test_units_have_no_unknown_key_or_bad_value(verifiable: Path) -> None:
 def test_a_bad_unit_would_be_found(verifiable: Path, tmp_path: Path) -> None:
     for unit in verifiable.iterdir():
         shutil.copy(unit, tmp_path)
-    with (tmp_path / "edge.service").open("a") as unit:
-        unit.write("\n[Service]\nWatchDogSek=1\n")
+    with (tmp_path / "edge.service").open("a") as file:
+        file.write("\n[Service]\nWatchDogSek=1\n")
 
     assert "WatchDogSek" in _verify([tmp_path / "edge.service"]).stderr
 

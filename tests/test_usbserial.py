@@ -352,6 +352,7 @@ def open_files() -> int:
 def test_killed_reader_keeps_no_successor_out_of_a_pseudo_terminal(board: Pty) -> None:
     """The mark for exclusive use would stay on it, since its far end stays open."""
     port = open_port(board.name, 115200)
+    assert port._file is not None
     exclusive = fcntl.ioctl(port._file, TIOCGEXCL, b"\0" * 4)
     port.close()
 

@@ -157,7 +157,7 @@ def test_a_recording_that_cannot_be_read_is_told_and_nobody_had_it(page: Page) -
         {"origin": "https://evil.example"},
     ],
 )
-def test_another_site_downloads_nothing(page: Page, headers: dict[str, str]) -> None:
+def test_another_site_downloads_nothing(page: Page, headers: dict[str, Any]) -> None:
     for path, accept in (("/export.csv", "*/*"), ("/export", "text/csv")):
         answer = ask(page.app, "GET", path, accept=accept, **headers)
         assert answer.status == 403

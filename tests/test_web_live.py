@@ -349,10 +349,14 @@ def test_a_recorder_that_hangs_is_silent_until_it_answers(
 
 
 def test_many_pages_share_one_question() -> None:
-    recorder = QuietRecorder()
     asked = []
-    state = recorder.state
-    recorder.state = lambda: asked.append(1) or state()  # type: ignore[method-assign]
+
+    class Asked(QuietRecorder):
+        def state(self) -> BoxState:
+            asked.append(1)
+            return super().state()
+
+    recorder = Asked()
     clock = [0.0]
     states = StateCache(recorder, lambda: clock[0])
     for _ in range(10):
