@@ -56,6 +56,17 @@ def test_login_stands_in_the_middle(tmp_path: Path, width: int) -> None:
     assert left > 0
 
 
+def test_login_says_that_it_cannot_be_made(tmp_path: Path) -> None:
+    door = Door(loopback=False, tls=False, hosts=("127.0.0.1",))
+    with closing(Bed(tmp_path, door)) as bed, browser() as driver:
+        bed.accounts.add("anna", PHRASE, "admin")
+        (tmp_path / "web" / "accounts.json").write_text("{")
+        driver.get(bed.address + "login.html")
+
+        said = driver.find_element(By.TAG_NAME, "output")
+        until(lambda: "set it aside" in said.text, "the reason")
+
+
 def test_first_use_login_and_logout(tmp_path: Path) -> None:
     door = Door(loopback=False, tls=False, hosts=("127.0.0.1",))
     with closing(Bed(tmp_path, door)) as bed, browser() as driver:

@@ -67,6 +67,20 @@ def test_a_stranger_with_a_browser_is_shown_the_login(lan: Lan) -> None:
     assert lan.ask("GET", "/login.html").status == 200
 
 
+def test_a_viewer_with_a_browser_is_told_the_way_back(lan: Lan) -> None:
+    """Who kept the address of the export page; a script has JSON as ever."""
+    vera = lan.browser("vera")
+    for path in ("/export", "/export.csv"):
+        shown = vera("GET", path, accept="text/html,*/*;q=0.8")
+        assert shown.status == 403
+        assert shown.headers["content-type"].startswith("text/html")
+        assert b'href="./"' in shown.body
+        assert "etag" not in shown.headers
+        for accept in ("application/json", "text/csv", "*/*"):
+            assert set(vera("GET", path, accept=accept).json) == {"error"}
+    assert set(vera("POST", "/kept", {}, accept="text/html").json) == {"error"}
+
+
 def test_loopback_is_open_by_default(tmp_path: Path) -> None:
     app = make_app(
         make_recording(tmp_path), QuietRecorder(), Settings(), tmp_path / "web"

@@ -125,9 +125,11 @@ def guarded(guard: Guard, need: Need, call: View) -> View:
         try:
             request.environ[PERSON] = guard.admit(request, need)
         except HTTPResponse as refused:
-            if refused.status_code == 401 and wants_page():
+            if not wants_page():
+                raise
+            if refused.status_code == 401:
                 return HTTPResponse(status=303, Location="login.html")
-            raise
+            return files.refusal() if refused.status_code == 403 else refused
         return call(*args, **kwargs)
 
     return answer

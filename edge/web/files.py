@@ -40,6 +40,14 @@ def read(path: Path) -> File:
 FILES = {path.name: read(path) for path in sorted(FOLDER.iterdir())}
 
 
+def refusal() -> HTTPResponse:
+    """Return the page for a person who may not, with the way back."""
+    page = FILES["refused.html"]
+    return HTTPResponse(
+        page.body, 403, **{"Content-Type": page.kind, "Cache-Control": "no-store"}
+    )
+
+
 def serve(name: str) -> HTTPResponse:
     """Return the file *name*, or that the browser's copy of it is still good."""
     file = FILES.get(name)

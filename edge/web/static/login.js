@@ -2,7 +2,8 @@
 const $ = (id) => document.getElementById(id);
 let first = false;
 
-fetch("me").then((reply) => reply.json()).then((me) => {
+fetch("me").then((reply) => reply.json()).catch(() => ({ error: "the box cannot be reached" })).then((me) => {
+  if (me.error) return void (document.querySelector("output").textContent = `Nobody can log in now: ${me.error}. Load this page again once that is mended.`);
   if (me.open || me.name) return location.replace("./");
   first = me.first_use;
   if (!first) return;
