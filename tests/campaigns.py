@@ -25,8 +25,9 @@ SEEDS_A_RUN = {
     "hang": 20,  # hangings of the card, a minute each
     "days": 30,  # simulated days at a commit a second
     "faults": 100,  # of each kind: the board's cable, the Edge TPU, the camera
+    "requests": 1,  # each 42,000 requests to the page, as described, mutated and raw
 }
-RIGS = {"faults": "faults.py"}
+RIGS = {"faults": "faults.py", "requests": "requests_fuzz.py"}
 LINE = re.compile(r"^\| ([\w-]+) \| (\d+):(\d+) \|", re.MULTILINE)
 
 
