@@ -38,6 +38,31 @@ from edge.records import (
 pytestmark = MARKS
 
 
+def test_page_of_another_release_loads_itself_again(
+    bed: Bed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not while somebody writes."""
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        driver.execute_script("window.old = true")
+        driver.find_element(By.TAG_NAME, "body").send_keys("m")
+        monkeypatch.setattr("edge.web.live.PAGE", "another")
+        until(lambda: driver.execute_script("return live.page") == "another", "it")
+        assert driver.execute_script("return window.old")
+
+        driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+        until(lambda: not driver.execute_script("return window.old"), "loaded again")
+        until(lambda: text(driver, "headline") == "Recording", "the headline")
+        driver.execute_script("window.old = true")
+        driver.find_element(By.TAG_NAME, "body").send_keys("m")
+        driver.switch_to.active_element.send_keys("Turned", Keys.ENTER)
+        until(lambda: "Turned" in text(driver, "events"), "answers came")
+        assert driver.execute_script("return window.old")
+        monkeypatch.setattr("edge.web.live.PAGE", "a third")
+        until(lambda: not driver.execute_script("return window.old"), "loaded again")
+
+
 def test_a_mark_is_set_by_mouse_and_by_keyboard(bed: Bed) -> None:
     with browser() as driver:
         driver.get(bed.address)

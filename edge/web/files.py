@@ -40,6 +40,12 @@ def read(path: Path) -> File:
 FILES = {path.name: read(path) for path in sorted(FOLDER.iterdir())}
 
 
+PAGE = hashlib.sha256(
+    "".join(file.tag for file in FILES.values()).encode()
+).hexdigest()[:20]
+"""Another wherever the files of the page are others: an open page is then an old one."""
+
+
 def refusal() -> HTTPResponse:
     """Return the page for a person who may not, with the way back."""
     page = FILES["refused.html"]

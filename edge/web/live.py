@@ -16,6 +16,7 @@ from edge.database.tables import Kind
 from edge.history import PAGE_ROWS, History
 from edge.records import SURE_SCORE, BoxNs, EcgChunk, Event, Pose, Segment
 from edge.web import shapes
+from edge.web.files import PAGE
 from edge.web.present import Moment, Present, Reading
 from edge.web.shapes import Json
 
@@ -184,6 +185,7 @@ def state(reading: Reading, present: Moment) -> Json:
     return {
         "now": shapes.ms(present.now),
         "now_known": present.known,
+        "page": PAGE,
         "sure_score": SURE_SCORE,
         "utc_minus_box": shapes.ms(present.utc_offset_ns),
         "synchronised": present.synchronised,

@@ -14,7 +14,7 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 // what was received
 
 const chunks = [], poses = [], events = new Map(), vitals = new Map();
-let live = null, cursor = "", rows = [], segments = {}, me = {};
+let live = null, page, cursor = "", rows = [], segments = {}, me = {};
 
 // whose time it is
 
@@ -78,6 +78,8 @@ async function poll() {
 }
 
 function take(reply, sent, got) {
+  page ??= reply.page;
+  if (reply.page !== page && !busy()) return location.reload(); // after an update: this script is an old one
   const counts = reply.cursor ? reply.cursor.split(".").map(Number) : rows; // none while nothing can be read
   const other = counts.some((count, i) => count < rows[i]); // rows are numbered from 1 again
   rows = counts;
@@ -100,6 +102,11 @@ function take(reply, sent, got) {
   learnDelay(newestEnd(reply));
   forget();
   tellEvents();
+}
+
+function busy() { // whoever writes or looks at what is held goes on
+  const written = [...document.querySelectorAll(".forms input")].some((field) => field.value !== field.defaultValue);
+  return held !== null || written || $("marker").open;
 }
 
 function beginAnew(other) { // with another database, or in this one: too far behind, or its clock was set
