@@ -43,7 +43,7 @@ FILES = {path.name: read(path) for path in sorted(FOLDER.iterdir())}
 PAGE = hashlib.sha256(
     "".join(file.tag for file in FILES.values()).encode()
 ).hexdigest()[:20]
-"""Another wherever the files of the page are others: an open page is then an old one."""
+"""Another where the files of the page are others: an open page is then an old one."""
 
 
 def refusal() -> HTTPResponse:
