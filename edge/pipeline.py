@@ -78,7 +78,7 @@ class EcgFlow:
         self.newest: BoxNs | None = None  # instant of the newest sample
         self._since = since
         self._chunk_ns = chunk_ns
-        self._cause = "first samples"  # why the next segment begins
+        self._cause = "before the first samples"  # why the next segment begins
         self._clock = clock
         self._session = session
         self._segment_ids = segment_ids

@@ -249,7 +249,7 @@ class Record:
     def ecg_gaps(self) -> list[Event]:
         """Return the gaps of the ECG, but for that before its first sample."""
         gaps = [e for e in self.events if (e.kind, e.stream) == ("gap", "ecg")]
-        return [gap for gap in gaps if gap.cause != "first samples"]
+        return [gap for gap in gaps if gap.cause != "before the first samples"]
 
 
 def short(history: History) -> list[int]:

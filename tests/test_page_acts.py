@@ -292,6 +292,18 @@ def test_an_event_of_another_day_says_the_day(
         assert path or len(today.text) == len("00:00:00")
 
 
+def test_a_gap_says_how_long_it_was(bed: Bed) -> None:
+    now = bed.now()
+    for cause, tenths in (("short", 4), ("longer", 730)):
+        began = BoxNs(now - tenths * SECOND // 10)
+        bed.recorder.keep(Event(began, now, "gap", "ecg", cause, {}))
+    with browser() as driver:
+        driver.get(bed.address)
+        until(lambda: "longer (73 s)" in text(driver, "events"), "the long gap")
+
+        assert "short (0.4 s)" in text(driver, "events")
+
+
 def test_what_happened_is_dated_anew_when_the_box_learns_the_date(bed: Bed) -> None:
     at = bed.now()
     bed.recorder.keep(

@@ -91,7 +91,7 @@ class DeviceClock:
         self._next = 0  # index of the sample to come
         self._counter = -1  # of the newest sample
         self._received = MonotonicNs(0)
-        self._cause = "first samples"  # why the next samples begin a segment
+        self._cause = "before the first samples"  # why the next samples begin a segment
         self._silence = 0  # before the heap that came last, if nothing else came since
         self._usual_read = 0.0  # samples in a read, usually
         self._first = 0  # index of the segment's first sample

@@ -182,7 +182,7 @@ def test_stop_is_quick_and_loses_nothing(box: Box) -> None:
         asked_box = BoxNs(asked + offset)
         *_, last = history.chunks(BoxNs(asked_box - 5_000_000_000), EVER[1])
         gaps = [e for e in history.events(*EVER) if e.kind == "gap" and e.stream]
-        gaps = [gap for gap in gaps if gap.cause != "first samples"]
+        gaps = [gap for gap in gaps if gap.cause != "before the first samples"]
     box.container.sh("systemctl start edge.service")
     box.recording(after=session)
     print(f"systemctl stop took {took_s:.2f} s")

@@ -141,6 +141,9 @@ function span(ms) {
   if (s < 172800) return (s / 3600).toFixed(s < 36000 ? 1 : 0) + " h";
   return Math.round(s / 86400) + " days";
 }
+function brief(ms) {
+  return ms < 9950 ? (Math.max(ms, 100) / 1000).toFixed(1) + " s" : span(ms);
+}
 function many(n) {
   if (n == null) return "–";
   if (n >= 1e7) return (n / 1e6).toFixed(1) + " M";
@@ -323,7 +326,7 @@ function tellEvents() {
   $("events").dataset.key = key;
   $("events").replaceChildren(...list.map((event) => {
     const item = make("li", null, event.kind === "marker" ? "marker" : "");
-    const length = event.lasted > 0 ? ` (${span(event.lasted)})` : "";
+    const length = event.lasted > 0 ? ` (${brief(event.lasted)})` : "";
     item.append(make("time", dated(event.utc)), make("span", (event.kind === "marker" ? "⚑ " : "") + event.cause + length));
     return item;
   }));
