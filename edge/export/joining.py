@@ -171,7 +171,7 @@ def pose_columns(recording: Recording, poses: PoseBlock) -> Columns:
         "image_path": cells.texts(pictures),
         "pose_detected": cells.truths(detected),
         "session": cells.whole(dated.session),
-        "subject": subject_cells(recording, poses.exposed),
+        "subject": subject_cells(recording, dated.session),
         "clock_synchronised": cells.truths(dated.synchronised),
         "pose_uncertainty_ms": milliseconds(poses.uncertainty_ns),
         "pose_stamp": cells.texts(poses.stamp),

@@ -23,6 +23,7 @@ from edge.export.cells import Cells, Whole
 from edge.export.recording import Recording
 from edge.join import sample_times
 from edge.join.columns import SUBJECT, Column, texts
+from edge.ledger import Dates
 from edge.records import MISSING, VITALS, BoxNs, EcgChunk, Event, Segment, Vital
 
 BLOCK_ROWS = 16_384
@@ -132,7 +133,8 @@ def ecg_block(
     """Return rows of *segment*; *owner* says which of *chunks* each sample is from."""
     rows = len(times)
     sure = np.array([chunk.uncertainty_ns for chunk in chunks], np.int64)
-    columns = instant_cells(recording, times)
+    dated = recording.ledger.date(times)
+    columns = instant_cells(recording, times, dated)
     columns.append(milliseconds(sure)[owner])
     columns.append(cells.same(str(segment.id), rows))
     for lead in leads:
@@ -142,7 +144,7 @@ def ecg_block(
         else:
             columns.append(cells.nothing(rows))
     columns.append(reason_cells({segment.id: segment}, chunks, counts, owner))
-    columns.append(subject_cells(recording, times))
+    columns.append(subject_cells(recording, dated.session))
     return Block(cells.lines(columns), rows, BoxNs(int(times[-1])))
 
 
@@ -272,7 +274,9 @@ def event_cells(recording: Recording, batch: Sequence[Event]) -> list[Cells]:
     instant = np.array([event.ended is None for event in batch], np.bool_)
     ended = np.array([event.ended or 0 for event in batch], np.int64)
     began = np.array([event.began for event in batch], np.int64)
-    utc, seconds, rest, *_ = instant_cells(recording, ended)
+    utc, seconds, rest, *_ = instant_cells(
+        recording, ended, recording.ledger.date(ended)
+    )
     even = recording.ledger.even
     lasting = np.where(
         instant, 0, np.maximum(even(ended) - even(began), 0) // NS_PER_MS
@@ -314,13 +318,13 @@ def dated_block(
     recording: Recording, times: Sequence[BoxNs], columns: list[Cells]
 ) -> Block:
     """Return rows of *columns* with the instants *times* in front."""
-    dated = instant_cells(recording, np.array(times, np.int64))
-    return Block(cells.lines(dated + columns), len(times), times[-1])
+    box = np.array(times, np.int64)
+    instants = instant_cells(recording, box, recording.ledger.date(box))
+    return Block(cells.lines(instants + columns), len(times), times[-1])
 
 
-def instant_cells(recording: Recording, box: Whole) -> list[Cells]:
-    """Return the columns of INSTANT."""
-    dated = recording.ledger.date(box)
+def instant_cells(recording: Recording, box: Whole, dated: Dates) -> list[Cells]:
+    """Return the columns of INSTANT for *box* times, *dated* by the ledger."""
     moved = box + recording.shift_ns
     seconds = moved // cells.SECOND_NS
     return [
@@ -332,9 +336,12 @@ def instant_cells(recording: Recording, box: Whole) -> list[Cells]:
     ]
 
 
-def subject_cells(recording: Recording, box: Whole) -> Cells:
-    """Return the column of whose each of *box* times is."""
-    distinct, place = np.unique(recording.ledger.date(box).session, return_inverse=True)
+def subject_cells(recording: Recording, session: Whole) -> Cells:
+    """Return the column of whose each row is, by its *session*; of one row at least."""
+    if (session == session[0]).all():
+        (code,) = recording.ledger.subjects(session[:1])
+        return cells.same(code, len(session))
+    distinct, place = np.unique(session, return_inverse=True)
     return cells.texts(recording.ledger.subjects(distinct))[place]
 
 
