@@ -158,7 +158,7 @@ def load_plain(plain: Path, csv: Path) -> None:
     leads = ", ".join(f"{lead} REAL" for lead in LEADS)
     table = f"""CREATE TABLE ecg (timestamp TEXT, box_s INTEGER, box_ns INTEGER,
         clock_synchronised TEXT, session INTEGER, uncertainty_ms REAL,
-        segment INTEGER, {leads}, reasons TEXT)"""
+        segment INTEGER, {leads}, reasons TEXT, subject TEXT)"""
     load = f'.import --csv --skip 1 "{csv}" ecg'
     quick = "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;"
     command = ["sqlite3", "-cmd", quick, "-cmd", table, str(plain), load]
