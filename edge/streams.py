@@ -8,6 +8,9 @@ from edge.records import BoxNs, Condition, Event, StreamState
 
 NOT_STARTED = "not started"
 
+SHORT = {"ecg": "ECG", "tpu": "TPU"}
+"""Names of streams that people write in capitals."""
+
 
 class Stream:
     """
@@ -43,7 +46,8 @@ class Stream:
             self._state = before._replace(state=state, since=since, cause=cause)
         detail: dict[str, object] = {"from": before.state, "to": state}
         fresh = before.cause == NOT_STARTED
-        sentence = cause or f"{before.name} {'works' if fresh else 'is back'}"
+        name = SHORT.get(before.name, before.name)
+        sentence = cause or f"{name} {'works' if fresh else 'is back'}"
         return (Event(now, None, "state", before.name, sentence, detail),)
 
     def count(

@@ -148,7 +148,7 @@ def test_stream_tells_each_change_once() -> None:
 
     assert [made.cause for made in (*lost, *again, *back)] == [
         "cable pulled",
-        "ecg is back",
+        "ECG is back",
     ]
     assert stream.state.since == 4
 
