@@ -8,8 +8,8 @@ from edge.records import BoxNs, Condition, Event, StreamState
 
 NOT_STARTED = "not started"
 
-SHORT = {"ecg": "ECG", "tpu": "TPU"}
-"""Names of streams that people write in capitals."""
+ABBREVIATIONS = {"ecg": "ECG"}
+"""Streams by name, as people write them."""
 
 
 class Stream:
@@ -46,7 +46,7 @@ class Stream:
             self._state = before._replace(state=state, since=since, cause=cause)
         detail: dict[str, object] = {"from": before.state, "to": state}
         fresh = before.cause == NOT_STARTED
-        name = SHORT.get(before.name, before.name)
+        name = ABBREVIATIONS.get(before.name, before.name)
         sentence = cause or f"{name} {'works' if fresh else 'is back'}"
         return (Event(now, None, "state", before.name, sentence, detail),)
 

@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 
 FUZZ = Path(__file__).parent / "test_web_fuzz.py"
-REQUESTS = 42_000
-"""Of a seed, where EDGE_FUZZ is 1."""
+DESCRIBED, MUTATED, RAW = 22_000, 14_000, 6_000
+"""Requests of a seed where EDGE_FUZZ is 1, by how they are drawn."""
 
 
 def main() -> int:
@@ -38,7 +38,8 @@ def main() -> int:
             print(f"seed {seed} failed, see above", file=sys.stderr)
             return 1
     took = round(time.monotonic() - began, 1)
-    print(json.dumps({"requests": len(seeds) * REQUESTS, "seconds": took}))
+    sent = len(seeds) * (DESCRIBED + MUTATED + RAW)
+    print(json.dumps({"requests": sent, "seconds": took}))
     return 0
 
 

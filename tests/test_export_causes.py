@@ -18,7 +18,7 @@ from edge.export.job import Job, Progress
 from edge.export.manifest import iso
 from edge.export.output import Output, files_in
 from edge.export.part import Writable
-from edge.export.recording import Recording
+from edge.export.recording import Recording, Veil
 from edge.export.request import Request
 from edge.history import History
 from edge.records import BoxNs, Event, Record, UtcNs
@@ -135,8 +135,10 @@ def test_what_left_while_its_file_was_written_is_told(
     assert remark.startswith(f"{lost} ECG samples left the recording while this")
 
 
-@pytest.mark.parametrize("more", [0, 30])
-def test_what_left_between_the_tables_is_told(tmp_path: Path, more: int) -> None:
+@pytest.mark.parametrize(("more", "shift_s"), [(0, 0), (30, 0), (30, -5000)])
+def test_what_left_between_the_tables_is_told(
+    tmp_path: Path, more: int, shift_s: int
+) -> None:
     """Each table is read in a pass of its own, while the ring moves on."""
     database, out = tmp_path / "box.db", tmp_path / "out"
     with Store(database, retention_h=60 / 3600) as store, History(database) as history:
@@ -156,7 +158,8 @@ def test_what_left_between_the_tables_is_told(tmp_path: Path, more: int) -> None
                 record(range(100, 100 + more))
             written.append(progress.file)
 
-        request = Request(*span, options=Options(("joined", "ecg"), S))
+        options, veil = Options(("joined", "ecg"), S), Veil(shift_s * S)
+        request = Request(*span, options=options, veil=veil if shift_s else None)
         with DiskFolder.at(out) as folder:
             said = Job(database, request, folder, UtcNs(START), tell).run()
         left_before = history.left_before()
@@ -168,7 +171,7 @@ def test_what_left_between_the_tables_is_told(tmp_path: Path, more: int) -> None
     assert len(said["remarks"]) == bool(more)
     for remark in said["remarks"]:
         assert left_before
-        assert iso(left_before + UTC_AHEAD) in remark
+        assert iso(left_before + UTC_AHEAD + shift_s * S) in remark
 
 
 def test_what_nobody_told_is_no_claim_that_it_left(tmp_path: Path) -> None:

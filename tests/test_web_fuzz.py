@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+import requests_fuzz
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from records_store import quick_folder
@@ -62,8 +63,8 @@ CHECKS = [
     response_schema_conformance,
 ]
 
-MUTATED = round(14_000 * TIMES)
-RAW = round(6000 * TIMES)
+MUTATED = round(requests_fuzz.MUTATED * TIMES)
+RAW = round(requests_fuzz.RAW * TIMES)
 
 OPENAPI = json.loads(FILES["openapi.json"].body)
 OPERATIONS = [(p, m) for p, item in OPENAPI["paths"].items() for m in item]
@@ -75,8 +76,7 @@ VARIED = [
 ]
 """Addresses that take something which can be varied."""
 
-DESCRIBED = round(22_000 * TIMES)
-EACH = math.ceil(DESCRIBED / 2 / len(VARIED))
+EACH = math.ceil(requests_fuzz.DESCRIBED * TIMES / 2 / len(VARIED))
 """Requests for one address in one of the two ways: as described, and not so."""
 
 FIXED = [entry for entry in OPERATIONS if entry not in VARIED and "{" not in entry[0]]

@@ -9,6 +9,7 @@ the harness's flags through the environment; each says so in its docstring.
 import statistics
 import time
 from collections.abc import Callable
+from operator import truediv
 from typing import NamedTuple
 
 
@@ -33,19 +34,13 @@ def side_by_side(
     after one warm-up each, and the median of peer/ours pair by pair. In every other
     pair the peer is first, so that a machine that gets slower favours neither.
     """
-    pairs: list[tuple[float, float]] = []
+    took: dict[Callable[[], object], list[float]] = {ours: [], peer: []}
     for run in range(runs + 1):
-        if run % 2:
-            peer_s = seconds(peer)
-            pairs.append((seconds(ours), peer_s))
-        else:
-            pairs.append((seconds(ours), seconds(peer)))
-    pairs = pairs[1:]
-    return (
-        statistics.median(pair[0] for pair in pairs),
-        statistics.median(pair[1] for pair in pairs),
-        statistics.median(pair[1] / pair[0] for pair in pairs),
-    )
+        for call in (peer, ours) if run % 2 else (ours, peer):
+            took[call].append(seconds(call))
+    our_s, peer_s = took[ours][1:], took[peer][1:]
+    ratio = statistics.median(map(truediv, peer_s, our_s))
+    return statistics.median(our_s), statistics.median(peer_s), ratio
 
 
 def seconds(call: Callable[[], object]) -> float:
