@@ -177,6 +177,25 @@ def text(driver: Any, name: str) -> str:
     return found
 
 
+PAGE = """
+const done = arguments[arguments.length - 1], page = {};
+Promise.all([%s].map((name) => import(`/static/${name}.js`))).then((modules) => {
+  for (const module of modules) for (const name of Object.keys(module))
+    Object.defineProperty(page, name, { get: () => module[name] });
+  done((() => { %s })());
+});
+"""
+
+
+def asked(driver: Any, script: str, *arguments: Any, of: str = "playing") -> Any:
+    """
+    Return what *script* returns on the live page, where `page` has what its modules
+    *of*, names with spaces between, export.
+    """
+    modules = ", ".join(repr(name) for name in of.split())
+    return driver.execute_async_script(PAGE % (modules, script), *arguments)
+
+
 def first_download(driver: Any) -> str:
     """Return the first link of the export page, "" if there is none, at one instant."""
     asked = "return document.querySelector('#downloads a')?.href ?? ''"

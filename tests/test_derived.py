@@ -97,7 +97,7 @@ def test_page_has_words_for_every_reason_and_no_other() -> None:
     """Those of the boards, and of a rate that is computed."""
     boards = {"lead_off", "probe_off", "placeholder", "stale", "out_of_range"}
     boards |= {"not_sent"}
-    page = Path(web.__file__).parent / "static/page.js"
+    page = Path(web.__file__).parent / "static/vitals.js"
     found = re.search(r"\bREASONS = \{(.*?)\};", page.read_text(), re.DOTALL)
     assert found
     words = re.findall(r'\b(\w+): "[^"_]+"', found[1])

@@ -69,6 +69,19 @@ PEERS_ALLOWED = {
 }
 """Rooms whose modules may use each other."""
 
+STATIC = ROOT / "edge/web/static"
+PAGE_LAYERS: list[set[str]] = [
+    {"elements", "figures"},
+    {"playing", "pen"},
+    {"received"},
+    {"body", "traces", "vitals", "parts", "sending"},
+    {"axis", "hour", "words"},
+    {"hands"},
+    {"page", "export", "login"},
+]
+"""The modules of the pages, as a browser loads them."""
+PAGE_IMPORT = re.compile(r'^import .*"\./(\w+)\.js";$', re.MULTILINE)
+
 MODULES = sorted((ROOT / "edge").rglob("*.py"))
 
 
@@ -107,6 +120,18 @@ def test_imports_only_from_layers_above(path: Path) -> None:
             assert own in PEERS_ALLOWED
         else:
             assert layer(room) < layer(own), f"{name} imports {imported}"
+
+
+def test_modules_of_the_page_import_only_from_rows_above() -> None:
+    seen: set[str] = set()
+    for row in PAGE_LAYERS:
+        for name in row:
+            text = (STATIC / f"{name}.js").read_text()
+            imported = set(PAGE_IMPORT.findall(text))
+            assert imported <= seen, f"{name}.js imports {imported - seen}"
+            assert text.count("import ") == len(imported), name
+        seen |= row
+    assert seen == {path.stem for path in STATIC.glob("*.js")}
 
 
 def test_rows_of_the_readme_are_the_layers() -> None:

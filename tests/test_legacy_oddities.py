@@ -42,7 +42,7 @@ def test_d32_the_page_shows_the_state_and_its_forms_stay_on_it() -> None:
 
     assert "Running" not in html
     assert "Ready" not in html
-    assert "preventDefault" in (folder / "page.js").read_text()
+    assert "preventDefault" in (folder / "sending.js").read_text()
 
 
 @pytest.mark.parametrize("size", [(1, 2000), (2000, 1), (1, 1)])

@@ -10,7 +10,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from page_rig import MARKS, Bed, browser, complaints, inked, overlaps, text, until
+from page_rig import (
+    MARKS,
+    Bed,
+    asked,
+    browser,
+    complaints,
+    inked,
+    overlaps,
+    text,
+    until,
+)
 from selenium.webdriver.common.by import By
 from web_rig import SECOND, SEGMENT, ecg, pose
 
@@ -260,15 +270,16 @@ def test_what_is_dated_ahead_does_not_pile_up_in_an_open_page(bed: Bed) -> None:
         driver.get(bed.address)
         until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
         driver.execute_script(
-            "window.taken = 0; const was = take;"
-            "take = (reply, ...rest) => { taken += reply.ecg.length;"
-            "was(reply, ...rest); }"
+            "window.taken = 0; const was = Response.prototype.json;"
+            "Response.prototype.json = async function () {"
+            "const reply = await was.call(this); taken += reply.ecg?.length ?? 0;"
+            "return reply; }"
         )
         tomorrow = bed.now() + 86_400 * SECOND
         bed.recorder.fill(tomorrow + n * SECOND // 1000 for n in range(100))
         until(lambda: driver.execute_script("return taken") >= 100, "they came")
 
-        assert driver.execute_script("return chunks.length") < 100
+        assert asked(driver, "return page.chunks.length", of="received") < 100
 
 
 def test_uploads_do_not_let_the_page_play_further_behind(bed: Bed) -> None:
@@ -276,19 +287,24 @@ def test_uploads_do_not_let_the_page_play_further_behind(bed: Bed) -> None:
     with browser() as driver:
         driver.get(bed.address)
         until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
-        upload = "{ segment: -1, start: now(), offsets: [0], period: 0, mv: [[1]] }"
-        picture = "{ at: now() - 60000, source: 'upload' }"
+        upload = (
+            "{ segment: -1, start: page.now(), offsets: [0], period: 0, mv: [[1]] }"
+        )
+        picture = "{ at: page.now() - 60000, source: 'upload' }"
         answers = (
             f"{{ ecg: [{upload}], poses: [] }}",
             f"{{ ecg: [], poses: [{picture}] }}",
         )
         for answer in answers:
-            for before in ("", "chunks.length = 0;"):
-                found = driver.execute_script(
-                    f"{before} const was = delay, reply = {{ ...live, cursor,"
+            for before in ("", "page.chunks.length = 0;"):
+                found = asked(
+                    driver,
+                    f"{before} const was = page.delay, reply = {{ ...page.live,"
+                    "cursor: page.cursor, vitals: [], events: [],"
                     f"segments: {{ '-1': {{ leads: ['I'], live: false }} }},"
-                    f"vitals: [], events: [], ...{answer} }};"
-                    "take(reply, tick(), tick()); return delay - was"
+                    f"...{answer} }}; const at = page.tick();"
+                    "page.take(reply, at, at); return page.delay - was",
+                    of="playing received",
                 )
                 assert found == 0, (answer, before)
 
@@ -323,7 +339,7 @@ def test_nothing_sticks_out_after_weeks(bed: Bed, width: int, height: int) -> No
         until(lambda: driver.execute_script(ticks), "the times of the last hour")
 
         assert driver.execute_script(STICKING_OUT) == []
-        assert driver.execute_script("return margin") <= width / 4
+        assert asked(driver, "return page.margin", of="axis") <= width / 4
         assert overlaps(driver) == []
 
 

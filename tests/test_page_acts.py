@@ -14,6 +14,7 @@ import pytest
 from page_rig import (
     MARKS,
     Bed,
+    asked,
     browser,
     complaints,
     first_download,
@@ -37,6 +38,9 @@ from edge.records import (
 
 pytestmark = MARKS
 
+MARKED = "return page.pointed ?? page.held ?? page.now()"
+"""The instant that a mark is of."""
+
 
 def test_page_of_another_release_loads_itself_again(
     bed: Bed, monkeypatch: pytest.MonkeyPatch
@@ -48,7 +52,8 @@ def test_page_of_another_release_loads_itself_again(
         driver.execute_script("window.old = true")
         driver.find_element(By.TAG_NAME, "body").send_keys("m")
         monkeypatch.setattr("edge.web.live.PAGE", "another")
-        until(lambda: driver.execute_script("return live.page") == "another", "it")
+        answer = "return page.live.page"
+        until(lambda: asked(driver, answer, of="received") == "another", "it")
         assert driver.execute_script("return window.old")
 
         driver.switch_to.active_element.send_keys(Keys.ESCAPE)
@@ -95,19 +100,18 @@ def test_a_mark_is_of_the_instant_at_which_it_is_begun(bed: Bed, where: str) -> 
         body.send_keys(
             {"live": "", "held": "h", "pointed": "h" + 9 * Keys.ARROW_LEFT}[where]
         )
-        wanted = driver.execute_script("return pointed ?? held ?? now()")
+        wanted = asked(driver, MARKED)
         body.send_keys("m")
-        until_then = driver.execute_script("return pointed ?? held ?? now()")
+        until_then = asked(driver, MARKED)
         said = text(driver, "marked")
         bed.pass_time(40)
         driver.execute_script(
-            "const was = send; send = (...all) => {"
-            "window.sent = JSON.parse(all[1]); return was(...all); }"
+            "const was = fetch; window.fetch = (address, how) => {"
+            "if (address === 'markers') window.sent = JSON.parse(how.body);"
+            "return was(address, how); }"
         )
         until(
-            lambda: (
-                driver.execute_script("return now() - arguments[0]", wanted) > 40_000
-            ),
+            lambda: asked(driver, "return page.now()") - wanted > 40_000,
             "typing takes long",
         )
         driver.switch_to.active_element.send_keys("Washed", Keys.ENTER)
@@ -118,7 +122,11 @@ def test_a_mark_is_of_the_instant_at_which_it_is_begun(bed: Bed, where: str) -> 
         assert (
             said
             == "At "
-            + driver.execute_script("return clock(present(arguments[0]))", sent["at"])
+            + asked(
+                driver,
+                f"return page.clock(page.present({sent['at']}))",
+                of="playing figures",
+            )
             + "."
         )
 
@@ -131,12 +139,15 @@ def test_what_is_held_for_long_is_said_to_be_too_old_for_a_mark(bed: Bed) -> Non
         body = driver.find_element(By.TAG_NAME, "body")
         body.send_keys("h")
         bed.pass_time(600)
-        late = "return now() - held > 600000"
-        until(lambda: driver.execute_script(late), "ten minutes")
+        late = "return page.now() - page.held > 600000"
+        until(lambda: asked(driver, late), "ten minutes")
         body.send_keys("m")
 
         assert "too old" in text(driver, "marked")
-        assert driver.execute_script("return now() - marked") < 60_000
+        assert (
+            asked(driver, "return page.now() - page.marked", of="playing sending")
+            < 60_000
+        )
 
 
 def test_holding_says_that_it_is_not_live(bed: Bed) -> None:
@@ -157,10 +168,10 @@ def test_a_held_curve_stays_however_long_it_is_held(bed: Bed) -> None:
         until(lambda: inked(driver, "axis") > 2000, "ECG on the axis")
         driver.find_element(By.TAG_NAME, "body").send_keys("h")
         drawn = until(partial(still, driver), "a still picture")
-        before = driver.execute_script("return now()")
+        before = asked(driver, "return page.now()")
         bed.pass_time(40)
-        passed = partial(driver.execute_script, "return now() - arguments[0]", before)
-        until(lambda: passed() > 40_000, "answers of 40 s later")
+        now = partial(asked, driver, "return page.now()")
+        until(lambda: now() - before > 40_000, "answers of 40 s later")
 
         assert still(driver) == drawn
         driver.find_element(By.ID, "hold").click()
@@ -178,11 +189,11 @@ def test_a_held_curve_stays_when_the_page_begins_anew(bed: Bed, cause: str) -> N
         bed.pass_time(40)
         now = bed.now()
         if cause == "clock set":
-            before = driver.execute_script("return present(0)")
+            before = asked(driver, "return page.present(0)")
             day = 86_400 * SECOND  # the clock under the curve reads the same
             bed.recorder.keep(ClockReading(1, now, UtcNs(now + day), True, 0))
-            moved = partial(driver.execute_script, "return present(0) - arguments[0]")
-            until(lambda: moved(before) == day / 1e6, "another date")
+            ahead = partial(asked, driver, "return page.present(0)")
+            until(lambda: ahead() - before == day / 1e6, "another date")
             rows: list[Any] = []
         else:  # as of a tab that was hidden for 17 s
             exposures = [BoxNs(now + n * SECOND // 100) for n in range(300)]
@@ -202,10 +213,10 @@ def test_a_finger_that_scrolls_holds_nothing_and_a_tap_does(bed: Bed) -> None:
         until(lambda: inked(driver, "axis") > 1000, "ECG on the axis")
         swipe(driver, "axis", 240)
         until(lambda: driver.execute_script("return scrollY") > 100, "it scrolls")
-        assert driver.execute_script("return held") is None
+        assert asked(driver, "return page.held") is None
 
         swipe(driver, "axis", 0)
-        until(lambda: driver.execute_script("return held !== null"), "a hold")
+        until(lambda: asked(driver, "return page.held !== null"), "a hold")
         until(lambda: "held at" in text(driver, "paused"), "the band says it")
         assert text(driver, "headline") == "Recording"
         assert "not live" in text(driver, "paused")

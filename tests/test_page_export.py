@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from page_rig import MARKS, Bed, browser, first_download, text, until
+from page_rig import MARKS, Bed, asked, browser, first_download, text, until
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -26,14 +26,13 @@ def test_the_last_hour_of_an_export_ends_now(bed: Bed) -> None:
     with browser() as driver:
         driver.get(bed.address + "export")
         until(lambda: "about" in text(driver, "size"), "the estimate")
-        drawn = driver.execute_script("return day.end")
+        drawn = asked(driver, "return page.day.end", of="export")
         bed.pass_time(9 * 3600)
         shown = (
-            "document.dispatchEvent(new Event('visibilitychange'));"
-            "return day.end - arguments[0]"
+            "document.dispatchEvent(new Event('visibilitychange'));return page.day.end"
         )
-        passed = partial(driver.execute_script, shown, drawn)
-        until(lambda: passed() > 8.9 * 3600e3, "the strip of now")
+        end = partial(asked, driver, shown, of="export")
+        until(lambda: end() - drawn > 8.9 * 3600e3, "the strip of now")
         hour = driver.find_element(By.CSS_SELECTOR, "[data-back='3600']")
         hour.click()
         assert hour.get_attribute("aria-pressed") == "true"
@@ -59,9 +58,11 @@ def test_what_is_dragged_in_the_hour_that_comes_twice_is_what_is_sent(
         driver.execute_cdp_cmd("Emulation.setTimezoneOverride", zone)
         driver.get(bed.address + "export")
         until(lambda: "about" in text(driver, "size"), "the estimate")
-        driver.execute_script(
-            "const later = Date.UTC(2025, 9, 26, 1, 30) - day.utc.at(-1);"
-            "day.utc = day.utc.map(utc => utc + later)"
+        asked(
+            driver,
+            "const later = Date.UTC(2025, 9, 26, 1, 30) - page.day.utc.at(-1);"
+            "page.day.utc = page.day.utc.map(utc => utc + later)",
+            of="export",
         )
         bar = driver.find_element(By.CSS_SELECTOR, "#strip canvas")
         end = bar.size["width"] // 2 - 3
@@ -120,7 +121,11 @@ def test_nothing_ticked_is_not_written(bed: Bed, kind: str) -> None:
     with browser() as driver:
         driver.get(bed.address + "export")
         until(lambda: "about" in text(driver, "size"), "the estimate")
-        driver.execute_script("$('drives').append(drive({ id: 'x', label: 'Stick' }))")
+        asked(
+            driver,
+            "page.$('drives').append(page.drive({ id: 'x', label: 'Stick' }))",
+            of="export elements",
+        )
         writing = driver.find_elements(By.CSS_SELECTOR, "#arm, #drives button")
         assert [button.is_enabled() for button in writing] == [True, True]
         for box in driver.find_elements(By.CSS_SELECTOR, f"#{kind} :checked"):

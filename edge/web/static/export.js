@@ -1,12 +1,14 @@
-"use strict";
-const $ = (id) => document.getElementById(id);
+// The export page: which stretch, which tables, and where to.
+
+import { $, css, make } from "./elements.js";
+
 const TABLES = { joined: "Body and ECG joined", ecg: "Every ECG sample", vitals: "Vital signs", events: "Gaps, markers, states" };
 const DAY_AGAIN_MS = 60000; // a minute of the strip
 const AGAIN_MS = 2000; // after an error
 const LET_GO = "Keep this stretch no longer? If it is older than the rest of the recording, it is deleted at once.";
-let me = {}, day = null, span = null; // span: what the stretch comes to in box time
+export let day = null; // how complete the last day is
+let me = {}, span = null; // span: what the stretch comes to in box time
 
-const make = (tag, text, name) => Object.assign(document.createElement(tag), text == null ? {} : { textContent: text }, name ? { className: name } : {});
 async function ask(address) {
   const reply = await fetch(address).catch(() => { throw new Error("The box cannot be reached."); });
   if (reply.status === 401) location.assign("login.html");
@@ -134,7 +136,7 @@ function stretch({ number, begin, end, utc, why }) {
   return item;
 }
 
-function drive(found) {
+export function drive(found) {
   const item = make("li", `${found.label}${found.size ? ", " + size(found.size) : ""}${found.away ? ", not plugged in" : ""}${found.fault ? ": " + found.fault : ""} `);
   const made = found.enrolled ? button(item, "Enrolled – forget", () => tell("drives/forget", { drive: found.id }))
     : button(item, "Enrol: always write what is new", () => tell("drives/enrol", { ...order(), drive: found.id, from: undefined, to: undefined }));
@@ -242,7 +244,6 @@ function drag(event) {
 
 function mark() {
   if (!day) return;
-  const style = getComputedStyle(document.documentElement), css = (name) => style.getPropertyValue("--" + name);
   for (const canvas of $("strip").querySelectorAll("canvas")) {
     const box = canvas.getBoundingClientRect(), pen = canvas.getContext("2d"), share = canvas.stream.share;
     Object.assign(canvas, { width: box.width, height: box.height });

@@ -1,5 +1,7 @@
-"use strict";
-const $ = (id) => document.getElementById(id);
+// The page for who has not logged in, or is the first.
+
+import { $ } from "./elements.js";
+
 let first = false;
 
 fetch("me").then((reply) => reply.json()).catch(() => ({ error: "the box cannot be reached" })).then((me) => {
