@@ -348,10 +348,15 @@ def test_the_forms_answer_on_the_page(bed: Bed, tmp_path: Path) -> None:
         other.find_element(By.NAME, "heart_rate").send_keys("abc")
         other.find_element(By.TAG_NAME, "button").click()
         until(lambda: "Refused: heart_rate" in other.text, "the refusal")
-        other.find_element(By.NAME, "heart_rate").clear()
-        other.find_element(By.NAME, "ecg_lead1").send_keys("-0,85")
+        names = ("heart_rate", "ecg_lead1")
+        rate, lead = (other.find_element(By.NAME, name) for name in names)
+        assert rate.get_property("value") == "abc", "to be mended"
+        rate.clear()
+        lead.send_keys("-0,85")
         other.find_element(By.TAG_NAME, "button").click()
         until(lambda: bed.recorder.posts, "a number with a comma")
+        until(lambda: not lead.get_property("value"), "a form for the next")
+        assert "processed" in other.text
 
         assert bed.recorder.posts[0].values == {"ecg_lead1": -0.85}
         assert driver.current_url == bed.address

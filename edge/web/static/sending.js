@@ -65,6 +65,7 @@ async function submitByHand(event) {
   try {
     const reply = await send(form.getAttribute("action"), data);
     const answer = await reply.json();
+    if (!answer.error) form.reset(); // what is still written there was not sent
     out.textContent = answer.error ? "Refused: " + answer.error : answer.message + (answer.data.pose_detected ? "; a body was found." : ".");
   } catch { out.textContent = "The box cannot be reached."; }
 }
