@@ -18,8 +18,10 @@ from records_store import (
 )
 
 from edge.database import soundness
+from edge.database.prune import Passed
+from edge.database.totals import Totals
 from edge.history import History
-from edge.records import BoxNs, Event, Record, Vital
+from edge.records import BoxNs, Event, Kept, Record, Vital
 from edge.store import Store
 
 PAGE = 4096
@@ -192,6 +194,35 @@ def test_rot_met_while_recording_costs_no_record(path: Path, statement: str) -> 
     assert "edge.damaged-1.db" in said[0]
     assert said[1:] == ["said", "said"]
     assert not path.with_name("edge.damaged-2.db").exists()
+
+
+def test_rot_met_between_transactions_costs_no_record(
+    path: Path, recording: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while what nobody keeps any more is swept away."""
+    path.write_bytes(recording)
+    row = cell_of(recording, root_of(path, "marks"), last=False)
+    sweep = Passed.sweep
+
+    def rot_first(
+        passed: Passed, connection: sqlite3.Connection, totals: Totals
+    ) -> bool:
+        with path.open("r+b") as file:
+            file.seek(row[1])  # as below
+            file.write(bytes([127]))
+        connection.execute("PRAGMA shrink_memory").fetchall()
+        return sweep(passed, connection, totals)
+
+    first, second, third = (START + (SECONDS + n) * S for n in (1, 2, 3))
+    with Store(path, ballast_bytes=BALLAST) as store:
+        store.append([marker(first)])
+        store._steady.file.writer.checkpoint("TRUNCATE")
+        monkeypatch.setattr(Passed, "sweep", rot_first)
+        store.append([marker(second), Kept(BoxNs(first), BoxNs(second), "a fall")])
+        store.append([marker(third)])
+    with History(path) as history:
+        assert list(history.events(*EVER))[-1].began == third
+    assert path.with_name("edge.damaged-1.db").exists()
 
 
 @pytest.mark.parametrize("last", [False, True], ids=["oldest", "newest"])

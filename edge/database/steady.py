@@ -142,8 +142,8 @@ class SteadyWriter:
         # it again.
         try:
             writer.tidy()
-        except ERRORS as error:
-            logger.warning("cannot move the log into %s: %s", self.file.path, error)
+        except (*ERRORS, Damaged) as error:
+            logger.warning("cannot tidy %s: %s", self.file.path, error)
             self.file.close()
 
     def _not_stored(self, given: list[Record]) -> list[Record]:
