@@ -182,8 +182,8 @@ const done = arguments[arguments.length - 1], page = {};
 Promise.all([%s].map((name) => import(`/static/${name}.js`))).then((modules) => {
   for (const module of modules) for (const name of Object.keys(module))
     Object.defineProperty(page, name, { get: () => module[name] });
-  done((() => { %s })());
-});
+  done([(() => { %s })(), null]);
+}).catch((error) => done([null, String(error)]));
 """
 
 
@@ -193,7 +193,9 @@ def asked(driver: Any, script: str, *arguments: Any, of: str = "playing") -> Any
     *of*, names with spaces between, export.
     """
     modules = ", ".join(repr(name) for name in of.split())
-    return driver.execute_async_script(PAGE % (modules, script), *arguments)
+    answer, error = driver.execute_async_script(PAGE % (modules, script), *arguments)
+    assert error is None, error
+    return answer
 
 
 def first_download(driver: Any) -> str:

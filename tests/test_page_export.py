@@ -26,7 +26,7 @@ def test_the_last_hour_of_an_export_ends_now(bed: Bed) -> None:
     with browser() as driver:
         driver.get(bed.address + "export")
         until(lambda: "about" in text(driver, "size"), "the estimate")
-        drawn = asked(driver, "return page.day.end", of="export")
+        drawn = last_day(driver)
         bed.pass_time(9 * 3600)
         shown = (
             "document.dispatchEvent(new Event('visibilitychange'));return page.day.end"
@@ -41,6 +41,12 @@ def test_the_last_hour_of_an_export_ends_now(bed: Bed) -> None:
         driver.find_element(By.ID, "to").send_keys("01022031", Keys.TAB, "030405AM")
         assert "from=&to=2031" in until(partial(dated_download, driver), "as typed")
         assert hour.get_attribute("aria-pressed") == "false"
+
+
+def last_day(driver: Any) -> float:
+    """Return when the strip of the last day ends, in box time, once it is there."""
+    end = partial(asked, driver, "return page.day?.end", of="export")
+    return float(until(end, "the strip"))
 
 
 def dated_download(driver: Any) -> str:
@@ -58,6 +64,7 @@ def test_what_is_dragged_in_the_hour_that_comes_twice_is_what_is_sent(
         driver.execute_cdp_cmd("Emulation.setTimezoneOverride", zone)
         driver.get(bed.address + "export")
         until(lambda: "about" in text(driver, "size"), "the estimate")
+        last_day(driver)
         asked(
             driver,
             "const later = Date.UTC(2025, 9, 26, 1, 30) - page.day.utc.at(-1);"

@@ -302,15 +302,35 @@ def test_a_browser_keeps_no_page_of_the_patient(app: Any) -> None:
         assert (again.status, again.body) == (304, b"")
 
 
+LOADS = re.compile(
+    rb'<(?:link|script|img)[^>]*(?:href|src)="(?:static/)?([^"]+)"'
+    rb'|^import .*"\./([^"]+)";$',
+    re.MULTILINE,
+)
+
+
+def loaded(name: str, files: dict[str, bytes]) -> set[str]:
+    """Return which of *files* a browser loads for *name*, itself included."""
+    found = {name}
+    while (
+        more := {
+            (tag or module).decode()
+            for one in found
+            for tag, module in LOADS.findall(files[one])
+        }
+        - found
+    ):
+        found |= more
+    return found
+
+
 def test_page_files_are_small_and_ask_nobody_else() -> None:
     folder = Path(__file__).parent.parent / "edge/web/static"
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    pages = [name for name in files if name.endswith(".html")]
-    loads = rb'<(?:link|script|img)[^>]*(?:href|src)="(?:static/)?([^"]+)"'
     sizes = {
-        page: len(files[page])
-        + sum(len(files[name.decode()]) for name in set(re.findall(loads, files[page])))
-        for page in pages
+        name: sum(len(files[one]) for one in loaded(name, files))
+        for name in files
+        if name.endswith(".html")
     }
 
     assert max(sizes.values()) <= 60_000, sizes

@@ -53,7 +53,7 @@ function paper({ pen, width, left, begin, end, top, bottom, height, x }) {
     pen.stroke();
   }
   ink(pen, "soft", "center");
-  const every = (width - left) / ((end - begin) / 1000) < 64 ? 2000 : 1000;
+  const every = x(1000) - x(0) < 64 ? 2000 : 1000;
   for (let t = Math.ceil(begin / every) * every; t <= end; t += every) if (x(t) > left + 26 && x(t) < width - 26) pen.fillText(clock(present(t)), x(t), height - 5);
 }
 
@@ -79,8 +79,9 @@ function flags({ pen, begin, end, x, top, bottom, width }) {
     if (event.kind !== "marker" || event.began < begin || event.began > end) continue;
     const at = x(event.began);
     pen.strokeStyle = css("mark"); pen.lineWidth = 2; pen.setLineDash([5, 4]); pen.beginPath(); pen.moveTo(at, top); pen.lineTo(at, bottom); pen.stroke(); pen.setLineDash([]);
-    pen.fillStyle = css("mark"); pen.textAlign = at > width - 130 ? "right" : "left"; pen.font = BOLD;
-    pen.fillText("⚑ " + event.cause.slice(0, 28), at + (at > width - 130 ? -5 : 5), top + 12);
+    const late = at > width - 130;
+    ink(pen, "mark", late ? "right" : "left"); pen.font = BOLD;
+    pen.fillText("⚑ " + event.cause.slice(0, 28), at + (late ? -5 : 5), top + 12);
   }
 }
 

@@ -12,21 +12,20 @@ const LIMBS = [ // pairs of keypoints, and the side they are on
 const sure = (pose, i) => pose.xys[3 * i + 2] > live.sure_score; // as the box counts, which says whether there is a body
 
 export function person(pen, pose, x, y, scale, thick) {
-  const point = (i) => [x + pose.xys[3 * i] * scale, y + pose.xys[3 * i + 1] * scale, pose.xys[3 * i + 2]];
+  const point = (i) => [x + pose.xys[3 * i] * scale, y + pose.xys[3 * i + 1] * scale];
   const seen = (i) => sure(pose, i);
   pen.lineCap = pen.lineJoin = "round";
   if ([5, 6, 12, 11].every(seen)) {
     pen.beginPath();
-    for (const i of [5, 6, 12, 11]) pen.lineTo(...point(i).slice(0, 2));
+    for (const i of [5, 6, 12, 11]) pen.lineTo(...point(i));
     pen.closePath();
     pen.globalAlpha = 0.16; pen.fillStyle = css("spine"); pen.fill(); pen.globalAlpha = 1;
   }
   for (const side of ["spine", "left", "right"]) {
     pen.strokeStyle = css(side); pen.lineWidth = thick; pen.beginPath();
-    for (const [a, b, where] of LIMBS) if (where === side && seen(a) && seen(b)) {
-      pen.moveTo(...point(a).slice(0, 2)); pen.lineTo(...point(b).slice(0, 2));
-    } else if (where === side) for (const i of [a, b]) if (seen(i)) { // a dot: what was seen is never drawn as nothing
-      pen.moveTo(...point(i).slice(0, 2)); pen.lineTo(...point(i).slice(0, 2));
+    for (const [a, b, where] of LIMBS) if (where === side) {
+      const ends = [a, b].filter(seen); // of one a dot: what was seen is never drawn as nothing
+      if (ends.length) { pen.moveTo(...point(ends[0])); pen.lineTo(...point(ends.at(-1))); }
     }
     pen.stroke();
   }
@@ -36,9 +35,10 @@ export function person(pen, pose, x, y, scale, thick) {
 function head(pen, pose, point, seen, thick) {
   const face = [0, 1, 2, 3, 4].filter(seen).map(point);
   if (!face.length) return;
+  const apart = (p, q) => Math.hypot(p[0] - q[0], p[1] - q[1]), least = thick * 1.4;
   const middle = [0, 1].map((axis) => face.reduce((sum, p) => sum + p[axis], 0) / face.length);
-  let radius = Math.max(...face.map((p) => Math.hypot(p[0] - middle[0], p[1] - middle[1])), thick * 1.4);
-  if (seen(5) && seen(6)) radius = Math.min(radius * 1.3, Math.max(thick * 1.4, 0.7 * Math.hypot(point(5)[0] - point(6)[0], point(5)[1] - point(6)[1])));
+  let radius = Math.max(...face.map((p) => apart(p, middle)), least);
+  if (seen(5) && seen(6)) radius = Math.min(radius * 1.3, Math.max(least, 0.7 * apart(point(5), point(6))));
   pen.strokeStyle = css("spine"); pen.lineWidth = thick * 0.8;
   pen.beginPath(); pen.arc(...middle, radius, 0, 7); pen.stroke();
 }

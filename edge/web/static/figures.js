@@ -1,10 +1,7 @@
 // Numbers as people say them.
 
 export function ago(ms) {
-  if (ms < 0) ms = 0;
-  const s = ms / 1000;
-  if (s < 9.95) return s.toFixed(1) + " s ago";
-  return span(ms) + " ago";
+  return (ms < 9950 ? (Math.max(ms, 0) / 1000).toFixed(1) + " s" : span(ms)) + " ago";
 }
 
 export function span(ms) {

@@ -16,17 +16,18 @@ export async function hour() {
 function drawHour(reply) {
   const strip = $("strip");
   for (const stream of reply.streams) {
+    const title = PARTS[stream.name] ?? stream.name;
     let row = $("strip-" + stream.name);
     if (!row) {
       row = make("div", null, "row");
       row.id = "strip-" + stream.name;
-      row.append(make("b", PARTS[stream.name] ?? stream.name), make("canvas"), make("span", "", "share"));
+      row.append(make("b", title), make("canvas"), make("span", "", "share"));
       row.children[1].setAttribute("role", "img");
       strip.append(row);
     }
     const share = stream.overall, text = share === null ? "–" : percent(share);
     set(row.lastChild, text);
-    label(row.children[1], `${PARTS[stream.name] ?? stream.name}: ${share === null ? "nothing recorded" : text + " recorded"}; ${stream.gaps} gaps`);
+    label(row.children[1], `${title}: ${share === null ? "nothing recorded" : text + " recorded"}; ${stream.gaps} gaps`);
     bars(row.children[1], stream.share);
   }
   let ticks = $("ticks");

@@ -25,7 +25,7 @@ export function tellParts(gone) {
     }
     const [, state, last, received, lost] = row.children;
     if (row.dataset.state !== part.state) row.dataset.state = part.state;
-    const since = part.state === "ok" || part.state === "off" ? "" : `since ${dated(present(part.since), false)}`;
+    const since = ["ok", "off"].includes(part.state) ? "" : `since ${dated(present(part.since), false)}`;
     set(state, (gone ? "was " : "") + (part.state === "stale" && !LATE.includes(part.name) ? "poor" : WORDS[part.state] ?? part.state));
     set(row.nextSibling.firstChild, [since, part.cause, part.about].filter(Boolean).join(" · "));
     set(last, part.last === null ? "–" : gone ? "old" : ago(now() - part.last));

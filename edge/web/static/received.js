@@ -10,7 +10,7 @@ export let live = null; // the last answer
 export let cursor = ""; // up to where that was
 let rows = []; // of each table up to there
 
-export function take(reply, sent, got) { // returns whether it is of another database than before
+export function take(reply, sent, got) { // returns whether another database began
   const counts = reply.cursor ? reply.cursor.split(".").map(Number) : rows; // none while nothing can be read
   const other = counts.some((count, i) => count < rows[i]); // rows are numbered from 1 again
   rows = counts;

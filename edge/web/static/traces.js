@@ -9,9 +9,9 @@ let lanesScale = 0, shrinkAt = 0; // millivolts of a lane; when it may be fewer
 
 export function hatch({ pen, begin, end, x, top, bottom }, lanes) {
   const here = chunks.filter((c) => c.end > begin && c.start < end && segments[c.segment]?.live);
-  if (!here.length && !lanes.length) { caption(pen, "no ECG", x((begin + end) / 2), (top + bottom) / 2); }
+  if (!here.length && !lanes.length) caption(pen, "no ECG", x((begin + end) / 2), (top + bottom) / 2);
   let covered = here.length ? Math.max(begin, here[0].start) : begin;
-  const holes = here.length && here[0].start > begin + 50 && oldestKnown() < begin ? [[begin, here[0].start]] : [];
+  const holes = here.length && here[0].start > begin + 50 && chunks[0].start < begin ? [[begin, here[0].start]] : [];
   for (const chunk of here) {
     const room = chunk.offsets ? 2500 : Math.max(60, 3 * chunk.period);
     if (chunk.start - covered > room) holes.push([covered, chunk.start]);
@@ -23,8 +23,6 @@ export function hatch({ pen, begin, end, x, top, bottom }, lanes) {
     if (x(to) - x(from) > 70) caption(pen, "no data", (x(from) + x(to)) / 2, (top + bottom) / 2);
   }
 }
-
-function oldestKnown() { return chunks.length ? chunks[0].start : Infinity; }
 
 export function traces(view, lanes) {
   const { pen, begin, end, top, bottom, left, x } = view;
@@ -71,7 +69,7 @@ function settleScale(wanted) {
 }
 
 function line({ pen, begin, end, x }, name, y) {
-  pen.strokeStyle = css("trace"); pen.fillStyle = css("trace"); pen.lineWidth = 1.6; pen.lineJoin = "round"; pen.beginPath();
+  pen.strokeStyle = css("trace"); pen.lineWidth = 1.6; pen.lineJoin = "round"; pen.beginPath();
   let last = -Infinity;
   for (const chunk of chunks) {
     const values = column(chunk, name);
@@ -81,8 +79,12 @@ function line({ pen, begin, end, x }, name, y) {
       const t = time(chunk, i);
       if (t > end) break;
       if (values[i] === null) { last = -Infinity; continue; }
-      if (t - last > step) { pen.moveTo(x(t), y(values[i])); if (chunk.offsets || !chunk.period) pen.rect(x(t) - 1.5, y(values[i]) - 1.5, 3, 3); pen.moveTo(x(t), y(values[i])); }
-      else pen.lineTo(x(t), y(values[i]));
+      const across = x(t), down = y(values[i]);
+      if (t - last <= step) pen.lineTo(across, down);
+      else {
+        if (chunk.offsets || !chunk.period) pen.rect(across - 1.5, down - 1.5, 3, 3); // a sample by itself
+        pen.moveTo(across, down);
+      }
       last = t;
     }
   }

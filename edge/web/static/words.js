@@ -84,9 +84,9 @@ function tellEvents() {
   }));
 }
 
-export function describe() {
-  const end = playhead(), names = leadNames({ begin: end - 10000, end });
-  label($("axis"), dead() ? "Nothing live is drawn." :
-    `${names.length ? "ECG of leads " + names.join(", ") : "No ECG"}; ${near(poses, end, NEAR_MS)?.state === "pose" ? "a body is seen" : "no body is seen"}.`);
-  label($("body"), dead() ? "Nothing live is drawn." : near(poses, end, NEAR_MS)?.state === "pose" ? "Skeleton of the person in the picture." : "No body is seen.");
+export function describe() { // the drawings, to whom they are read aloud
+  const end = playhead(), names = leadNames({ begin: end - 10000, end }), seen = near(poses, end, NEAR_MS)?.state === "pose";
+  const say = (id, text) => label($(id), dead() ? "Nothing live is drawn." : text);
+  say("axis", `${names.length ? "ECG of leads " + names.join(", ") : "No ECG"}; ${seen ? "a" : "no"} body is seen.`);
+  say("body", seen ? "Skeleton of the person in the picture." : "No body is seen.");
 }
