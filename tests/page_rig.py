@@ -178,7 +178,7 @@ def text(driver: Any, name: str) -> str:
 
 
 PAGE = """
-const done = arguments[arguments.length - 1], page = {};
+const done = arguments[0], page = {};
 Promise.all([%s].map((name) => import(`/static/${name}.js`))).then((modules) => {
   for (const module of modules) for (const name of Object.keys(module))
     Object.defineProperty(page, name, { get: () => module[name] });
@@ -187,13 +187,13 @@ Promise.all([%s].map((name) => import(`/static/${name}.js`))).then((modules) => 
 """
 
 
-def asked(driver: Any, script: str, *arguments: Any, of: str = "playing") -> Any:
+def asked(driver: Any, script: str, of: str = "playing") -> Any:
     """
     Return what *script* returns on the live page, where `page` has what its modules
     *of*, names with spaces between, export.
     """
     modules = ", ".join(repr(name) for name in of.split())
-    answer, error = driver.execute_async_script(PAGE % (modules, script), *arguments)
+    answer, error = driver.execute_async_script(PAGE % (modules, script))
     assert error is None, error
     return answer
 

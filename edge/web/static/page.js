@@ -14,34 +14,35 @@ const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 let release; // of the box, when this page was loaded
 let trouble = ""; // why there is no answer
+let leaving = false; // asked for again, another page would begin to load again
 let drawn = 0, told = 0, wasDead = true;
 
 async function ask() {
-  const stop = new AbortController(), timer = setTimeout(() => stop.abort(), GIVE_UP_MS);
   const sent = tick();
   try {
-    const reply = await fetch("live?since=" + cursor, { signal: stop.signal });
-    if (reply.status === 401) return void location.assign("login.html");
+    const reply = await fetch("live?since=" + cursor, { signal: AbortSignal.timeout(GIVE_UP_MS) });
+    if (reply.status === 401) { leaving = true; return location.assign("login.html"); }
     if (!reply.ok) throw new Error("the box answered " + reply.status);
     got(await reply.json(), sent);
     trouble = "";
   } catch (error) {
-    trouble = error.name === "AbortError" ? "the box takes too long to answer" : "the box cannot be reached";
-  } finally {
-    clearTimeout(timer);
+    trouble = error.name === "TimeoutError" ? "the box takes too long to answer" : "the box cannot be reached";
   }
 }
 
 function got(reply, sent) {
   release ??= reply.page;
   const busy = held !== null || isWriting(); // whoever writes or looks at what is held goes on
-  if (reply.page !== release && !busy) return location.reload(); // after an update: this script is an old one
+  if (reply.page !== release && !busy) { // after an update: this script is an old one
+    leaving = true;
+    return location.reload();
+  }
   if (take(reply, sent, tick())) forgetMark(); // its time is another
 }
 
 async function poll() {
   if (!document.hidden) await ask();
-  setTimeout(poll, POLL_MS);
+  if (!leaving) setTimeout(poll, POLL_MS);
 }
 
 function frame(at) {

@@ -47,9 +47,9 @@ function newestEnd(reply) { // of board and camera: what is uploaded may have an
 }
 
 function beginAnew(other) { // with another database, or in this one: too far behind, or its clock was set
-  for (const map of [events, vitals]) map.clear();
+  events.clear(); vitals.clear();
   if (held !== null && !other) return; // what is held has not changed
-  for (const list of [chunks, poses]) list.length = 0;
+  chunks.length = poses.length = 0;
   hold(false);
 }
 

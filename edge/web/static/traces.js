@@ -7,14 +7,15 @@ import { chunks, column, segments, time } from "./received.js";
 
 let lanesScale = 0, shrinkAt = 0; // millivolts of a lane; when it may be fewer
 
+const reach = (chunk) => chunk.offsets ? 2500 : Math.max(60, 3 * chunk.period); // ms to the next sample
+
 export function hatch({ pen, begin, end, x, top, bottom }, lanes) {
   const here = chunks.filter((c) => c.end > begin && c.start < end && segments[c.segment]?.live);
   if (!here.length && !lanes.length) caption(pen, "no ECG", x((begin + end) / 2), (top + bottom) / 2);
   let covered = here.length ? Math.max(begin, here[0].start) : begin;
   const holes = here.length && here[0].start > begin + 50 && chunks[0].start < begin ? [[begin, here[0].start]] : [];
   for (const chunk of here) {
-    const room = chunk.offsets ? 2500 : Math.max(60, 3 * chunk.period);
-    if (chunk.start - covered > room) holes.push([covered, chunk.start]);
+    if (chunk.start - covered > reach(chunk)) holes.push([covered, chunk.start]);
     covered = Math.max(covered, chunk.end);
   }
   if (end - covered > 1000) holes.push([covered, end]);
@@ -74,7 +75,7 @@ function line({ pen, begin, end, x }, name, y) {
   for (const chunk of chunks) {
     const values = column(chunk, name);
     if (!values || chunk.end < begin || chunk.start > end) continue;
-    const step = chunk.offsets ? 2500 : Math.max(60, 3 * chunk.period);
+    const step = reach(chunk);
     for (let i = 0; i < values.length; i++) {
       const t = time(chunk, i);
       if (t > end) break;
