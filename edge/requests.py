@@ -205,17 +205,17 @@ class Requests:
         return BoxNs(instant - instant % 1000)
 
     def _ecg_records(self, instants: list[BoxNs], posts: list[Post]) -> list[Record]:
-        new: list[Record] = []
         recorder, segment = self._recorder, self._upload_segment
         if segment is None:
             segment = segment_of(next(recorder.segment_ids), recorder.session, "upload")
-        now = recorder.clock.now()
-        if self._stated is None or now - self._stated >= STATED_EVERY_NS:
-            new.append(segment)
-            self._stated = now
+        new: list[Record] = []
         for instant, post in zip(instants, posts, strict=True):
             values = {str(name): float(value) for name, value in post.values.items()}
             new += records_of(segment, instant, values)
+        now = recorder.clock.now()
+        if self._stated is None or now - self._stated >= STATED_EVERY_NS:
+            new.insert(0, segment)
+            self._stated = now  # only now: what is refused above states nothing
         self._upload_segment = segment
         return new
 

@@ -4,10 +4,12 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import pytest
 from records_store import EVER, S, pose, segment
 
 from edge import config
 from edge.clock import BoxClock
+from edge.errors import InputError
 from edge.history import History
 from edge.recorder import Recorder
 from edge.records import BoxNs, EcgChunk
@@ -54,6 +56,29 @@ def test_upload_is_read_back_though_none_came_for_as_long_as_the_ring_holds(
 
     assert [known[one.segment].source for one in newest] == ["upload"]
     assert len(known) < 80  # the ring turned
+
+
+def test_upload_that_is_refused_costs_the_next_one_nothing(tmp_path: Path) -> None:
+    settings = config.Settings(
+        box=config.Box(data_dir=tmp_path),
+        camera=config.Camera(source="none"),
+        ecg=config.Ecg(source="none"),
+    )
+    with Store(tmp_path / "recording.db") as store:
+        recorder = Recorder(settings, store, threading.Event())
+        recorder.begin()
+        keeper, *_ = recorder.workers
+        keeper.start()
+        upload = handlers(recorder)["ecg_records"]
+        at = BoxNs(recorder.started + S)
+        for values in ({"ecg_lead9": 1.0}, {"ecg_lead1": 1e9}, {"ecg_lead1": "much"}):
+            with pytest.raises((InputError, ValueError)):
+                upload({"posts": [(at, 0, values)]}, b"")
+        upload({"posts": [(at, 0, {"ecg_lead1": 1.0})]}, b"")
+        assert keeper.stop(60)
+    with History(settings.database) as history:
+        (chunk,) = history.chunks(*EVER)
+        assert history.segments()[chunk.segment].source == "upload"
 
 
 def test_mark_is_dated_when_it_was_begun_or_when_it_came(tmp_path: Path) -> None:
