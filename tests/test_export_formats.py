@@ -25,7 +25,8 @@ from edge.export.folder import DiskFolder
 from edge.export.job import Job
 from edge.export.recording import Recording
 from edge.export.request import Request
-from edge.export.stretches import plan, read
+from edge.export.stretches import Note, plan, read
+from edge.export.wfdb import annotations
 from edge.history import History
 from edge.records import (
     MISSING,
@@ -267,6 +268,23 @@ def test_wfdb_holds_every_count(tmp_path: Path, scale: int) -> None:
             said = list(zip(notes.sample.tolist(), notes.aux_note, strict=True))
             for note in stretch.notes:
                 assert (note.sample, f"{note.text}, for {note.samples} samples") in said
+
+
+@pytest.mark.filterwarnings("ignore")  # wfdb's own, about pandas
+@pytest.mark.parametrize("letter", ["a", "ä", "心"])
+def test_wfdb_note_says_how_long_it_lasts_however_long_it_is(
+    tmp_path: Path, letter: str
+) -> None:
+    wfdb = pytest.importorskip("wfdb", reason="wfdb is not installed")
+    notes = [Note(7, 2**40, letter * length) for length in range(60, 260)]
+    (tmp_path / "ecg.atr").write_bytes(annotations(notes))
+    said = wfdb.rdann(str(tmp_path / "ecg"), "atr").aux_note
+    assert len(said) == len(notes)
+    for note, text in zip(notes, said, strict=True):
+        words, _, lasting = text.encode("latin-1").decode().rpartition(", for ")
+        assert lasting == f"{2**40} samples"
+        assert note.text.startswith(words)
+        assert words == note.text or len(text) > 247
 
 
 def test_what_came_at_no_rate_is_said_to_be_missing(tmp_path: Path) -> None:

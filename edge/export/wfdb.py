@@ -128,8 +128,9 @@ def annotations(notes: Sequence[Note]) -> bytes:
             parts.append(struct.pack("<HHH", SKIP << 10, high, low))
             interval = 0
         lasting = f", for {note.samples} samples" if note.samples else ""
-        text = note.text.replace("\n", " ").encode()[:LONGEST_TEXT] + lasting.encode()
-        text = text.decode(errors="ignore").encode()[:255]
+        room = LONGEST_TEXT - len(lasting)
+        said = note.text.replace("\n", " ").encode()[:room].decode(errors="ignore")
+        text = (said + lasting).encode()
         parts.append(struct.pack("<HH", NOTE << 10 | interval, AUX << 10 | len(text)))
         parts.append(text + b"\0" * (len(text) % 2))
     return b"".join(parts) + b"\0\0"
