@@ -79,6 +79,16 @@ def test_upload_is_looked_at_while_the_camera_is_missing() -> None:
         assert seen.estimate.state == "no pose"
 
 
+@pytest.mark.parametrize(
+    ("number", "said"), [(9, "SIGKILL"), (34, "SIGRTMIN"), (40, "signal 40")]
+)
+def test_death_by_any_signal_is_told(number: int, said: str) -> None:
+    suicide = f"import os; os.kill(os.getpid(), {number})"
+    with subprocess.Popen([sys.executable, "-c", suicide]) as process:
+        process.wait()
+        assert supervision.death(process) == said
+
+
 def test_stopped_supervision_leaves_no_process() -> None:
     with Watched(config.Camera(source="synthetic"), config.Pose(device="cpu")) as box:
         box.wait_for_poses("cpu")

@@ -347,7 +347,12 @@ def death(process: subprocess.Popen[bytes]) -> str:
         code = process.wait(EXIT_WITHIN_S)
     except subprocess.TimeoutExpired:
         return "it hung while it ended"
-    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:  # of those for real time only the first and last have names
+        return f"signal {-code}"
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:
